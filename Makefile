@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make            build ./vfscope
+# make demo       install what is missing, build, record a real VM, predict and compare: out/demo/
+# make check      install what is missing, build, run every test
+# make help       the other targets
+
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
+BUILD ?= build
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+
+PACKAGES = libbpf libelf jansson libzstd inih zlib
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+# The first goal may come before the packages are there: ask pkg-config only when compiling.
+lib_cflags = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+lib_libs = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+
+OPT ?= -O2
+CFLAGS ?= -g $(OPT)
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+# SAN=1: a second build with AddressSanitizer and UndefinedBehaviorSanitizer in its own folder.
+ifdef SAN
+BUILD := build-san
+CFLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=address,undefined
+endif
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -I. -I$(BUILD) -D_GNU_SOURCE \
+	-DVFSCOPE_DATADIR='"$(datadir)/vfscope"' $(lib_cflags) $(EXTRA_CFLAGS)
+LDLIBS = $(lib_libs) -lm -lpthread
+
+V ?= 0
+ifeq ($(V),1)
+Q =
+msg =
+else
+Q = @
+msg = @printf '  %-8s %s\n' $(1) $(2);
+endif
+
+MODULES = lib trace sim workloads models plots
+MODULE_SRC = $(foreach m,$(MODULES),$(wildcard $(m)/*.c))
+CLI_SRC = $(wildcard trace-cli/*.c)
+BPF_SRC = $(wildcard bpf/*.bpf.c)
+TEST_SRC = $(wildcard tests/unit/test_*.c)
+BENCH_SRC = $(wildcard bench/bench_*.c)
+FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
+
+MODULE_OBJ = $(MODULE_SRC:%.c=$(BUILD)/%.o)
+CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/%.o)
+SKELETONS = $(BPF_SRC:%.bpf.c=$(BUILD)/%.skel.h)
+TEST_BIN = $(TEST_SRC:%.c=$(BUILD)/%)
+BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
+FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
+VFSCOPE = $(BUILD)/vfscope
+LAB_AGENT = $(BUILD)/lab/lab-agent
+
+.PHONY: all
+all: $(VFSCOPE) $(LAB_AGENT)
+
+$(VFSCOPE): $(MODULE_OBJ) $(CLI_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/%.o: %.c
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Generated headers must exist before the first compile; afterwards -MMD knows who uses them.
+$(MODULE_OBJ) $(CLI_OBJ): | $(SKELETONS)
+
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. -Wall -Werror \
+	-Wno-missing-declarations
+BPF_SYS = $(shell $(CLANG) -print-search-dirs >/dev/null 2>&1; \
+	$(CLANG) -v -E - </dev/null 2>&1 | sed -n '/<...> search starts here/,/End/s/^ \(\/.*\)/-idirafter \1/p')
+
+$(BUILD)/%.bpf.o: %.bpf.c
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_SYS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $(<:.bpf.o=))_bpf > $@
+
+$(LAB_AGENT): lab/agent.c
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(MODULE_OBJ)
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(MODULE_OBJ) $(LDLIBS) -lcmocka
+
+$(BUILD)/bench/%: bench/%.c $(MODULE_OBJ)
+	$(call msg,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(MODULE_OBJ) $(LDLIBS)
+
+.PHONY: tests
+tests: $(TEST_BIN)
+
+.PHONY: deps
+deps:
+	$(Q)./install-deps
+
+.PHONY: check
+check: deps
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)$(MAKE) --no-print-directory SAN=1 all tests
+	$(Q)tests/run
+
+.PHONY: check-fast
+check-fast: all tests
+	$(Q)tests/run unit cli
+
+.PHONY: demo
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)lab/demo out/demo
+
+.PHONY: format
+format:
+	$(Q)clang-format -i $(MODULE_SRC) $(CLI_SRC) $(BPF_SRC) $(TEST_SRC) $(BENCH_SRC) \
+		$(wildcard lab/*.c $(addsuffix /*.h,$(MODULES) bpf trace-cli tests/unit))
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/vfscope/models $(DESTDIR)$(datadir)/vfscope/plots
+	install -m 755 $(VFSCOPE) $(DESTDIR)$(bindir)/vfscope
+	$(if $(wildcard models/*.model),install -m 644 $(wildcard models/*.model) $(DESTDIR)$(datadir)/vfscope/models/)
+	$(if $(wildcard plots/*.gp),install -m 644 $(wildcard plots/*.gp) $(DESTDIR)$(datadir)/vfscope/plots/)
+	$(if $(wildcard docs/*.1),install -d $(DESTDIR)$(mandir)/man1 && install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(mandir)/man1/)
+	$(if $(wildcard docs/*.5),install -d $(DESTDIR)$(mandir)/man5 && install -m 644 $(wildcard docs/*.5) $(DESTDIR)$(mandir)/man5/)
+
+.PHONY: clean
+clean:
+	rm -rf build build-san out
+
+.PHONY: help
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo 'make deps       install missing packages (apt)'
+	@echo 'make check-fast unit and CLI tests only, no VM, nothing installed'
+	@echo 'make format     clang-format over the tree'
+	@echo 'make install    to $$(DESTDIR)$$(prefix), default /usr/local'
+	@echo 'make SAN=1      build with ASan and UBSan into build-san/'
+	@echo 'make V=1        show the commands'
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The events that BPF programs hand to user space: the ABI between bpf/ and trace/.
+ *
+ * The same structures, unchanged, are what raw .vft files store (docs/vft-format.md), so a field
+ * may be appended but never moved. Each starts with an event_header; readers skip types they do not
+ * know and bytes beyond the size they know. All times are bpf_ktime_get_ns(): CLOCK_MONOTONIC of
+ * the machine that recorded.
+ */
+#ifndef VFSCOPE_BPF_EVENTS_H
+#define VFSCOPE_BPF_EVENTS_H
+
+#ifndef __bpf__
+#include <stdint.h>
+typedef uint64_t __ev_u64;
+typedef int64_t __ev_s64;
+typedef uint32_t __ev_u32;
+typedef int32_t __ev_s32;
+typedef uint16_t __ev_u16;
+#else
+typedef unsigned long long __ev_u64;
+typedef long long __ev_s64;
+typedef unsigned int __ev_u32;
+typedef int __ev_s32;
+typedef unsigned short __ev_u16;
+#endif
+
+enum event_type {
+	EV_GUEST_REQUEST =
+		1, /* struct guest_request_event: one whole request as the guest saw it */
+	EV_GUEST_OP = 2, /* struct guest_op_event */
+	EV_HOST_CHAIN = 16, /* struct host_chain_event: a chain appeared in an avail ring */
+	EV_HOST_SYSCALL =
+		17, /* struct host_syscall_event: a daemon thread's system call returned */
+	EV_HOST_USED = 18, /* struct host_used_event: an element appeared in a used ring */
+	EV_HOST_HEADER = 19, /* struct host_chain_event: a header that could not be read before */
+};
+
+struct event_header {
+	__ev_u16 type; /* enum event_type */
+	__ev_u16 size; /* bytes of the whole event, a multiple of 8 */
+	__ev_u32 cpu;
+	__ev_u64 ts_ns; /* when the event was completed; see each event */
+};
+
+enum guest_request_flags {
+	GREQ_BACKGROUND = 1u << 0, /* FR_BACKGROUND */
+	GREQ_KICKED = 1u << 1, /* virtqueue_kick_prepare() said yes */
+	GREQ_KICK_KNOWN = 1u << 2, /* kick decision was seen */
+	GREQ_FORGET = 1u << 3, /* FORGET on hiprio: no fuse_req, no reply */
+	GREQ_NO_ISSUE =
+		1u << 4, /* issue was not seen (was under way at attach): t_issue = t_send */
+	GREQ_LOCKOWNER = 1u << 5, /* FUSE_READ_LOCKOWNER or FUSE_WRITE_LOCKOWNER: direct I/O */
+	GREQ_WRITE_CACHE = 1u << 6, /* FUSE_WRITE_CACHE: writeback */
+	GREQ_DIRECT_FILE = 1u << 7, /* issued inside an op on a direct file */
+	GREQ_IN_WRITE_OP = 1u << 8, /* issued inside a write op: a READ is read-modify */
+	GREQ_IN_READ_OP = 1u << 9,
+	GREQ_ABORTED = 1u << 10, /* ended without having been in the ring */
+};
+
+/*
+ * ts_ns is the end: of the waiter's sleep for synchronous requests, of the request otherwise.
+ * A time that was not seen is 0.
+ */
+struct guest_request_event {
+	struct event_header h;
+	__ev_u64 unique;
+	__ev_u64 nodeid;
+	__ev_u64 offset_bytes; /* READ, WRITE */
+	__ev_u64 op_id; /* op it was issued in, or 0 */
+	__ev_u64 t_issue_ns; /* fuse_simple_request / fuse_simple_background entered */
+	__ev_u64 t_send_ns; /* first virtio_fs_enqueue_req entered: left the background queue */
+	__ev_u64 t_queued_ns; /* the successful virtio_fs_enqueue_req entered */
+	__ev_u64 t_add_ns; /* its virtqueue_add_sgs entered: the ring did not hold it before this */
+	__ev_u64 t_kick_ns; /* virtqueue_notify entered; 0 if suppressed */
+	__ev_u64 doorbell_ns; /* time inside virtqueue_notify; 0 if unknown or suppressed */
+	__ev_u64 t_irq_ns; /* last virtqueue interrupt of its queue before it was dequeued */
+	__ev_u64 t_work_ns; /* start of the completion work run that dequeued it */
+	__ev_u64 t_complete_ns; /* virtio_fs_request_complete entered */
+	__ev_u64 t_end_ns; /* fuse_request_end entered */
+	__ev_u64 t_wake_ns; /* request_wait_answer returned in the waiting task; 0: nobody waits */
+	__ev_u32 conn; /* s_dev of the mount (MINOR) */
+	__ev_u32 opcode;
+	__ev_u32 task; /* thread that issued it */
+	__ev_u32 size_bytes;
+	__ev_u32 in_len; /* in.h.len */
+	__ev_u32 reply_bytes; /* out.h.len - 16 */
+	__ev_s32 error;
+	__ev_u32 flags; /* enum guest_request_flags */
+	__ev_u32 fuse_flags; /* read_flags or write_flags */
+	__ev_u16 queue;
+	__ev_u16 sg_out;
+	__ev_u16 sg_in;
+	__ev_u16 ring_full_retries;
+	__ev_u16 inflight; /* others of this queue in flight when queued */
+	__ev_u16 avail_idx; /* ring index it got, mod 2^16; valid with avail_idx_known */
+	__ev_u16 avail_idx_known;
+	__ev_u32 end_cpu;
+	__ev_u32 pad;
+};
+
+struct guest_op_event {
+	struct event_header h; /* ts_ns: the op returned */
+	__ev_u64 t_start_ns;
+	__ev_u64 op_id;
+	__ev_u64 nodeid;
+	__ev_u64 offset_bytes;
+	__ev_s64 result;
+	__ev_u32 size_bytes;
+	__ev_u32 conn;
+	__ev_u32 task;
+	__ev_u16 op_type; /* enum op_type */
+	__ev_u16 flags; /* enum op_flags */
+	__ev_u32 nr_requests;
+	__ev_u32 pad;
+};
+
+enum host_chain_flags {
+	HCHAIN_NO_HEADER = 1u << 0, /* header page not mapped yet; EV_HOST_HEADER may follow */
+};
+
+/* ts_ns: when a daemon thread first ran with the chain visible in the avail ring. */
+struct host_chain_event {
+	struct event_header h;
+	__ev_u64 unique;
+	__ev_u64 nodeid;
+	__ev_u64 offset_bytes;
+	__ev_u64 data_addr; /* daemon's address of the first data page of a READ or WRITE; else 0 */
+	__ev_u32 opcode;
+	__ev_u32 size_bytes;
+	__ev_u32 in_len;
+	__ev_u32 tid; /* thread that ran */
+	__ev_u32 flags; /* enum host_chain_flags */
+	__ev_u16 queue;
+	__ev_u16 head; /* descriptor chain head: names the request while it is in flight */
+	__ev_u16 avail_idx; /* ring index */
+	__ev_u16 pad16;
+	__ev_u32 pad;
+};
+
+enum syscall_class {
+	SYSC_OTHER,
+	SYSC_DATA, /* preadv, pwritev, ...: moves file data */
+	SYSC_META, /* openat, statx, fsync, close, ...: other file system work */
+	SYSC_WAIT, /* ppoll, epoll_wait: waits for a kick */
+	SYSC_FUTEX, /* lock or pool hand-off */
+	SYSC_KICK, /* 8-byte read of an eventfd: kick receipt */
+	SYSC_CALL, /* 8-byte write: call */
+	NR_SYSCALL_CLASSES
+};
+
+/* ts_ns: the system call returned. */
+struct host_syscall_event {
+	struct event_header h;
+	__ev_u64 t_enter_ns;
+	__ev_u64 iov_base; /* first buffer of a data call; else 0 */
+	__ev_s64 result;
+	__ev_u32 tid;
+	__ev_s32 fd; /* first argument */
+	__ev_u16 nr; /* system call number */
+	__ev_u16 cls; /* enum syscall_class */
+	__ev_u32 pad;
+};
+
+/* ts_ns: when a daemon thread first ran with the element visible in the used ring. */
+struct host_used_event {
+	struct event_header h;
+	__ev_u32 tid; /* thread that ran */
+	__ev_u32 len; /* bytes written by the device */
+	__ev_u16 queue;
+	__ev_u16 head;
+	__ev_u16 used_idx;
+	__ev_u16 pad16;
+};
+
+/* Loss counters, one slot per class, kept in BPF maps and copied into the file's footer. */
+enum loss_class {
+	LOSS_RINGBUF, /* an event did not fit into the ring buffer */
+	LOSS_MAP_FULL, /* no room to remember a request in flight */
+	LOSS_START_NO_END, /* in flight when recording stopped */
+	LOSS_END_NO_START, /* ended, but was under way when recording started */
+	LOSS_HEADER, /* FUSE header in guest memory could not be read */
+	LOSS_RING_OVERRUN, /* more ring entries at once than one scan may follow */
+	LOSS_UNMATCHED_GUEST, /* join: guest half without host half */
+	LOSS_UNMATCHED_HOST, /* join: host half without guest half */
+	LOSS_SKEWED, /* join: clock band violated */
+	LOSS_DAMAGED, /* reader: events in chunks that were cut off or failed their checksum */
+	NR_LOSS_CLASSES
+};
+
+#endif

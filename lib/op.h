@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An op: one file operation an application issued on a virtio-fs file, traced or simulated.
+ * Plain data, stored as is in .vft files.
+ */
+#ifndef VFSCOPE_LIB_OP_H
+#define VFSCOPE_LIB_OP_H
+
+#include <stdint.h>
+
+enum op_type {
+	OP_READ,
+	OP_WRITE,
+	OP_FSYNC,
+	OP_FDATASYNC,
+	OP_OPEN,
+	OP_CLOSE,
+	OP_MMAP_FAULT,
+	NR_OP_TYPES
+};
+
+const char *op_type_name(enum op_type type);
+int op_type_from_name(const char *name); /* enum op_type, or -ENOENT */
+
+enum op_flags {
+	OP_DIRECT = 1u << 0, /* O_DIRECT on the file */
+	OP_ASYNC = 1u << 1, /* returned before its data was there (EIOCBQUEUED) */
+	OP_FOPEN_DIRECT = 1u << 2, /* the daemon opened the file with FOPEN_DIRECT_IO */
+};
+
+struct op_record {
+	uint64_t t_start_ns; /* guest CLOCK_MONOTONIC, or simulated time */
+	uint64_t t_end_ns;
+	uint64_t op_id; /* unique within a recording, never 0 */
+	uint64_t nodeid;
+	uint64_t offset_bytes;
+	int64_t result; /* bytes or -errno */
+	uint32_t size_bytes;
+	uint32_t conn;
+	uint32_t task;
+	uint16_t type; /* enum op_type */
+	uint16_t flags; /* enum op_flags */
+	uint32_t nr_requests; /* requests issued from this task inside the op; 0: a cache hit */
+	uint32_t pad;
+};
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A span: one request with its stages, whether traced on a VM or simulated.
+ *
+ * The tracer's join and the simulator both produce these; report, calibrate, export and plots
+ * consume them and need not know where they came from. Plain data, no pointers, stored as is in
+ * .vft files.
+ */
+#ifndef VFSCOPE_LIB_SPAN_H
+#define VFSCOPE_LIB_SPAN_H
+
+#include <stdint.h>
+#include "lib/stage.h"
+
+/* What made the kernel send it; READ and WRITE mix several sources (told apart by FUSE flags). */
+enum span_class {
+	SPAN_OTHER, /* any opcode without data: LOOKUP, GETATTR, FLUSH, ... */
+	SPAN_DIRECT, /* READ or WRITE straight from or to the application's pages */
+	SPAN_READAHEAD, /* READ that fills the page cache ahead of, or at, a miss */
+	SPAN_READ_MODIFY, /* READ of a partly written page before a cached write */
+	SPAN_WRITETHROUGH, /* WRITE of a cached write, sent at once */
+	SPAN_WRITEBACK, /* WRITE of dirty pages, sent later (FUSE_WRITE_CACHE) */
+	SPAN_FORGET, /* FORGET: no reply */
+	NR_SPAN_CLASSES
+};
+
+const char *span_class_name(enum span_class cls);
+
+enum span_flags {
+	SPAN_BACKGROUND = 1u << 0, /* no task waits: FR_BACKGROUND */
+	SPAN_KICKED = 1u << 1, /* this request's enqueue rang the doorbell */
+	SPAN_HAS_GUEST = 1u << 2, /* the guest half was recorded */
+	SPAN_HAS_HOST = 1u << 3, /* the host half was recorded */
+	SPAN_SKEWED = 1u << 4, /* a boundary had to be clamped by more than the clock band */
+	SPAN_SIGNALLED = 1u << 5, /* the daemon called the guest for this request */
+	SPAN_NO_REPLY = 1u << 6, /* FORGET and the like */
+	SPAN_ASYNC_DIO = 1u << 7, /* background request of asynchronous direct I/O */
+};
+
+struct span {
+	uint64_t t_issue_ns; /* guest CLOCK_MONOTONIC; simulated time; host clock if host half only
+			      */
+	uint64_t unique; /* FUSE unique, per connection */
+	uint64_t nodeid;
+	uint64_t offset_bytes; /* READ and WRITE */
+	uint32_t size_bytes; /* READ and WRITE: asked */
+	uint32_t reply_bytes; /* payload that came back */
+	int32_t error; /* 0 or -errno of the reply */
+	uint32_t conn; /* guest st_dev minor of the mount, or simulated VM number */
+	uint32_t opcode;
+	uint32_t task; /* thread id that issued it; 0 if unknown */
+	uint32_t cpu; /* guest CPU that queued it */
+	uint16_t queue; /* virtqueue index: 0 hiprio, >= 1 request queues */
+	uint16_t cls; /* enum span_class */
+	uint16_t flags; /* enum span_flags */
+	uint16_t ring_full_retries;
+	uint16_t sg_out; /* descriptors the device reads */
+	uint16_t sg_in; /* descriptors the device writes */
+	uint16_t inflight; /* requests of this queue in flight when it was queued, itself not
+			      counted */
+	uint16_t stages_known; /* bit i: stage_ns[i] was measured. Unset ones are in unsplit_ns */
+	uint32_t pad;
+	uint64_t stage_ns[NR_STAGES];
+	uint64_t unsplit_ns; /* time of stages that could not be told apart; 0 if all are known */
+	uint64_t host_io_ns; /* of service: inside the host's file system calls */
+	uint64_t
+		doorbell_ns; /* of notify: the guest CPU inside virtqueue_notify; 0 if suppressed */
+	uint64_t op_id; /* op that caused it, 0 if none is known */
+};
+
+/* Latency: the stages' sum plus what could not be split. Exact, in ns. */
+uint64_t span_latency_ns(const struct span *span);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Run a workload on a stack in simulated time: the simulator's front door.
+ *
+ * Deterministic: equal stack, workload and seed give byte-identical spans in the same order.
+ * Files and workload streams are read, never kept; nothing is global.
+ */
+#ifndef VFSCOPE_SIM_SIM_H
+#define VFSCOPE_SIM_SIM_H
+
+#include "lib/op.h"
+#include "lib/span.h"
+#include "lib/workload.h"
+#include "sim/stack.h"
+
+struct sim_sink {
+	void *ctx;
+	/* Each request at its end, each op at its end; either may be NULL. Non-zero stops the run.
+	 */
+	int (*span)(void *ctx, const struct span *span, uint32_t task);
+	int (*op)(void *ctx, const struct op_record *op, uint32_t task);
+};
+
+struct sim_options {
+	uint64_t seed;
+	uint64_t max_time_ns; /* stop here in simulated time; 0: when the workload ends */
+	uint64_t max_requests; /* 0: no limit */
+};
+
+struct sim_stats {
+	uint64_t end_ns; /* simulated time at the end */
+	uint64_t events;
+	uint64_t requests;
+	uint64_t ops;
+	uint64_t kicks;
+	uint64_t kicks_suppressed;
+	uint64_t ring_full;
+};
+
+/* 0; -EINVAL after a message (impossible setting); -ENOMEM; or what a sink or stream returned. */
+int sim_run(const struct stack *stack, struct workload *workload, const struct sim_options *options,
+	    const struct sim_sink *sink, struct sim_stats *stats);
+
+#endif

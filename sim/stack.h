@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A stack to simulate: one guest kernel, VMM, daemon and backing store with its settings and costs.
+ *
+ * models/ reads these from model files and calibrate writes them; --set SECTION.KEY=VALUE changes
+ * one. Settings decide which requests are sent; costs decide how long each step takes.
+ */
+#ifndef VFSCOPE_SIM_STACK_H
+#define VFSCOPE_SIM_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/dist.h"
+#include "lib/fuse_opcode.h"
+#include "lib/mode.h"
+
+enum daemon_kind {
+	DAEMON_C, /* QEMU's C virtiofsd: one thread per queue */
+	DAEMON_RUST, /* one epoll thread for hiprio and request queue, takes batches */
+};
+
+/* [guest] */
+struct guest_settings {
+	uint32_t kernel; /* KERNEL(6, 1): data of sim/kernel_rules.c is chosen by it */
+	uint32_t vcpus;
+	uint64_t memory_bytes; /* sets dirty limits and the page cache's capacity */
+	uint64_t read_ahead_bytes;
+	uint32_t hz;
+};
+
+/* [transport] */
+struct transport_settings {
+	uint32_t queue_size; /* descriptors of each virtqueue */
+	uint32_t request_queues;
+	bool event_idx;
+	bool indirect_desc;
+};
+
+/* [daemon] */
+struct daemon_settings {
+	enum daemon_kind kind;
+	enum io_mode mode;
+	uint32_t thread_pool_size; /* 0: requests are served by the queue's own thread */
+	uint32_t max_write_bytes;
+	uint32_t max_pages;
+	uint32_t max_background;
+	uint64_t attr_timeout_ns;
+	uint64_t entry_timeout_ns;
+	bool xattr;
+	bool async_dio;
+};
+
+/* [host] */
+struct host_settings {
+	uint32_t cpus; /* shared by vCPUs and daemon threads; 0: as many as wanted */
+};
+
+#define KERNEL(major, minor) ((major)*1000u + (minor))
+
+/*
+ * [costs]: one distribution each. COST_* names the model key in lower case.
+ * "CPU" marks time in which a guest CPU (g) or a daemon thread (d) is busy.
+ */
+enum cost {
+	COST_SYSCALL, /* g: application and system call between two ops of a task */
+	COST_READ_HIT, /* g: cached read op without a request, first page */
+	COST_READ_PREPARE, /* g: read op start -> request issued */
+	COST_READ_FINISH, /* g: last request's wake-up -> read op end */
+	COST_WRITE_HIT, /* g: writeback cached write op without a request, first page */
+	COST_WRITE_PREPARE, /* g: write op start -> request issued */
+	COST_WRITE_FINISH, /* g: last request's wake-up -> write op end */
+	COST_ENQUEUE, /* g: request leaves the background queue -> visible in the ring */
+	COST_DOORBELL, /* g: virtqueue_notify: VM exit and back */
+	COST_KICK, /* visible in the ring -> idle daemon takes it (kicked) */
+	COST_POOL_HANDOFF, /* taken -> idle worker starts it */
+	COST_INTERRUPT, /* used published -> guest interrupt handler */
+	COST_KWORKER, /* g: interrupt handler -> completion work runs */
+	COST_COMPLETE, /* g: completion work, per request, serial */
+	COST_WAKEUP, /* request end -> waiting task runs */
+	NR_COSTS
+};
+
+/* Linear in size: fixed distribution plus ns per byte. */
+struct service_cost {
+	bool known; /* false: this opcode was not in the trace; the default is used */
+	struct dist cpu; /* d: parse, reply, locks */
+	struct dist host_io; /* d: inside host file system calls, at zero bytes */
+	double host_io_ns_per_byte;
+	double cpu_ns_per_byte;
+};
+
+struct stack {
+	char name[64];
+	struct guest_settings guest;
+	struct transport_settings transport;
+	struct daemon_settings daemon;
+	struct host_settings host;
+	struct dist cost[NR_COSTS];
+	double read_hit_ns_per_page; /* each further page of a cached read */
+	double write_hit_ns_per_page; /* each further page of a cached write */
+	double complete_ns_per_byte;
+	struct service_cost service[FUSE_OPCODE_LIMIT];
+	struct service_cost service_default;
+};
+
+/* A stack of Debian 12 defaults with zero costs (the ideal model's base). */
+void stack_init(struct stack *stack);
+
+const char *cost_name(enum cost cost); /* "kick": the key in [costs] */
+const char *cost_meaning(enum cost cost); /* for docs and model file comments */
+
+#endif
