@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One recording: the loop that `vfscope record` runs, the same for guest and host.
+ *
+ * What is traced is behind struct capture_ops (guest_capture_ops, host_capture_ops). The session
+ * owns everything else: the output file, the command it runs, the ends (command, duration, SIGINT
+ * or SIGTERM), the flush once a second, the footer with the losses, and what is printed.
+ */
+#ifndef VFSCOPE_TRACE_RECORD_SESSION_H
+#define VFSCOPE_TRACE_RECORD_SESSION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "bpf/events.h"
+#include "lib/option.h"
+#include "trace/vft.h"
+
+struct capture_config {
+	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */
+	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
+	bool ops; /* guest: record ops too */
+	const char *daemon; /* host: process id, or "auto" */
+};
+
+struct capture; /* private to each implementation */
+
+/* Gets each event in arrival order; not 0 (-errno) stops the recording as failed. */
+typedef int (*capture_event_fn)(void *ctx, const struct event_header *event);
+
+/* Called in this order; a function that fails has said why by msg_error() and returns -errno. */
+struct capture_ops {
+	enum vft_kind kind;
+	enum event_type request_event; /* one of these is one request, for the closing line */
+
+	/* Load and size everything, attach nothing. *out is NULL on error. */
+	int (*open)(struct capture **out, const struct capture_config *config);
+	/* May be NULL. Refuse a path that cannot hold the trace (it would trace itself). */
+	int (*check_output)(struct capture *c, const char *path);
+	/* Add to the file's header; kind, times, host and version are already there. */
+	int (*describe)(struct capture *c, json_t *header);
+	/* Attach. From here on, emit is called out of poll() and stop(). */
+	int (*start)(struct capture *c, capture_event_fn emit, void *ctx);
+	/* Hand over what has arrived; wait up to timeout_ms for it. 0 (also on EINTR) or -errno. */
+	int (*poll)(struct capture *c, int timeout_ms);
+	/* Detach, then hand over what is left in the buffers. */
+	int (*stop)(struct capture *c);
+	/* After stop. losses has NR_LOSS_CLASSES entries; add to them. */
+	int (*losses)(struct capture *c, uint64_t *losses);
+	/* After stop; may be NULL. Add to the file's footer ("connection", counters, ...). */
+	int (*summarize)(struct capture *c, json_t *footer);
+	/* Also after a failed start; c may be NULL. */
+	void (*close)(struct capture *c);
+};
+
+extern const struct capture_ops guest_capture_ops; /* trace/guest_capture.c */
+extern const struct capture_ops host_capture_ops; /* trace/host_capture.c */
+
+struct record_config {
+	struct capture_config capture;
+	const char *output;
+	const char *ready_file; /* NULL: none. Created once everything is attached */
+	uint64_t duration_ns; /* 0: no limit */
+	bool strict;
+	char **command; /* NULL: none. NULL-terminated argument vector */
+	const char *version; /* of vfscope, for the header */
+};
+
+/* Record until an end; prints what was kept. Returns an enum exit_status. */
+int record_session_run(const struct capture_ops *ops, const struct record_config *config);
+
+#endif
