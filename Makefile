@@ -60,7 +60,8 @@ TEST_BIN = $(TEST_SRC:%.c=$(BUILD)/%)
 BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
 VFSCOPE = $(BUILD)/vfscope
-LAB_AGENT = $(if $(wildcard lab/agent.c),$(BUILD)/lab/lab-agent)
+LAB_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lab/*.c))
+LAB_AGENT = $(BUILD)/lab/lab-agent
 
 .PHONY: all
 all: $(VFSCOPE) $(LAB_AGENT)
@@ -92,10 +93,9 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call msg,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $(<:.bpf.o=))_bpf > $@
 
-$(BUILD)/lab/lab-agent: lab/agent.c
-	$(call msg,CC,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<
+$(LAB_AGENT): $(LAB_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(MODULE_OBJ)
 	$(call msg,TEST,$@)
