@@ -95,6 +95,7 @@ struct guest_request_event {
 	__ev_u16 inflight; /* others of this queue in flight when queued */
 	__ev_u16 avail_idx; /* ring index it got, mod 2^16; valid with avail_idx_known */
 	__ev_u16 avail_idx_known;
+	__ev_u16 pad16;
 	__ev_u32 end_cpu;
 	__ev_u32 pad;
 };

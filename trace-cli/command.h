@@ -5,7 +5,7 @@
 #ifndef VFSCOPE_TRACE_CLI_COMMAND_H
 #define VFSCOPE_TRACE_CLI_COMMAND_H
 
-#define VFSCOPE_VERSION "0.1.0"
+#include "lib/version.h"
 
 /* argv[0] is the subcommand's name. Each returns an enum exit_status. */
 int cmd_record(int argc, char **argv);

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The table of loss classes: files store the names, reports print the meanings.
+ */
+#include "bpf/events.h"
+#include "lib/compiler.h"
+#include "lib/loss.h"
+
+struct loss_text {
+	const char *name;
+	const char *meaning;
+	int data_loss;
+};
+
+static const struct loss_text table[NR_LOSS_CLASSES] = {
+	[LOSS_RINGBUF] = {"ringbuf", "events that did not fit into the ring buffer", 1},
+	[LOSS_MAP_FULL] = {"map_full", "requests that found no room in the in-flight map", 1},
+	[LOSS_START_NO_END] = {"start_no_end", "requests in flight when recording stopped", 0},
+	[LOSS_END_NO_START] = {"end_no_start", "requests under way when recording started", 0},
+	[LOSS_HEADER] = {"header", "requests whose FUSE header could not be read", 1},
+	[LOSS_RING_OVERRUN] = {"ring_overrun", "ring entries beyond what one scan may follow", 1},
+	[LOSS_UNMATCHED_GUEST] = {"unmatched_guest", "guest requests without their host half", 1},
+	[LOSS_UNMATCHED_HOST] = {"unmatched_host", "host requests without their guest half", 1},
+	[LOSS_SKEWED] = {"skewed", "requests that contradict the clock band", 1},
+	[LOSS_DAMAGED] = {"damaged", "records in damaged, cut off or unwritten parts of the file",
+			  1},
+};
+
+const char *loss_name(unsigned int loss_class)
+{
+	return loss_class < ARRAY_SIZE(table) ? table[loss_class].name : "?";
+}
+
+const char *loss_meaning(unsigned int loss_class)
+{
+	return loss_class < ARRAY_SIZE(table) ? table[loss_class].meaning : "?";
+}
+
+int loss_is_data_loss(unsigned int loss_class)
+{
+	return loss_class < ARRAY_SIZE(table) && table[loss_class].data_loss;
+}
