@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Names of the ops.
+ */
+#include <errno.h>
+#include <string.h>
+#include "lib/op.h"
+
+static const char *const names[NR_OP_TYPES] = {
+	[OP_READ] = "read",
+	[OP_WRITE] = "write",
+	[OP_FSYNC] = "fsync",
+	[OP_FDATASYNC] = "fdatasync",
+	[OP_OPEN] = "open",
+	[OP_CLOSE] = "close",
+	[OP_MMAP_FAULT] = "mmap_fault",
+};
+
+const char *op_type_name(enum op_type type)
+{
+	return (unsigned int)type < NR_OP_TYPES ? names[type] : "?";
+}
+
+int op_type_from_name(const char *name)
+{
+	for (int i = 0; i < NR_OP_TYPES; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return -ENOENT;
+}
