@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Option tables: --help, made from the same table that parses.
+ */
+#include <string.h>
+#include "lib/option.h"
+
+#define HELP_COLUMN 28
+#define HELP_WIDTH 98
+
+static const char *default_metavar(enum option_type type)
+{
+	switch (type) {
+	case OPT_U32:
+	case OPT_U64:
+	case OPT_DOUBLE:
+		return "N";
+	case OPT_SIZE:
+		return "SIZE";
+	case OPT_TIME:
+		return "TIME";
+	default:
+		return "VALUE";
+	}
+}
+
+static void print_wrapped(FILE *out, const char *text, int column, int indent)
+{
+	while (*text) {
+		size_t word = strcspn(text, " ");
+
+		if (column > indent && column + (int)word + 1 > HELP_WIDTH) {
+			fprintf(out, "\n%*s", indent, "");
+			column = indent;
+		} else if (column > indent) {
+			fputc(' ', out);
+			column++;
+		}
+		fprintf(out, "%.*s", (int)word, text);
+		column += (int)word;
+		text += word;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
+static void option_label(const struct option_spec *s, char *buf, size_t len)
+{
+	char value[160] = "";
+	size_t used = 0;
+
+	if (s->positional) {
+		snprintf(buf, len, "  %s", s->name);
+		return;
+	}
+	if (s->choices) {
+		for (int i = 0; s->choices[i] && used < sizeof(value); i++)
+			used += (size_t)snprintf(value + used, sizeof(value) - used, "%c%s",
+						 i ? '|' : ' ', s->choices[i]);
+	} else if (s->type != OPT_BOOL) {
+		snprintf(value, sizeof(value), " %s",
+			 s->metavar ? s->metavar : default_metavar(s->type));
+	}
+	if (s->short_name)
+		snprintf(buf, len, "  -%c, --%s%s", s->short_name, s->name, value);
+	else
+		snprintf(buf, len, "      --%s%s", s->name, value);
+}
+
+static void print_option(FILE *out, const struct option_spec *s)
+{
+	char label[256];
+	int column;
+
+	option_label(s, label, sizeof(label));
+	column = fprintf(out, "%s", label);
+	if (column > HELP_COLUMN - 2) {
+		fputc('\n', out);
+		column = 0;
+	}
+	fprintf(out, "%*s", HELP_COLUMN - column, "");
+	print_wrapped(out, s->help, HELP_COLUMN, HELP_COLUMN);
+}
+
+void options_print_help(FILE *out, const struct command_help *cmd, const struct option_spec *specs)
+{
+	fprintf(out, "usage: vfscope %s [OPTIONS]", cmd->name);
+	for (const struct option_spec *s = specs; s->name; s++)
+		if (s->positional)
+			fprintf(out, s->required ? " %s%s" : " [%s%s]", s->name,
+				s->type == OPT_STRINGS ? "..." : "");
+	fprintf(out, "%s\n\n", cmd->takes_command ? " [--] [COMMAND [ARG...]]" : "");
+	print_wrapped(out, cmd->summary, 0, 0);
+	if (cmd->text)
+		fprintf(out, "\n%s\n", cmd->text);
+	fputs("\noptions:\n", out);
+	for (const struct option_spec *s = specs; s->name; s++)
+		print_option(out, s);
+	fprintf(out, "%-*sthis text\n", HELP_COLUMN, "  -h, --help");
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Numbers with units: the only place that turns text into quantities and back.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "lib/compiler.h"
+#include "lib/units.h"
+
+struct unit {
+	const char *name;
+	double factor;
+};
+
+/* As in fio: k is 1024 with or without "i" and "b". */
+static const struct unit size_units[] = {
+	{"", 1},
+	{"b", 1},
+	{"k", 1024},
+	{"kb", 1024},
+	{"kib", 1024},
+	{"m", 1048576},
+	{"mb", 1048576},
+	{"mib", 1048576},
+	{"g", 1073741824},
+	{"gb", 1073741824},
+	{"gib", 1073741824},
+	{"t", 1099511627776.0},
+	{"tb", 1099511627776.0},
+	{"tib", 1099511627776.0},
+};
+
+static const struct unit time_units[] = {
+	{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9},
+};
+
+int parse_u64(const char *text, uint64_t *value)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	if (errno)
+		return -errno;
+	return *end ? -EINVAL : 0;
+}
+
+int parse_double(const char *text, double *value)
+{
+	char *end;
+
+	if (!*text || isspace((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	*value = strtod(text, &end);
+	if (*end || !isfinite(*value))
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_with_unit(const char *text, const struct unit *units, size_t nr_units,
+			   uint64_t *value)
+{
+	uint64_t whole;
+	double number;
+	char *end;
+
+	/* No sign, hex, "inf" or "nan": a quantity starts with a digit or a point. */
+	if (!isdigit((unsigned char)text[0]) &&
+	    !(text[0] == '.' && isdigit((unsigned char)text[1])))
+		return -EINVAL;
+	if (text[0] == '0' && (text[1] | 32) == 'x')
+		return -EINVAL;
+	errno = 0;
+	whole = strtoull(text, &end, 10);
+	number = errno || *end == '.' || *end == 'e' ? strtod(text, &end) : (double)whole;
+	for (size_t i = 0; i < nr_units; i++) {
+		if (strcasecmp(end, units[i].name))
+			continue;
+		number *= units[i].factor;
+		if (errno || number >= 0x1.0p64)
+			return -ERANGE;
+		/* Doubles lose the low bits of whole numbers above 2^53. */
+		*value = units[i].factor == 1 && number == (double)whole ? whole
+									 : (uint64_t)(number + 0.5);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int parse_size(const char *text, uint64_t *bytes)
+{
+	return parse_with_unit(text, size_units, ARRAY_SIZE(size_units), bytes);
+}
+
+int parse_time_ns(const char *text, uint64_t *ns)
+{
+	return parse_with_unit(text, time_units, ARRAY_SIZE(time_units), ns);
+}
+
+/* Three significant digits, the largest unit in which the number is at least 1. */
+static char *format_scaled(double value, const struct unit *units, size_t nr_units, char *buf,
+			   size_t len)
+{
+	size_t i = nr_units - 1;
+	double scaled;
+	int decimals;
+
+	while (i && fabs(value) < units[i].factor)
+		i--;
+	scaled = value / units[i].factor;
+	decimals = fabs(scaled) >= 99.95 ? 0 : fabs(scaled) >= 9.995 ? 1 : 2;
+	if (units[i].factor == 1 && scaled == floor(scaled))
+		decimals = 0;
+	snprintf(buf, len, "%.*f%s", decimals, scaled, units[i].name);
+	return buf;
+}
+
+char *format_ns(double ns, char *buf, size_t len)
+{
+	static const struct unit units[] = {{" ns", 1}, {" us", 1e3}, {" ms", 1e6}, {" s", 1e9}};
+
+	return format_scaled(ns, units, ARRAY_SIZE(units), buf, len);
+}
+
+char *format_bytes(double bytes, char *buf, size_t len)
+{
+	static const struct unit units[] = {
+		{" B", 1},
+		{" KiB", 1024},
+		{" MiB", 1048576},
+		{" GiB", 1073741824},
+		{" TiB", 1099511627776.0},
+	};
+
+	return format_scaled(bytes, units, ARRAY_SIZE(units), buf, len);
+}
+
+char *format_count(double count, char *buf, size_t len)
+{
+	static const struct unit units[] = {{"", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
+
+	return format_scaled(count, units, ARRAY_SIZE(units), buf, len);
+}
