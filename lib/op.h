@@ -26,6 +26,10 @@ enum op_flags {
 	OP_DIRECT = 1u << 0, /* O_DIRECT on the file */
 	OP_ASYNC = 1u << 1, /* returned before its data was there (EIOCBQUEUED) */
 	OP_FOPEN_DIRECT = 1u << 2, /* the daemon opened the file with FOPEN_DIRECT_IO */
+	/* On OP_OPEN of a workload: what the application does right after opening */
+	OP_INVALIDATE = 1u << 3, /* posix_fadvise DONTNEED: drops its clean cached pages */
+	OP_HINT_RANDOM = 1u << 4, /* posix_fadvise RANDOM: no read-ahead */
+	OP_HINT_SEQUENTIAL = 1u << 5, /* posix_fadvise SEQUENTIAL: doubles the read-ahead window */
 };
 
 struct op_record {

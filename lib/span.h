@@ -66,6 +66,10 @@ struct span {
 	uint64_t
 		doorbell_ns; /* of notify: the guest CPU inside virtqueue_notify; 0 if suppressed */
 	uint64_t op_id; /* op that caused it, 0 if none is known */
+	/* Splits of stages that calibration needs; 0 if unknown. */
+	uint64_t enqueue_ns; /* of notify: in virtio_fs_enqueue_req, until the ring could hold it */
+	uint64_t kworker_ns; /* of completion: interrupt handler -> completion work runs */
+	uint64_t drain_ns; /* of completion: the work's start -> this request's turn */
 };
 
 /* Latency: the stages' sum plus what could not be split. Exact, in ns. */
