@@ -5,8 +5,15 @@
  * theta(t) = host - guest = a + b * t. Each joined request gives two bounds:
  *	theta <= t_visible(host) - t_add(guest)		nothing is seen before it was put there
  *	theta >= t_io_end(host) - t_complete(guest)	nothing is dequeued before it was served
- * All lines (a, b) that satisfy every bound form the feasible band. Its width is the error bar; an
- *empty band means a wrong join or a stepped clock, and is an error.
+ * All lines (a, b) that satisfy every bound form the feasible band; an empty band means a wrong
+ *join or a stepped clock, and is an error. The chosen line is the one whose distance from every
+ *other feasible line is at most half the band's width, everywhere between the first and the last
+ *bound: times moved by it are right to +- width_ns / 2, whatever the true clocks were.
+ *
+ * Both clocks are CLOCK_MONOTONIC, which the kernel slews by at most 500 ppm (MAXFREQ in
+ * include/linux/timex.h), so |b| <= 1000 ppm; only traces too short to bound b themselves feel
+ *this. Times are whole nanoseconds, cut and not rounded: each bound is taken 1 ns wider than it is
+ * written.
  */
 #ifndef VFSCOPE_TRACE_CLOCK_BAND_H
 #define VFSCOPE_TRACE_CLOCK_BAND_H
@@ -14,6 +21,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#define CLOCK_BAND_MAX_DRIFT 1000e-6
 
 struct clock_bound {
 	uint64_t t_guest_ns;
@@ -22,19 +32,29 @@ struct clock_bound {
 };
 
 struct clock_band {
-	uint64_t t0_guest_ns; /* reference for drift */
+	uint64_t t0_guest_ns; /* reference for drift: the earliest bound */
 	int64_t offset_ns; /* theta at t0 of the chosen line: the middle of the band */
 	double drift; /* b of the chosen line, ns per ns */
 	double drift_min; /* feasible range of b */
 	double drift_max;
 	uint64_t width_ns; /* widest vertical extent of the feasible band within the trace */
-	uint64_t nr_bounds;
+	uint64_t nr_bounds; /* given to clock_band_fit() */
 	bool empty; /* no line satisfies all bounds */
 	int64_t conflict_ns; /* empty: by how much the bounds contradict each other */
 	uint64_t conflict_at_ns; /* empty: guest time where they do */
 };
 
-/* Sorts bounds. 0, -ENOENT without at least one upper and one lower bound, -ENOMEM. */
+/*
+ * Sorts bounds and moves those that cannot matter behind the others: the first n' (returned) give
+ * the same band as all n. A caller with more bounds than memory reduces now and then. -ERANGE if
+ * times are more than 2^62 ns (146 years) apart.
+ */
+ssize_t clock_band_reduce(struct clock_bound *bounds, size_t n);
+
+/*
+ * Fits, sorting bounds as clock_band_reduce() does. 0, also if the band is empty; -ENOENT without
+ * at least one upper and one lower bound; -ERANGE as above.
+ */
 int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n);
 
 /* Host time on the guest's clock. */
