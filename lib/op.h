@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An op: one file operation an application issued on a virtio-fs file, traced or simulated.
- * Plain data, stored as is in .vft files.
+ * Plain data, stored as is in .vft files. BPF programs use the types and flags too.
  */
 #ifndef VFSCOPE_LIB_OP_H
 #define VFSCOPE_LIB_OP_H
 
+#ifndef __bpf__
 #include <stdint.h>
+#endif
 
 enum op_type {
 	OP_READ,
@@ -19,9 +21,6 @@ enum op_type {
 	NR_OP_TYPES
 };
 
-const char *op_type_name(enum op_type type);
-int op_type_from_name(const char *name); /* enum op_type, or -ENOENT */
-
 enum op_flags {
 	OP_DIRECT = 1u << 0, /* O_DIRECT on the file */
 	OP_ASYNC = 1u << 1, /* returned before its data was there (EIOCBQUEUED) */
@@ -31,6 +30,11 @@ enum op_flags {
 	OP_HINT_RANDOM = 1u << 4, /* posix_fadvise RANDOM: no read-ahead */
 	OP_HINT_SEQUENTIAL = 1u << 5, /* posix_fadvise SEQUENTIAL: doubles the read-ahead window */
 };
+
+#ifndef __bpf__
+
+const char *op_type_name(enum op_type type);
+int op_type_from_name(const char *name); /* enum op_type, or -ENOENT */
 
 struct op_record {
 	uint64_t t_start_ns; /* guest CLOCK_MONOTONIC, or simulated time */
@@ -48,4 +52,5 @@ struct op_record {
 	uint32_t pad;
 };
 
+#endif
 #endif
