@@ -24,6 +24,7 @@ static const struct loss_text table[NR_LOSS_CLASSES] = {
 	[LOSS_SKEWED] = {"skewed", "requests that contradict the clock band", 1},
 	[LOSS_DAMAGED] = {"damaged", "records in damaged, cut off or unwritten parts of the file",
 			  1},
+	[LOSS_PROBE_MISSED] = {"probe_missed", "probe runs that the kernel skipped", 1},
 };
 
 const char *loss_name(unsigned int loss_class)
