@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * What guest.bpf.c and its loader share besides events: settings before load, findings at the end.
+ */
+#ifndef VFSCOPE_BPF_GUEST_ABI_H
+#define VFSCOPE_BPF_GUEST_ABI_H
+
+#include "bpf/events.h"
+
+/* Most connections (mounts) of one recording, and queues of all of them. */
+#define GUEST_MAX_CONNS 64
+#define GUEST_MAX_QUEUES 1024
+
+enum guest_conn_flags {
+	GCONN_WRITEBACK = 1u << 0,
+	GCONN_ASYNC_READ = 1u << 1,
+	GCONN_ASYNC_DIO = 1u << 2,
+	GCONN_AUTO_INVAL = 1u << 3,
+	GCONN_READDIRPLUS = 1u << 4,
+	GCONN_DAX = 1u << 5, /* the mount has a DAX window in use */
+	GCONN_INODE_DAX = 1u << 6,
+};
+
+/* What a connection negotiated, read from the kernel when its first request is seen. */
+struct guest_connection {
+	__ev_u64 virtio_features; /* of the device */
+	__ev_u64 dax_window_bytes;
+	__ev_u32 conn;
+	__ev_u32 flags; /* enum guest_conn_flags */
+	__ev_u32 proto_minor; /* FUSE 7.x */
+	__ev_u32 max_read;
+	__ev_u32 max_write;
+	__ev_u32 max_pages;
+	__ev_u32 max_background;
+	__ev_u32 congestion_threshold;
+	__ev_u32 nr_request_queues;
+	__ev_u32 queue_size; /* ring entries of the queue of that first request; 0 if unknown */
+};
+
+#endif

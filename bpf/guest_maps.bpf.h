@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Maps, settings and small helpers of the guest's programs. Included by guest.bpf.c alone.
+ */
+#ifndef VFSCOPE_BPF_GUEST_MAPS_BPF_H
+#define VFSCOPE_BPF_GUEST_MAPS_BPF_H
+
+#include "bpf/kernel_types.h"
+#include "bpf/guest_abi.h"
+#include "lib/op.h"
+
+/* Settings, constant after load. */
+const volatile bool filter_mounts = false; /* record only connections in mount_filter */
+const volatile bool record_ops = true;
+const volatile __u32 flag_o_direct = 0; /* O_DIRECT and O_CREAT differ between architectures */
+const volatile __u32 flag_o_creat = 0;
+const volatile __u64 wakeup_bytes = 0; /* wake the reader when this much waits in the ring buffer */
+
+/* Set when every probe is attached: before that a request would be seen half. */
+bool enabled = false;
+__u64 last_op_id = 0;
+
+/* When and where a request was issued; lives until its first enqueue. */
+struct issue {
+	u64 t_ns;
+	u64 op_id;
+	u32 task;
+	u32 flags; /* enum guest_request_flags */
+};
+
+/* What the current task is queueing: ties kick and doorbell to their request. */
+struct enqueue {
+	u64 req;
+	u64 unique;
+	u64 vq;
+	u64 t_notify_ns;
+};
+
+/* The op that a task is in. Ops inside it (fsync of an O_SYNC write) are part of it. */
+struct op_state {
+	struct guest_op_event ev;
+	u32 request_flags; /* enum guest_request_flags for requests issued inside */
+	u32 depth;
+};
+
+struct queue_state {
+	u64 t_irq_ns;
+	u64 t_work_ns;
+};
+
+/*
+ * Requests in flight by address of their struct fuse_req or virtio_fs_forget. Addresses are reused
+ * at once, but an entry is gone before its request is freed, and the first enqueue makes a new one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct guest_request_event);
+} requests SEC(".maps");
+
+/* By address of struct fuse_args: there is no request yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct issue);
+} issues SEC(".maps");
+
+/* By thread id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, struct enqueue);
+} enqueues SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct op_state);
+} ops SEC(".maps");
+
+/* By address of struct virtqueue. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GUEST_MAX_QUEUES);
+	__type(key, u64);
+	__type(value, struct queue_state);
+} queues SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GUEST_MAX_CONNS);
+	__type(key, u32);
+	__type(value, struct guest_connection);
+} connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GUEST_MAX_CONNS);
+	__type(key, u32);
+	__type(value, u32);
+} mount_filter SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NR_LOSS_CLASSES);
+	__type(key, u32);
+	__type(value, u64);
+} losses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} events SEC(".maps");
+
+static __always_inline void count_loss(u32 loss_class)
+{
+	u64 *count = bpf_map_lookup_elem(&losses, &loss_class);
+
+	if (count)
+		(*count)++;
+}
+
+static __always_inline u32 current_task(void)
+{
+	return (u32)bpf_get_current_pid_tgid();
+}
+
+static __always_inline bool conn_wanted(u32 conn)
+{
+	return !filter_mounts || bpf_map_lookup_elem(&mount_filter, &conn);
+}
+
+/* The reader polls in any case; waking it for each event would cost more than the event. */
+static __always_inline void emit(const void *event, u32 size)
+{
+	u64 flags = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wakeup_bytes
+			    ? BPF_RB_FORCE_WAKEUP
+			    : BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_output(&events, (void *)event, size, flags))
+		count_loss(LOSS_RINGBUF);
+}
+
+#endif

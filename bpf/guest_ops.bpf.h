@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Probes of file operations on virtio-fs files. Included by guest.bpf.c alone.
+ *
+ * Each op is one event when it returns. While it runs, requests that its task issues are linked to
+ * it by op_id. Asynchronous I/O returns early (OP_ASYNC); its requests are linked all the same.
+ */
+#ifndef VFSCOPE_BPF_GUEST_OPS_BPF_H
+#define VFSCOPE_BPF_GUEST_OPS_BPF_H
+
+#include "bpf/guest_maps.bpf.h"
+
+static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
+{
+	u32 task = current_task();
+	struct op_state state = {}, *outer;
+	struct fuse_conn *fc;
+
+	if (!enabled)
+		return;
+	fc = inode_conn(inode);
+	if (!conn_transport(fc)) /* another FUSE file system */
+		return;
+	outer = bpf_map_lookup_elem(&ops, &task);
+	if (outer) {
+		outer->depth++;
+		return;
+	}
+	state.ev.conn = minor_of(BPF_CORE_READ(fc, dev));
+	if (!conn_wanted(state.ev.conn))
+		return;
+	state.ev.h.type = EV_GUEST_OP;
+	state.ev.h.size = sizeof(state.ev);
+	state.ev.h.cpu = bpf_get_smp_processor_id();
+	state.ev.t_start_ns = bpf_ktime_get_ns();
+	state.ev.op_id = __sync_fetch_and_add(&last_op_id, 1) + 1;
+	state.ev.nodeid = inode_nodeid(inode);
+	state.ev.offset_bytes = offset;
+	state.ev.size_bytes = size > ~0u ? ~0u : size;
+	state.ev.task = task;
+	state.ev.op_type = type;
+	state.ev.flags = flags;
+	if (type == OP_READ)
+		state.request_flags |= GREQ_IN_READ_OP;
+	if (type == OP_WRITE)
+		state.request_flags |= GREQ_IN_WRITE_OP;
+	if (flags & (OP_DIRECT | OP_FOPEN_DIRECT))
+		state.request_flags |= GREQ_DIRECT_FILE;
+	if (bpf_map_update_elem(&ops, &task, &state, BPF_ANY))
+		count_loss(LOSS_MAP_FULL);
+}
+
+/* The op that this return ends; NULL if it is inside another op or began before we did. */
+static __always_inline struct op_state *op_return(void)
+{
+	u32 task = current_task();
+	struct op_state *state = bpf_map_lookup_elem(&ops, &task);
+
+	if (!state)
+		return NULL;
+	if (state->depth) {
+		state->depth--;
+		return NULL;
+	}
+	return state;
+}
+
+static __always_inline void op_forget(struct op_state *state)
+{
+	u32 task = current_task();
+
+	bpf_map_delete_elem(&ops, &task);
+}
+
+static __always_inline void op_end(struct op_state *state, s64 result)
+{
+	state->ev.h.ts_ns = bpf_ktime_get_ns();
+	state->ev.result = result;
+	if (result == -EIOCBQUEUED)
+		state->ev.flags |= OP_ASYNC;
+	emit(&state->ev, sizeof(state->ev));
+	op_forget(state);
+}
+
+/* Flags that say how a file moves data. open_flags: FOPEN_*, known once the file is open. */
+static __always_inline u32 file_op_flags(struct file *file, bool open)
+{
+	u32 flags = file->f_flags & flag_o_direct ? OP_DIRECT : 0;
+
+	if (open && (file_fopen_flags(file) & WIRE_FOPEN_DIRECT_IO))
+		flags |= OP_FOPEN_DIRECT;
+	return flags;
+}
+
+static __always_inline void rw_begin(struct kiocb *iocb, struct iov_iter *iter, u32 type)
+{
+	struct file *file = iocb->ki_filp;
+	u32 flags = file_op_flags(file, true);
+
+	if (iocb->ki_flags & IOCB_DIRECT)
+		flags |= OP_DIRECT;
+	op_begin(file->f_inode, type, iocb->ki_pos, BPF_CORE_READ(iter, count), flags);
+}
+
+SEC("fentry/fuse_file_read_iter")
+int BPF_PROG(read_begin, struct kiocb *iocb, struct iov_iter *to)
+{
+	rw_begin(iocb, to, OP_READ);
+	return 0;
+}
+
+SEC("fexit/fuse_file_read_iter")
+int BPF_PROG(read_end, struct kiocb *iocb, struct iov_iter *to, s64 ret)
+{
+	struct op_state *state = op_return();
+
+	if (state)
+		op_end(state, ret);
+	return 0;
+}
+
+SEC("fentry/fuse_file_write_iter")
+int BPF_PROG(write_begin, struct kiocb *iocb, struct iov_iter *from)
+{
+	rw_begin(iocb, from, OP_WRITE);
+	return 0;
+}
+
+SEC("fexit/fuse_file_write_iter")
+int BPF_PROG(write_end, struct kiocb *iocb, struct iov_iter *from, s64 ret)
+{
+	struct op_state *state = op_return();
+
+	if (!state)
+		return 0;
+	/* Where an appending write went is only known afterwards. */
+	if (ret > 0 && (iocb->ki_flags & IOCB_APPEND))
+		state->ev.offset_bytes = iocb->ki_pos - ret;
+	op_end(state, ret);
+	return 0;
+}
+
+SEC("fentry/fuse_fsync")
+int BPF_PROG(fsync_begin, struct file *file, s64 start, s64 end, int datasync)
+{
+	op_begin(file->f_inode, datasync ? OP_FDATASYNC : OP_FSYNC, 0, 0,
+		 file_op_flags(file, true));
+	return 0;
+}
+
+SEC("fexit/fuse_fsync")
+int BPF_PROG(fsync_end, struct file *file, s64 start, s64 end, int datasync, int ret)
+{
+	struct op_state *state = op_return();
+
+	if (state)
+		op_end(state, ret);
+	return 0;
+}
+
+/* close(2): FLUSH and what it writes back. RELEASE follows later, in no op. */
+SEC("fentry/fuse_flush")
+int BPF_PROG(close_begin, struct file *file, void *owner)
+{
+	op_begin(file->f_inode, OP_CLOSE, 0, 0, file_op_flags(file, true));
+	return 0;
+}
+
+SEC("fexit/fuse_flush")
+int BPF_PROG(close_end, struct file *file, void *owner, int ret)
+{
+	struct op_state *state = op_return();
+
+	if (state)
+		op_end(state, ret);
+	return 0;
+}
+
+SEC("fentry/fuse_open")
+int BPF_PROG(open_begin, struct inode *inode, struct file *file)
+{
+	op_begin(inode, OP_OPEN, 0, 0, file_op_flags(file, false));
+	return 0;
+}
+
+SEC("fexit/fuse_open")
+int BPF_PROG(open_end, struct inode *inode, struct file *file, int ret)
+{
+	struct op_state *state = op_return();
+
+	if (!state)
+		return 0;
+	if (!ret)
+		state->ev.flags |= file_op_flags(file, true);
+	op_end(state, ret);
+	return 0;
+}
+
+/* open(2) that creates. Without O_CREAT it only looks up, and fuse_open follows. */
+SEC("fentry/fuse_atomic_open")
+int BPF_PROG(create_begin, struct inode *dir, void *entry, struct file *file, unsigned int flags)
+{
+	if (flags & flag_o_creat)
+		op_begin(dir, OP_OPEN, 0, 0, file_op_flags(file, false));
+	return 0;
+}
+
+SEC("fexit/fuse_atomic_open")
+int BPF_PROG(create_end, struct inode *dir, void *entry, struct file *file, unsigned int flags,
+	     u32 mode, int ret)
+{
+	struct op_state *state;
+
+	if (!(flags & flag_o_creat))
+		return 0;
+	state = op_return();
+	if (!state)
+		return 0;
+	if (!ret && !(file->f_mode & FMODE_OPENED)) {
+		op_forget(state); /* it was there already: fuse_open follows */
+		return 0;
+	}
+	if (!ret) {
+		state->ev.nodeid = inode_nodeid(file->f_inode);
+		state->ev.flags |= file_op_flags(file, true);
+	}
+	op_end(state, ret);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The kernel types that the guest's BPF programs read, and every difference between kernels in
+ * them.
+ *
+ * Only the fields we use; offsets come from the running kernel's BTF (CO-RE). Where kernels differ
+ * in more than an offset, the variant is a flavour (NAME___variant, libbpf ignores what follows the
+ * three underscores) and an accessor below hides it, so that programs see no drift. "typed" in a
+ * comment means: the pointer comes from a probe's arguments, so the verifier lets us dereference it
+ * directly, which costs one load instead of a helper call.
+ */
+#ifndef VFSCOPE_BPF_KERNEL_TYPES_H
+#define VFSCOPE_BPF_KERNEL_TYPES_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#define VIRTIO_ID_FS 26 /* include/uapi/linux/virtio_ids.h */
+#define IOCB_DIRECT (1 << 17) /* include/linux/fs.h, same since 5.9 */
+#define IOCB_APPEND 0x10 /* RWF_APPEND */
+#define FMODE_OPENED (1u << 19) /* include/linux/fs.h */
+#define EIOCBQUEUED 529 /* include/linux/errno.h, never seen by user space */
+
+/* Wire format, include/uapi/linux/fuse.h: stable, so no relocation. */
+struct wire_in_header {
+	u32 len;
+	u32 opcode;
+	u64 unique;
+	u64 nodeid;
+	u32 uid;
+	u32 gid;
+	u32 pid;
+	u32 ext;
+};
+
+/* The part that fuse_read_in and fuse_write_in have in common. */
+struct wire_rw_in {
+	u64 fh;
+	u64 offset;
+	u32 size;
+	u32 rw_flags; /* read_flags or write_flags */
+};
+
+#define WIRE_OUT_HEADER_BYTES 16
+
+enum {
+	WIRE_OPCODE_FORGET = 2,
+	WIRE_OPCODE_READ = 15,
+	WIRE_OPCODE_WRITE = 16,
+};
+
+#define WIRE_WRITE_CACHE (1u << 0)
+#define WIRE_LOCKOWNER (1u << 1) /* FUSE_READ_LOCKOWNER and FUSE_WRITE_LOCKOWNER */
+#define WIRE_FOPEN_DIRECT_IO (1u << 0)
+
+/* fs/fuse/fuse_i.h (7.2: fs/fuse/dev.h), enum fuse_req_flag; bits unchanged from 5.10 to 7.2. */
+enum {
+	FR_BACKGROUND = 2,
+	FR_FINISHED = 9,
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct work_struct {
+	void *func;
+};
+
+struct file_system_type {
+	const char *name;
+};
+
+struct super_block {
+	u32 s_dev;
+	struct file_system_type *s_type;
+	void *s_fs_info; /* FUSE: struct fuse_mount */
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+	unsigned int f_flags;
+	unsigned int f_mode;
+	void *private_data; /* FUSE: struct fuse_file */
+};
+
+struct kiocb {
+	struct file *ki_filp;
+	long long ki_pos;
+	int ki_flags;
+};
+
+struct iov_iter {
+	unsigned long count; /* 6.4 (de4f5fed3f23) moved it into a union; same name */
+};
+
+struct fuse_inode {
+	struct inode inode;
+	u64 nodeid;
+};
+
+struct fuse_file {
+	u32 open_flags;
+};
+
+struct fuse_in_arg {
+	unsigned int size;
+	const void *value;
+};
+
+/*
+ * 6.18 has in_args[4] and an empty in_args[0] for operations on names; READ and WRITE keep their
+ * header in in_args[0]. 7.2 inserted uid, gid and pid. Neither is visible here.
+ */
+struct fuse_args {
+	u32 opcode;
+	struct fuse_in_arg in_args[3];
+};
+
+struct fuse_iqueue {
+	void *priv; /* virtio-fs: struct virtio_fs; NULL for every other transport */
+};
+
+struct fuse_conn {
+	u32 dev; /* s_dev of the first mount */
+	unsigned int minor; /* FUSE protocol */
+	unsigned int max_read;
+	unsigned int max_write;
+	unsigned int max_pages;
+	unsigned int congestion_threshold;
+	unsigned int max_background; /* until 7.1; 7.2 moved it to struct fuse_chan */
+	struct fuse_iqueue iq; /* until 7.1, likewise */
+	unsigned int async_read : 1;
+	unsigned int writeback_cache : 1;
+	unsigned int auto_inval_data : 1;
+	unsigned int do_readdirplus : 1;
+	unsigned int async_dio : 1;
+	unsigned int inode_dax : 1;
+	void *dax;
+};
+
+/* 7.2 split the transport's part of a connection off into struct fuse_chan. */
+struct fuse_chan {
+	struct fuse_conn *conn;
+	struct fuse_iqueue iq;
+	unsigned int max_background;
+};
+
+struct fuse_conn___chan {
+	struct fuse_chan *chan;
+};
+
+struct fuse_mount {
+	struct fuse_conn *fc;
+};
+
+struct fuse_dev {
+	struct fuse_conn *fc; /* until 7.1 */
+};
+
+struct fuse_dev___chan {
+	struct fuse_chan *chan; /* 7.2 */
+};
+
+struct fuse_out_header {
+	u32 len;
+	int error;
+	u64 unique;
+};
+
+struct fuse_in_header {
+	u32 len;
+};
+
+struct fuse_req {
+	struct fuse_args *args;
+	unsigned long flags; /* bits FR_* */
+	struct {
+		struct fuse_in_header h;
+	} in;
+	struct {
+		struct fuse_out_header h;
+	} out;
+};
+
+struct virtio_device_id {
+	u32 device;
+};
+
+struct virtio_device {
+	struct virtio_device_id id;
+	u64 features;
+};
+
+struct virtqueue {
+	struct virtio_device *vdev;
+	unsigned int index;
+	unsigned int num_free;
+};
+
+/* drivers/virtio/virtio_ring.c, private to it. */
+struct vring {
+	unsigned int num;
+};
+
+struct vring_virtqueue_split {
+	struct vring vring;
+	u16 avail_idx_shadow;
+};
+
+struct vring_virtqueue {
+	bool packed_ring; /* until 7.1 */
+	struct vring_virtqueue_split split; /* 6.0 named the type; in a union with packed */
+};
+
+struct vring_virtqueue___layout {
+	u32 layout; /* 7.2: enum vq_layout; bit 0 means packed */
+};
+
+struct virtio_fs_vq {
+	struct virtqueue *vq;
+	struct work_struct done_work;
+	struct fuse_dev *fud;
+	long in_flight;
+};
+
+struct virtio_fs {
+	unsigned int nvqs;
+	unsigned int num_request_queues;
+	unsigned long window_len;
+};
+
+struct virtio_fs_forget_req {
+	struct fuse_in_header ih;
+};
+
+struct virtio_fs_forget {
+	struct virtio_fs_forget_req req;
+};
+
+#pragma clang attribute pop
+
+/* True for the connection of a virtio-fs mount; other FUSE transports have no priv. Typed. */
+static __always_inline bool chan_is_virtiofs(struct fuse_chan *chan)
+{
+	return chan->iq.priv != NULL;
+}
+
+static __always_inline bool conn_is_virtiofs(struct fuse_conn *fc)
+{
+	struct fuse_conn___chan *split = (void *)fc;
+
+	if (bpf_core_field_exists(split->chan))
+		return chan_is_virtiofs(split->chan);
+	return fc->iq.priv != NULL;
+}
+
+static __always_inline u32 minor_of(u32 dev)
+{
+	return dev & ((1u << 20) - 1); /* include/linux/kdev_t.h MINORBITS */
+}
+
+/* Connection of a queue; NULL while the device has no mount. Typed. */
+static __always_inline struct fuse_conn *fsvq_conn(struct virtio_fs_vq *fsvq)
+{
+	struct fuse_dev___chan *split = (void *)fsvq->fud;
+
+	if (!split)
+		return NULL;
+	if (bpf_core_field_exists(split->chan)) {
+		struct fuse_chan *chan = split->chan;
+
+		return chan ? chan->conn : NULL;
+	}
+	return fsvq->fud->fc;
+}
+
+/* Typed. Of any virtio device, so this is the first thing that virtqueue probes ask. */
+static __always_inline bool vq_is_virtiofs(struct virtqueue *vq)
+{
+	return vq->vdev->id.device == VIRTIO_ID_FS;
+}
+
+/* The queue whose done_work this is. Address arithmetic, hence not typed: BPF_CORE_READ it. */
+static __always_inline struct virtio_fs_vq *fsvq_of_done_work(struct work_struct *work)
+{
+	struct virtio_fs_vq *null = NULL;
+
+	return (void *)work - __builtin_preserve_field_info(null->done_work, BPF_FIELD_BYTE_OFFSET);
+}
+
+static __always_inline bool vq_is_packed(struct virtqueue *vq)
+{
+	struct vring_virtqueue___layout *newer = (void *)vq;
+	struct vring_virtqueue *vvq =
+		(void *)vq; /* its first member, by virtio_ring.c's to_vvq() */
+
+	if (bpf_core_field_exists(newer->layout))
+		return BPF_CORE_READ(newer, layout) & 1;
+	if (bpf_core_field_exists(vvq->packed_ring))
+		return BPF_CORE_READ(vvq, packed_ring);
+	return true; /* unknown ring: do not read it */
+}
+
+/*
+ * Ring index that the last added buffer got. Only under the queue's lock, only for split rings.
+ * False if it cannot be known.
+ */
+static __always_inline bool vq_last_avail_idx(struct virtqueue *vq, u16 *idx)
+{
+	struct vring_virtqueue *vvq = (void *)vq;
+
+	if (!bpf_core_field_exists(vvq->split.avail_idx_shadow) || vq_is_packed(vq))
+		return false;
+	*idx = BPF_CORE_READ(vvq, split.avail_idx_shadow) - 1;
+	return true;
+}
+
+/* Ring entries, 0 if unknown. */
+static __always_inline u32 vq_size(struct virtqueue *vq)
+{
+	struct vring_virtqueue *vvq = (void *)vq;
+
+	if (!bpf_core_field_exists(vvq->split.vring.num) || vq_is_packed(vq))
+		return 0;
+	return BPF_CORE_READ(vvq, split.vring.num);
+}
+
+/* Of the file system that a FUSE inode belongs to (a submount shares its parent's connection). */
+static __always_inline struct fuse_conn *inode_conn(struct inode *inode)
+{
+	struct fuse_mount *fm = BPF_CORE_READ(inode, i_sb, s_fs_info);
+
+	return BPF_CORE_READ(fm, fc);
+}
+
+static __always_inline u64 inode_nodeid(struct inode *inode)
+{
+	struct fuse_inode *null = NULL;
+	struct fuse_inode *fi =
+		(void *)inode - __builtin_preserve_field_info(null->inode, BPF_FIELD_BYTE_OFFSET);
+
+	return BPF_CORE_READ(fi, nodeid);
+}
+
+/* FOPEN_* flags that the daemon gave this open FUSE file. */
+static __always_inline u32 file_fopen_flags(struct file *file)
+{
+	struct fuse_file *ff = BPF_CORE_READ(file, private_data);
+
+	return ff ? BPF_CORE_READ(ff, open_flags) : 0;
+}
+
+static __always_inline u32 conn_max_background(struct fuse_conn *fc)
+{
+	struct fuse_conn___chan *split = (void *)fc;
+
+	if (bpf_core_field_exists(split->chan))
+		return BPF_CORE_READ(split, chan, max_background);
+	return BPF_CORE_READ(fc, max_background);
+}
+
+static __always_inline void *conn_transport(struct fuse_conn *fc)
+{
+	struct fuse_conn___chan *split = (void *)fc;
+
+	if (bpf_core_field_exists(split->chan))
+		return BPF_CORE_READ(split, chan, iq.priv);
+	return BPF_CORE_READ(fc, iq.priv);
+}
+
+#endif
