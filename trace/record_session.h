@@ -54,7 +54,8 @@ struct capture_ops {
 };
 
 extern const struct capture_ops guest_capture_ops; /* trace/guest_capture.c */
-extern const struct capture_ops host_capture_ops; /* trace/host_capture.c */
+/* Weak: a build without the host side still records guests. */
+extern const struct capture_ops host_capture_ops __attribute__((weak)); /* trace/host_capture.c */
 
 struct record_config {
 	struct capture_config capture;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vfscope record: trace one side of virtio-fs into a .vft file.
+ */
+#include <string.h>
+#include "lib/exit_status.h"
+#include "lib/msg.h"
+#include "lib/option.h"
+#include "lib/version.h"
+#include "trace-cli/command.h"
+#include "trace/record_session.h"
+
+struct record_options {
+	struct record_config session;
+	bool guest;
+	bool host;
+};
+
+static const struct command_help help = {
+	.name = "record",
+	.summary = "trace the guest's or the host's side into a file",
+	.text = "Records until COMMAND ends, --duration passes, or Ctrl-C. Exactly one of --guest\n"
+		"(run inside the virtual machine) and --host (run beside the daemon) is needed;\n"
+		"'vfscope join' puts the two files together.\n"
+		"\n"
+		"The status is 0 if the recording is good, whatever COMMAND returned: a failed\n"
+		"command is reported as a warning. A recording in which data was lost is good\n"
+		"unless --strict is given; the losses are printed and kept in the file.",
+	.takes_command = true,
+};
+
+static const struct option_spec options[] = {
+	OPTION("guest", 'g', OPT_BOOL, struct record_options, guest, NULL,
+	       "record requests as the guest kernel sees them"),
+	OPTION("host", 'H', OPT_BOOL, struct record_options, host, NULL,
+	       "record requests as the daemon on the host sees them"),
+	OPTION("output", 'o', OPT_STRING, struct record_options, session.output, "FILE",
+	       "trace file to write (default vfscope.vft)"),
+	OPTION("duration", 'd', OPT_TIME, struct record_options, session.duration_ns, NULL,
+	       "end after this time, such as 10s (default: no limit)"),
+	OPTION("mount", 'm', OPT_STRINGS, struct record_options, session.capture.mounts, "PATH",
+	       "guest: only this mount; may be repeated (default: every virtio-fs mount)"),
+	OPTION("ops", 0, OPT_BOOL, struct record_options, session.capture.ops, NULL,
+	       "guest: record file operations too (default; --no-ops: only requests)"),
+	OPTION("daemon", 'p', OPT_STRING, struct record_options, session.capture.daemon, "PID|auto",
+	       "host: process id of the daemon (default auto: the only one that runs)"),
+	OPTION("buffer", 'b', OPT_SIZE, struct record_options, session.capture.buffer_bytes, NULL,
+	       "size of the ring buffer between kernel and vfscope (default 8m)"),
+	OPTION("strict", 0, OPT_BOOL, struct record_options, session.strict, NULL,
+	       "exit with status 5 if data was lost"),
+	OPTION("ready-file", 0, OPT_STRING, struct record_options, session.ready_file, "FILE",
+	       "create FILE once recording has begun"),
+	OPTION_END,
+};
+
+static int wrong_use(const struct record_options *o)
+{
+	if (o->guest == o->host) {
+		msg_error("record needs exactly one of --guest and --host; see 'vfscope record "
+			  "--help'");
+		return EXIT_USAGE;
+	}
+	if (o->host && !&host_capture_ops) {
+		msg_error("this build of vfscope cannot record hosts");
+		return EXIT_CANNOT;
+	}
+	if (o->host && o->session.capture.mounts.count) {
+		msg_error("--mount is for --guest; a host recording follows one daemon (--daemon)");
+		return EXIT_USAGE;
+	}
+	if (o->guest && strcmp(o->session.capture.daemon, "auto")) {
+		msg_error("--daemon is for --host; a guest recording follows mounts (--mount)");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	struct record_options o = {
+		.session = {.output = "vfscope.vft",
+			    .version = VFSCOPE_VERSION,
+			    .capture = {.buffer_bytes = 8 << 20, .ops = true, .daemon = "auto"}},
+	};
+	int rest, status = options_parse(&help, options, &o, argc, argv, &rest);
+
+	if (status)
+		return status == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+	status = wrong_use(&o);
+	if (status)
+		return status;
+	if (rest < argc)
+		o.session.command = argv + rest;
+	return record_session_run(o.guest ? &guest_capture_ops : &host_capture_ops, &o.session);
+}

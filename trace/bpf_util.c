@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the guest's and the host's capture share in their use of libbpf.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/compiler.h"
+#include "lib/msg.h"
+#include "lib/units.h"
+#include "trace/bpf_util.h"
+
+#define MAX_MODULES 8
+#define MAX_RINGBUF_BYTES (1ULL << 30)
+
+/* From include/linux/errno.h: what the kernel returns for "this arch or config cannot". */
+#define KERNEL_ENOTSUPP 524
+
+static int print_debug(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (msg_level() < MSG_DEBUG || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, fmt, ap);
+}
+
+void bpf_util_quiet(void)
+{
+	libbpf_set_print(print_debug);
+}
+
+int bpf_util_ringbuf_bytes(uint64_t wanted, uint64_t *bytes)
+{
+	uint64_t rounded = (uint64_t)sysconf(_SC_PAGESIZE);
+	char was[32], is[32];
+
+	if (!wanted || wanted > MAX_RINGBUF_BYTES) {
+		msg_error("ring buffer of %llu bytes is not possible; give --buffer 4k to 1g",
+			  (unsigned long long)wanted);
+		return -EINVAL;
+	}
+	while (rounded < wanted)
+		rounded <<= 1;
+	if (rounded != wanted)
+		msg_info("ring buffer of %s made %s: it must be a power of two of pages",
+			 format_bytes((double)wanted, was, sizeof(was)),
+			 format_bytes((double)rounded, is, sizeof(is)));
+	*bytes = rounded;
+	return 0;
+}
+
+void bpf_util_explain(const char *what, int err)
+{
+	const char *hint;
+
+	switch (-err) {
+	case EPERM:
+	case EACCES:
+		hint = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN";
+		break;
+	case KERNEL_ENOTSUPP:
+	case EOPNOTSUPP:
+		hint = "this kernel refuses fentry programs (it needs ftrace with direct calls)";
+		break;
+	case ESRCH:
+	case ENOENT:
+		hint = "the kernel lacks a function or its BTF; is CONFIG_DEBUG_INFO_BTF on?";
+		break;
+	case ENOMEM:
+		hint = "too little memory for the BPF maps; try a smaller --buffer";
+		break;
+	default:
+		hint = "run again with 'vfscope -v' to see what the kernel said";
+	}
+	if (-err == KERNEL_ENOTSUPP)
+		msg_error("cannot load the %s: not supported; %s", what, hint);
+	else
+		msg_error("cannot load the %s: %s; %s", what, strerror(-err), hint);
+}
+
+struct kernel_functions {
+	struct btf *vmlinux;
+	struct btf *module[MAX_MODULES];
+	size_t nr_modules;
+};
+
+int kernel_functions_open(struct kernel_functions **out, const char *const *modules)
+{
+	struct kernel_functions *k = calloc(1, sizeof(*k));
+	int err;
+
+	*out = NULL;
+	if (!k)
+		return -ENOMEM;
+	k->vmlinux = btf__load_vmlinux_btf();
+	if (!k->vmlinux) {
+		err = -errno;
+		free(k);
+		return err ? err : -ENOENT;
+	}
+	for (; *modules && k->nr_modules < MAX_MODULES; modules++) {
+		struct btf *btf = btf__load_module_btf(*modules, k->vmlinux);
+
+		if (btf)
+			k->module[k->nr_modules++] = btf;
+	}
+	*out = k;
+	return 0;
+}
+
+bool kernel_functions_has(const struct kernel_functions *k, const char *name)
+{
+	if (btf__find_by_name_kind(k->vmlinux, name, BTF_KIND_FUNC) > 0)
+		return true;
+	for (size_t i = 0; i < k->nr_modules; i++)
+		if (btf__find_by_name_kind(k->module[i], name, BTF_KIND_FUNC) > 0)
+			return true;
+	return false;
+}
+
+void kernel_functions_close(struct kernel_functions *k)
+{
+	if (!k)
+		return;
+	for (size_t i = 0; i < k->nr_modules; i++)
+		btf__free(k->module[i]);
+	btf__free(k->vmlinux);
+	free(k);
+}
+
+int bpf_util_sum_percpu(int map_fd, uint32_t entries, uint64_t *sums)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *values;
+	int err = 0;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < entries; i++) {
+		err = bpf_map_lookup_elem(map_fd, &i, values);
+		if (err)
+			break;
+		for (int cpu = 0; cpu < cpus; cpu++)
+			sums[i] += values[cpu];
+	}
+	free(values);
+	return err;
+}

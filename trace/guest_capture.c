@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The guest's side of a recording: loads guest.bpf.c, hands its events to the session.
+ *
+ * Nothing is pinned: programs, maps and links live by our file descriptors, so that they are gone
+ * however this process ends.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bpf/guest_abi.h"
+#include "lib/compiler.h"
+#include "lib/msg.h"
+#include "trace/bpf_util.h"
+#include "trace/guest_mounts.h"
+#include "trace/guest_probes.h"
+#include "trace/record_session.h"
+
+/* The skeleton names its types after the file, not after our rules. */
+#include "bpf/guest.skel.h"
+
+struct capture {
+	struct guest_bpf *bpf;
+	struct ring_buffer *ring;
+	struct guest_mounts mounts; /* those that are recorded */
+	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
+	capture_event_fn emit;
+	void *emit_ctx;
+	int emit_err;
+};
+
+static int no_such_mount(const char *path, const struct guest_mounts *all)
+{
+	msg_error("--mount %s is not on a virtio-fs mount; %s%s", path,
+		  all->count ? "one is " : "there is none on this machine",
+		  all->count ? all->mount[0].path : "");
+	return -EINVAL;
+}
+
+/* Keep only the mounts that the user named. */
+static int filter_mounts(struct capture *c, const struct string_list *wanted)
+{
+	int fd = bpf_map__fd(c->bpf->maps.mount_filter);
+	struct guest_mounts kept = {};
+	int err = 0;
+
+	for (uint32_t i = 0; i < wanted->count; i++) {
+		int64_t conn = guest_path_conn(wanted->items[i]);
+		uint32_t key = (uint32_t)conn, one = 1;
+
+		if (conn < 0 && conn != -ENODEV) {
+			msg_error("cannot look at --mount %s: %s", wanted->items[i],
+				  strerror((int)-conn));
+			return (int)conn;
+		}
+		if (conn < 0 || !guest_mounts_find(&c->mounts, key))
+			return no_such_mount(wanted->items[i], &c->mounts);
+		err = bpf_map_update_elem(fd, &key, &one, BPF_ANY);
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < c->mounts.count; i++) {
+		uint32_t one;
+
+		if (!bpf_map_lookup_elem(fd, &c->mounts.mount[i].conn, &one))
+			err = err ? err : guest_mounts_add(&kept, &c->mounts.mount[i]);
+	}
+	guest_mounts_free(&c->mounts);
+	c->mounts = kept;
+	return err;
+}
+
+static int load(struct capture *c, const struct capture_config *config)
+{
+	uint64_t bytes;
+	int err = bpf_util_ringbuf_bytes(config->buffer_bytes, &bytes);
+
+	if (err)
+		return err;
+	err = guest_probes_choose(c->bpf->obj, config->ops);
+	if (err)
+		return err;
+	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
+	c->bpf->rodata->flag_o_direct = O_DIRECT;
+	c->bpf->rodata->flag_o_creat = O_CREAT;
+	c->bpf->rodata->wakeup_bytes = bytes / 4;
+	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
+	err = guest_bpf__load(c->bpf);
+	if (err)
+		bpf_util_explain("guest probes", err);
+	return err;
+}
+
+static void guest_close(struct capture *c)
+{
+	if (!c)
+		return;
+	ring_buffer__free(c->ring);
+	guest_bpf__destroy(c->bpf);
+	guest_mounts_free(&c->mounts);
+	free(c);
+}
+
+static int guest_open(struct capture **out, const struct capture_config *config)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	int err;
+
+	*out = NULL;
+	if (!c)
+		return -ENOMEM;
+	bpf_util_quiet();
+	err = guest_mounts_read(&c->mounts, "/proc/self/mountinfo");
+	if (err) {
+		msg_error("cannot read /proc/self/mountinfo: %s", strerror(-err));
+		goto out;
+	}
+	c->bpf = guest_bpf__open();
+	if (!c->bpf) {
+		err = -errno;
+		bpf_util_explain("guest probes", err);
+		goto out;
+	}
+	err = load(c, config);
+	if (!err && config->mounts.count)
+		err = filter_mounts(c, &config->mounts);
+out:
+	if (err)
+		guest_close(c);
+	else
+		*out = c;
+	return err;
+}
+
+static int guest_check_output(struct capture *c, const char *path)
+{
+	char *copy = strdup(path);
+	const struct guest_mount *mount;
+	int64_t conn;
+
+	if (!copy)
+		return -ENOMEM;
+	conn = guest_path_conn(dirname(copy));
+	free(copy);
+	if (conn < 0) /* not virtio-fs; what else is wrong, opening it will tell */
+		return 0;
+	mount = guest_mounts_find(&c->mounts, (uint32_t)conn);
+	if (!mount)
+		return 0;
+	msg_error("cannot write the trace to %s: it lies on %s, which is being recorded, so the "
+		  "recording would record itself; choose another place with -o, or name the mounts "
+		  "to record with --mount",
+		  path, mount->path);
+	return -EINVAL;
+}
+
+static int guest_describe(struct capture *c, json_t *header)
+{
+	if (json_object_set_new(header, "mounts", guest_mounts_json(&c->mounts)) ||
+	    json_object_set_new(header, "devices", guest_devices_json()))
+		return -ENOMEM;
+	return 0;
+}
+
+static int on_event(void *ctx, void *data, size_t size)
+{
+	struct capture *c = ctx;
+
+	if (!c->emit_err)
+		c->emit_err = c->emit(c->emit_ctx, data);
+	return c->emit_err;
+}
+
+static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
+{
+	int err;
+
+	c->emit = emit;
+	c->emit_ctx = ctx;
+	c->ring = ring_buffer__new(bpf_map__fd(c->bpf->maps.events), on_event, c, NULL);
+	if (!c->ring) {
+		err = -errno;
+		bpf_util_explain("guest ring buffer", err);
+		return err;
+	}
+	err = guest_bpf__attach(c->bpf);
+	if (err) {
+		bpf_util_explain("guest probes", err);
+		return err;
+	}
+	c->bpf->bss->enabled = true;
+	return 0;
+}
+
+static int guest_poll(struct capture *c, int timeout_ms)
+{
+	int err = ring_buffer__poll(c->ring, timeout_ms);
+
+	if (c->emit_err)
+		return c->emit_err;
+	if (err < 0 && err != -EINTR)
+		return err;
+	/* A few events do not wake us (see emit() in guest_maps.bpf.h): fetch them anyway. */
+	err = ring_buffer__consume(c->ring);
+	return c->emit_err ? c->emit_err : err < 0 && err != -EINTR ? err : 0;
+}
+
+static int guest_stop(struct capture *c)
+{
+	c->bpf->bss->enabled = false;
+	guest_bpf__detach(c->bpf);
+	c->missed = guest_probes_missed(c->bpf->obj);
+	return guest_poll(c, 0);
+}
+
+static uint64_t count_entries(int fd)
+{
+	uint64_t key, next, n = 0;
+	void *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &next)) {
+		key = next;
+		at = &key;
+		n++;
+	}
+	return n;
+}
+
+static int guest_losses(struct capture *c, uint64_t *losses)
+{
+	losses[LOSS_START_NO_END] += count_entries(bpf_map__fd(c->bpf->maps.requests));
+	losses[LOSS_PROBE_MISSED] += c->missed;
+	return bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
+}
+
+static json_t *connection_json(const struct guest_connection *n)
+{
+	char features[32];
+
+	snprintf(features, sizeof(features), "0x%llx", (unsigned long long)n->virtio_features);
+	return json_pack(
+		"{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:b s:b s:b s:b s:b s:b s:b s:I s:s}", "conn",
+		(json_int_t)n->conn, "fuse_minor", (json_int_t)n->proto_minor, "max_read",
+		(json_int_t)n->max_read, "max_write", (json_int_t)n->max_write, "max_pages",
+		(json_int_t)n->max_pages, "max_background", (json_int_t)n->max_background,
+		"congestion_threshold", (json_int_t)n->congestion_threshold, "request_queues",
+		(json_int_t)n->nr_request_queues, "queue_size", (json_int_t)n->queue_size,
+		"writeback", !!(n->flags & GCONN_WRITEBACK), "async_read",
+		!!(n->flags & GCONN_ASYNC_READ), "async_dio", !!(n->flags & GCONN_ASYNC_DIO),
+		"auto_inval", !!(n->flags & GCONN_AUTO_INVAL), "readdirplus",
+		!!(n->flags & GCONN_READDIRPLUS), "dax", !!(n->flags & GCONN_DAX), "inode_dax",
+		!!(n->flags & GCONN_INODE_DAX), "dax_window_bytes", (json_int_t)n->dax_window_bytes,
+		"virtio_features", features);
+}
+
+/* "connections": what each mount negotiated, as the kernel knows it. */
+static int guest_summarize(struct capture *c, json_t *footer)
+{
+	int fd = bpf_map__fd(c->bpf->maps.connections);
+	json_t *array = json_array();
+	struct guest_connection n;
+	uint32_t key, next;
+	void *at = NULL;
+	int err = 0;
+
+	while (array && !err && !bpf_map_get_next_key(fd, at, &next)) {
+		key = next;
+		at = &key;
+		if (!bpf_map_lookup_elem(fd, &key, &n))
+			err = json_array_append_new(array, connection_json(&n));
+	}
+	if (json_object_set_new(footer, "connections", array) || err)
+		return -ENOMEM;
+	return 0;
+}
+
+const struct capture_ops guest_capture_ops = {
+	.kind = VFT_GUEST,
+	.request_event = EV_GUEST_REQUEST,
+	.open = guest_open,
+	.check_output = guest_check_output,
+	.describe = guest_describe,
+	.start = guest_start,
+	.poll = guest_poll,
+	.stop = guest_stop,
+	.losses = guest_losses,
+	.summarize = guest_summarize,
+	.close = guest_close,
+};

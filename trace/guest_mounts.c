@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The virtio-fs mounts and devices of this machine, as /proc and /sys tell.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "trace/guest_mounts.h"
+
+#define VIRTIO_DEVICES "/sys/bus/virtio/devices"
+#define VIRTIO_ID_FS 26
+
+/* mountinfo writes space, tab, newline and backslash as \ooo. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		unsigned int code;
+
+		if (from[0] == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
+			*to = (char)code;
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = 0;
+}
+
+int guest_mounts_add(struct guest_mounts *mounts, const struct guest_mount *mount)
+{
+	struct guest_mount *grown = reallocarray(mounts->mount, mounts->count + 1, sizeof(*grown));
+	struct guest_mount *m;
+
+	if (!grown)
+		return -ENOMEM;
+	mounts->mount = grown;
+	m = &grown[mounts->count++];
+	m->path = strdup(mount->path);
+	m->tag = strdup(mount->tag);
+	m->options = strdup(mount->options);
+	m->conn = mount->conn;
+	return m->path && m->tag && m->options ? 0 : -ENOMEM;
+}
+
+/* ID PARENT MAJ:MIN ROOT PATH OPTIONS [FIELD...] - TYPE SOURCE SUPER_OPTIONS */
+static int parse_mount(struct guest_mounts *mounts, char *line)
+{
+	struct guest_mount mount = {};
+	unsigned int major_nr;
+	char *tail, *type, *save = NULL;
+	int err = 0;
+
+	tail = strstr(line, " - ");
+	if (!tail ||
+	    sscanf(line, "%*d %*d %u:%u %*s %ms", &major_nr, &mount.conn, &mount.path) != 3)
+		goto out;
+	type = strtok_r(tail + 3, " \n", &save);
+	mount.tag = strtok_r(NULL, " \n", &save);
+	mount.options = strtok_r(NULL, " \n", &save);
+	if (!type || !mount.tag || !mount.options || strcmp(type, "virtiofs"))
+		goto out;
+	unescape(mount.path);
+	unescape(mount.tag);
+	err = guest_mounts_add(mounts, &mount);
+out:
+	free(mount.path);
+	return err;
+}
+
+int guest_mounts_read(struct guest_mounts *mounts, const char *mountinfo)
+{
+	FILE *file = fopen(mountinfo, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int err = 0;
+
+	memset(mounts, 0, sizeof(*mounts));
+	if (!file)
+		return -errno;
+	while (!err && getline(&line, &size, file) > 0)
+		err = parse_mount(mounts, line);
+	if (!err && ferror(file))
+		err = -EIO;
+	free(line);
+	fclose(file);
+	if (err)
+		guest_mounts_free(mounts);
+	return err;
+}
+
+void guest_mounts_free(struct guest_mounts *mounts)
+{
+	for (size_t i = 0; i < mounts->count; i++) {
+		free(mounts->mount[i].path);
+		free(mounts->mount[i].tag);
+		free(mounts->mount[i].options);
+	}
+	free(mounts->mount);
+	memset(mounts, 0, sizeof(*mounts));
+}
+
+const struct guest_mount *guest_mounts_find(const struct guest_mounts *mounts, uint32_t conn)
+{
+	for (size_t i = 0; i < mounts->count; i++)
+		if (mounts->mount[i].conn == conn)
+			return &mounts->mount[i];
+	return NULL;
+}
+
+int64_t guest_path_conn(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return -errno;
+	/* virtio-fs has an anonymous device number: major 0. */
+	return major(st.st_dev) ? -ENODEV : (int64_t)minor(st.st_dev);
+}
+
+/* First line of a small file in /sys, without newline; "" if there is none. */
+static void read_line(char *buf, size_t len, const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	buf[0] = 0;
+	if (!file)
+		return;
+	if (fgets(buf, (int)len, file))
+		buf[strcspn(buf, "\n")] = 0;
+	else
+		buf[0] = 0;
+	fclose(file);
+}
+
+static long read_ahead_kb(uint32_t conn)
+{
+	char path[80], text[32];
+
+	snprintf(path, sizeof(path), "/sys/class/bdi/0:%u/read_ahead_kb", conn);
+	read_line(text, sizeof(text), path);
+	return text[0] ? strtol(text, NULL, 10) : -1;
+}
+
+json_t *guest_mounts_json(const struct guest_mounts *mounts)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < mounts->count; i++) {
+		const struct guest_mount *m = &mounts->mount[i];
+		long kb = read_ahead_kb(m->conn);
+		json_t *entry = json_pack("{s:s, s:i, s:s, s:s}", "path", m->path, "conn",
+					  (int)m->conn, "tag", m->tag, "options", m->options);
+
+		if (entry && kb >= 0)
+			json_object_set_new(entry, "read_ahead_kb", json_integer(kb));
+		if (json_array_append_new(array, entry)) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *device_json(const char *name)
+{
+	char path[300], bits[128];
+	uint64_t features = 0;
+	json_t *entry;
+
+	snprintf(path, sizeof(path), VIRTIO_DEVICES "/%s/device", name);
+	read_line(bits, sizeof(bits), path);
+	if (strtoul(bits, NULL, 16) != VIRTIO_ID_FS)
+		return NULL;
+	/* The file shows bit 0 first. */
+	snprintf(path, sizeof(path), VIRTIO_DEVICES "/%s/features", name);
+	read_line(bits, sizeof(bits), path);
+	for (size_t i = 0; bits[i] && i < 64; i++)
+		if (bits[i] == '1')
+			features |= 1ULL << i;
+	entry = json_pack("{s:s}", "name", name);
+	snprintf(bits, sizeof(bits), "0x%llx", (unsigned long long)features);
+	if (entry)
+		json_object_set_new(entry, "features", json_string(bits));
+	return entry;
+}
+
+json_t *guest_devices_json(void)
+{
+	json_t *array = json_array();
+	DIR *dir = opendir(VIRTIO_DEVICES);
+	struct dirent *d;
+
+	while (array && dir && (d = readdir(dir))) {
+		json_t *entry = d->d_name[0] == '.' ? NULL : device_json(d->d_name);
+
+		if (entry && json_array_append_new(array, entry)) {
+			json_decref(array);
+			array = NULL;
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return array;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The virtio-fs mounts and devices of this machine, as /proc and /sys tell.
+ */
+#ifndef VFSCOPE_TRACE_GUEST_MOUNTS_H
+#define VFSCOPE_TRACE_GUEST_MOUNTS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct guest_mount {
+	char *path;
+	char *tag; /* the mount's source: the device's tag */
+	char *options; /* of the superblock */
+	uint32_t conn; /* minor of its st_dev */
+};
+
+struct guest_mounts {
+	struct guest_mount *mount;
+	size_t count;
+};
+
+/* Parse mountinfo (proc(5)) from a file; "/proc/self/mountinfo" but for tests. 0 or -errno. */
+int guest_mounts_read(struct guest_mounts *mounts, const char *mountinfo);
+/* Append a copy. 0 or -ENOMEM. */
+int guest_mounts_add(struct guest_mounts *mounts, const struct guest_mount *mount);
+void guest_mounts_free(struct guest_mounts *mounts);
+
+/* The virtio-fs mount with this st_dev minor, or NULL. */
+const struct guest_mount *guest_mounts_find(const struct guest_mounts *mounts, uint32_t conn);
+
+/* Minor of the file system that a path lies on, or -errno. */
+int64_t guest_path_conn(const char *path);
+
+/* New JSON arrays for the file's header; NULL when out of memory. */
+json_t *guest_mounts_json(const struct guest_mounts *mounts);
+json_t *guest_devices_json(void);
+
+#endif

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One recording from attach to footer; see record_session.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#include "lib/compiler.h"
+#include "lib/exit_status.h"
+#include "lib/loss.h"
+#include "lib/msg.h"
+#include "lib/units.h"
+#include "trace/record_command.h"
+#include "trace/record_session.h"
+
+#define POLL_MS 100
+#define FLUSH_INTERVAL_NS NS_PER_SEC
+
+struct session {
+	const struct capture_ops *ops;
+	const struct record_config *config;
+	struct capture *capture;
+	struct vft_writer *writer;
+	struct record_command command;
+	uint64_t start_ns;
+	uint64_t last_flush_ns;
+	uint64_t requests;
+	uint64_t losses[NR_LOSS_CLASSES];
+};
+
+/* The only thing that a signal may do; a process has one set of signal handlers. */
+static volatile sig_atomic_t end_signal;
+
+static void on_end_signal(int signo)
+{
+	end_signal = signo;
+}
+
+static void catch_signals(bool on)
+{
+	struct sigaction action = {.sa_handler = on ? on_end_signal : SIG_DFL};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static json_t *command_json(char **command)
+{
+	json_t *array = json_array();
+
+	for (; array && command && *command; command++)
+		json_array_append_new(array, json_string(*command));
+	return array;
+}
+
+static json_t *header_json(struct session *s)
+{
+	struct utsname uts;
+	json_t *header;
+
+	if (uname(&uts))
+		return NULL;
+	s->start_ns = clock_ns(CLOCK_MONOTONIC);
+	header = json_pack("{s:s s:I s:I s:s s:s s:s s:s s:i s:I s:o}", "kind",
+			   vft_kind_name(s->ops->kind), "start_ns", (json_int_t)s->start_ns,
+			   "start_realtime_ns", (json_int_t)clock_ns(CLOCK_REALTIME), "hostname",
+			   uts.nodename, "kernel", uts.release, "arch", uts.machine,
+			   "vfscope_version", s->config->version, "cpus",
+			   (int)sysconf(_SC_NPROCESSORS_ONLN), "buffer_bytes",
+			   (json_int_t)s->config->capture.buffer_bytes, "command",
+			   command_json(s->config->command));
+	if (header && s->ops->describe(s->capture, header)) {
+		json_decref(header);
+		return NULL;
+	}
+	return header;
+}
+
+static int open_output(struct session *s)
+{
+	const char *path = s->config->output;
+	json_t *header;
+	int err;
+
+	if (s->ops->check_output) {
+		err = s->ops->check_output(s->capture, path);
+		if (err)
+			return err;
+	}
+	header = header_json(s);
+	if (!header) {
+		msg_error("cannot describe this machine for the header of %s", path);
+		return -ENOMEM;
+	}
+	err = vft_writer_open(&s->writer, path, s->ops->kind, header);
+	json_decref(header);
+	if (err)
+		msg_error("cannot create %s: %s; choose another place with -o", path,
+			  strerror(-err));
+	return err;
+}
+
+static int keep_event(void *ctx, const struct event_header *event)
+{
+	struct session *s = ctx;
+	int err = vft_write_event(s->writer, event);
+
+	if (err)
+		msg_error("cannot write to %s: %s; what was written before is readable",
+			  s->config->output, strerror(-err));
+	else if (event->type == s->ops->request_event)
+		s->requests++;
+	return err;
+}
+
+static int announce(struct session *s)
+{
+	const char *path = s->config->ready_file;
+	int fd;
+
+	msg_info("recording the %s's requests into %s; Ctrl-C ends", vft_kind_name(s->ops->kind),
+		 s->config->output);
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0) {
+		msg_error("cannot create --ready-file %s: %s", path, strerror(errno));
+		return -errno;
+	}
+	close(fd);
+	return 0;
+}
+
+static int flush_each_second(struct session *s, uint64_t now_ns)
+{
+	int err;
+
+	if (now_ns - s->last_flush_ns < FLUSH_INTERVAL_NS)
+		return 0;
+	s->last_flush_ns = now_ns;
+	err = vft_writer_flush(s->writer);
+	if (err)
+		msg_error("cannot write to %s: %s; what was written before is readable",
+			  s->config->output, strerror(-err));
+	return err;
+}
+
+static int poll_timeout_ms(uint64_t now_ns, uint64_t end_ns)
+{
+	if (now_ns >= end_ns)
+		return 0;
+	return (int)min_u64(POLL_MS, (end_ns - now_ns + NS_PER_SEC / 1000 - 1) / 1000000);
+}
+
+static int record_until_end(struct session *s)
+{
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), end_ns = UINT64_MAX;
+	int err = 0;
+
+	if (s->config->duration_ns)
+		end_ns = now_ns + s->config->duration_ns;
+	s->last_flush_ns = now_ns;
+	while (!err && !end_signal && now_ns < end_ns && !record_command_ended(&s->command)) {
+		err = s->ops->poll(s->capture, poll_timeout_ms(now_ns, end_ns));
+		now_ns = clock_ns(CLOCK_MONOTONIC);
+		if (!err)
+			err = flush_each_second(s, now_ns);
+	}
+	return err;
+}
+
+static int run(struct session *s)
+{
+	int err = s->ops->start(s->capture, keep_event, s);
+
+	if (!err)
+		err = announce(s);
+	if (!err && s->config->command)
+		err = record_command_start(&s->command, s->config->command);
+	if (!err)
+		err = record_until_end(s);
+	return err;
+}
+
+/* Also when run() failed: what came so far is kept. */
+static int close_output(struct session *s)
+{
+	json_t *footer = json_object();
+	int err, close_err;
+
+	err = s->ops->stop(s->capture);
+	if (!err)
+		err = s->ops->losses(s->capture, s->losses);
+	if (!err && s->ops->summarize && footer)
+		err = s->ops->summarize(s->capture, footer);
+	if (footer) {
+		json_object_set_new(footer, "end_ns",
+				    json_integer((json_int_t)clock_ns(CLOCK_MONOTONIC)));
+		json_object_set_new(footer, "requests", json_integer((json_int_t)s->requests));
+	}
+	close_err = vft_writer_close(s->writer, s->losses, footer);
+	s->writer = NULL;
+	json_decref(footer);
+	if (close_err)
+		msg_error("cannot finish %s: %s; 'vfscope report' reads what is whole",
+			  s->config->output, strerror(-close_err));
+	return err ? err : close_err;
+}
+
+static bool print_losses(const struct session *s)
+{
+	bool lost = false;
+
+	for (unsigned int i = 0; i < NR_LOSS_CLASSES; i++) {
+		if (!s->losses[i])
+			continue;
+		if (loss_is_data_loss(i))
+			msg_warn("lost: %" PRIu64 " %s (%s)", s->losses[i], loss_meaning(i),
+				 loss_name(i));
+		else
+			msg_info("%" PRIu64 " %s (%s)", s->losses[i], loss_meaning(i),
+				 loss_name(i));
+		lost |= loss_is_data_loss(i);
+	}
+	if (s->losses[LOSS_RINGBUF])
+		msg_warn("the ring buffer was too small or this machine too busy; try a larger "
+			 "--buffer");
+	return lost;
+}
+
+static int print_result(const struct session *s, uint64_t bytes)
+{
+	char size[32], seconds[32];
+	bool lost;
+
+	msg_info("kept %" PRIu64 " requests of %s in %s, %s", s->requests,
+		 format_ns((double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns), seconds,
+			   sizeof(seconds)),
+		 s->config->output, format_bytes((double)bytes, size, sizeof(size)));
+	lost = print_losses(s);
+	if (lost && s->config->strict) {
+		msg_error("data was lost and --strict was given");
+		return EXIT_LOST;
+	}
+	return EXIT_DONE;
+}
+
+static uint64_t file_bytes(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+
+	if (fd >= 0)
+		close(fd);
+	return end > 0 ? (uint64_t)end : 0;
+}
+
+int record_session_run(const struct capture_ops *ops, const struct record_config *config)
+{
+	struct session s = {.ops = ops, .config = config};
+	int err, close_err, status = EXIT_CANNOT;
+
+	end_signal = 0;
+	if (ops->open(&s.capture, &config->capture))
+		return EXIT_CANNOT;
+	if (open_output(&s)) {
+		ops->close(s.capture);
+		return EXIT_CANNOT;
+	}
+	catch_signals(true);
+	err = run(&s);
+	close_err = close_output(&s);
+	catch_signals(false);
+	record_command_finish(&s.command);
+	if (!err && !close_err)
+		status = print_result(&s, file_bytes(config->output));
+	ops->close(s.capture);
+	return status;
+}
