@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From halves to spans: puts a request's times in order and measures its stages.
+ *
+ * Every stage is the difference of two boundaries of one monotonic chain, so that the sum is the
+ * latency by construction. trace/join_files.c finds out which halves belong together.
+ */
+#include <linux/fuse.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "trace/join.h"
+
+/* Boundaries on one clock, in order; guest_chain() makes them monotonic. */
+struct guest_chain {
+	uint64_t issue, send, queued, complete, end, wake;
+	bool was_sent, was_queued;
+};
+
+static bool is_forget(uint32_t opcode)
+{
+	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET;
+}
+
+static enum span_class class_of(const struct guest_request_event *g)
+{
+	if ((g->flags & GREQ_FORGET) || is_forget(g->opcode))
+		return SPAN_FORGET;
+	if (g->opcode == FUSE_READ) {
+		/* The kernel names a lock owner in direct reads only. */
+		if (g->flags & GREQ_LOCKOWNER)
+			return SPAN_DIRECT;
+		if (g->flags & GREQ_BACKGROUND)
+			return SPAN_READAHEAD;
+		if (g->flags & GREQ_IN_WRITE_OP)
+			return SPAN_READ_MODIFY;
+		return g->flags & GREQ_DIRECT_FILE ? SPAN_DIRECT : SPAN_READAHEAD;
+	}
+	if (g->opcode == FUSE_WRITE) {
+		if (g->flags & GREQ_WRITE_CACHE)
+			return SPAN_WRITEBACK;
+		return g->flags & (GREQ_LOCKOWNER | GREQ_DIRECT_FILE) ? SPAN_DIRECT
+								      : SPAN_WRITETHROUGH;
+	}
+	return SPAN_OTHER;
+}
+
+static uint16_t flags_of(const struct guest_request_event *g, enum span_class cls)
+{
+	uint16_t flags = SPAN_HAS_GUEST;
+
+	if (g->flags & GREQ_BACKGROUND)
+		flags |= SPAN_BACKGROUND;
+	if (g->flags & GREQ_KICKED)
+		flags |= SPAN_KICKED;
+	if (cls == SPAN_FORGET)
+		flags |= SPAN_NO_REPLY;
+	if (cls == SPAN_DIRECT && (g->flags & GREQ_BACKGROUND))
+		flags |= SPAN_ASYNC_DIO;
+	return flags;
+}
+
+static void copy_guest(struct span *span, const struct guest_request_event *g)
+{
+	enum span_class cls = class_of(g);
+
+	*span = (struct span){
+		.unique = g->unique,
+		.nodeid = g->nodeid,
+		.offset_bytes = g->offset_bytes,
+		.size_bytes = g->size_bytes,
+		.reply_bytes = g->reply_bytes,
+		.error = g->error,
+		.conn = g->conn,
+		.opcode = g->opcode,
+		.task = g->task,
+		.cpu = g->h.cpu,
+		.queue = g->queue,
+		.cls = cls,
+		.flags = flags_of(g, cls),
+		.ring_full_retries = g->ring_full_retries,
+		.sg_out = g->sg_out,
+		.sg_in = g->sg_in,
+		.inflight = g->inflight,
+		.doorbell_ns = g->doorbell_ns,
+		.op_id = g->op_id,
+	};
+}
+
+static uint64_t first_known(uint64_t a, uint64_t b)
+{
+	return a ? a : b;
+}
+
+/* The guest's own boundaries. A time that was not seen takes the one before it. */
+static struct guest_chain guest_chain(const struct guest_request_event *g)
+{
+	struct guest_chain c = {.was_sent = g->t_send_ns, .was_queued = g->t_queued_ns};
+	uint64_t end = first_known(g->t_end_ns, first_known(g->t_complete_ns, g->h.ts_ns));
+
+	c.issue = first_known(g->t_issue_ns, first_known(g->t_send_ns, g->t_queued_ns));
+	c.issue = first_known(c.issue, end);
+	c.send = max_u64(c.issue, g->t_send_ns);
+	c.queued = max_u64(c.send, g->t_queued_ns);
+	c.end = max_u64(c.queued, end);
+	c.complete = g->t_complete_ns ? g->t_complete_ns : c.end;
+	c.complete = min_u64(max_u64(c.complete, c.queued), c.end);
+	/* A task that waits for a background request (fsync, say) waits for more than this one. */
+	c.wake = g->flags & GREQ_BACKGROUND ? c.end : max_u64(c.end, g->t_wake_ns);
+	return c;
+}
+
+static void set_stage(struct span *span, enum stage stage, uint64_t ns)
+{
+	span->stage_ns[stage] = ns;
+	span->stages_known |= 1u << stage;
+}
+
+void span_from_guest(struct span *span, const struct guest_request_event *g)
+{
+	struct guest_chain c = guest_chain(g);
+	uint64_t device_from = c.issue, device_to = c.end;
+
+	copy_guest(span, g);
+	span->t_issue_ns = c.issue;
+	if (c.was_sent && !(g->flags & GREQ_NO_ISSUE)) {
+		set_stage(span, STAGE_BG_WAIT, c.send - c.issue);
+		device_from = c.send;
+	}
+	if (c.was_sent && c.was_queued) {
+		set_stage(span, STAGE_RING_WAIT, c.queued - c.send);
+		device_from = c.queued;
+	}
+	/* An interrupt from before the request cannot have announced it. */
+	if (c.was_queued && g->t_irq_ns >= c.queued && g->t_irq_ns <= c.end) {
+		device_to = g->t_irq_ns;
+		set_stage(span, STAGE_COMPLETION, c.end - device_to);
+	}
+	span->unsplit_ns = device_to - device_from;
+	set_stage(span, STAGE_WAKEUP, c.wake - c.end);
+}
+
+void span_from_host(struct span *span, const struct host_half *h)
+{
+	uint64_t taken = max_u64(h->t_visible_ns, h->t_taken_ns);
+	uint64_t start = max_u64(taken, h->t_start_ns);
+	uint64_t used = max_u64(start, h->t_used_ns);
+
+	*span = (struct span){
+		.t_issue_ns = h->t_visible_ns,
+		.unique = h->unique,
+		.nodeid = h->nodeid,
+		.offset_bytes = h->offset_bytes,
+		.size_bytes = h->size_bytes,
+		.reply_bytes = h->reply_len > sizeof(struct fuse_out_header)
+				       ? h->reply_len - (uint32_t)sizeof(struct fuse_out_header)
+				       : 0,
+		.opcode = h->opcode,
+		.queue = h->queue,
+		.cls = is_forget(h->opcode) ? SPAN_FORGET : SPAN_OTHER,
+		.flags = SPAN_HAS_HOST,
+	};
+	if (is_forget(h->opcode))
+		span->flags |= SPAN_NO_REPLY;
+	if (h->flags & HHALF_SIGNALLED)
+		span->flags |= SPAN_SIGNALLED;
+	set_stage(span, STAGE_NOTIFY, taken - h->t_visible_ns);
+	set_stage(span, STAGE_POOL, start - taken);
+	set_stage(span, STAGE_SERVICE, used - start);
+	span->host_io_ns = min_u64(h->host_io_ns, used - start);
+}
+
+static uint64_t clamp_u64(uint64_t value, uint64_t low, uint64_t high)
+{
+	return value < low ? low : min_u64(value, high);
+}
+
+/* Is x later than y by more than slack? Without wrapping for times near 0. */
+static bool later_by_more(uint64_t x, uint64_t y, uint64_t slack)
+{
+	return x > y && x - y > slack;
+}
+
+static bool is_skewed(const struct guest_request_event *g, const struct host_half *h,
+		      const struct guest_chain *c, const struct clock_band *band)
+{
+	uint64_t half = band->width_ns / 2 + 1;
+	uint64_t visible = clock_band_to_guest(band, max_u64(h->t_visible_ns, h->t_taken_ns));
+	uint64_t io_end = clock_band_to_guest(band, first_known(h->t_io_end_ns, h->t_used_ns));
+
+	return later_by_more(max_u64(c->queued, g->t_add_ns), visible, half) ||
+	       later_by_more(io_end, c->complete, half);
+}
+
+/* Parts of notify and completion, each within its stage. */
+static void split_stages(struct span *span, const struct guest_request_event *g,
+			 const struct guest_chain *c, uint64_t irq)
+{
+	uint64_t work = clamp_u64(g->t_work_ns, irq, c->complete);
+
+	if (g->t_add_ns > c->queued)
+		span->enqueue_ns = min_u64(g->t_add_ns - c->queued, span->stage_ns[STAGE_NOTIFY]);
+	if (!g->t_work_ns)
+		return;
+	span->kworker_ns = work - irq;
+	span->drain_ns = c->complete - work;
+}
+
+void span_from_both(struct span *span, const struct guest_request_event *g,
+		    const struct host_half *h, const struct clock_band *band)
+{
+	struct guest_chain c = guest_chain(g);
+	uint64_t taken, start, used, irq;
+
+	/* The guest saw the reply at complete: whatever the host did for it was before. */
+	taken = clamp_u64(clock_band_to_guest(band, h->t_taken_ns), c.queued, c.complete);
+	start = clamp_u64(clock_band_to_guest(band, h->t_start_ns), taken, c.complete);
+	used = clamp_u64(clock_band_to_guest(band, h->t_used_ns), start, c.complete);
+	irq = g->t_irq_ns > used ? min_u64(g->t_irq_ns, c.complete) : used;
+
+	copy_guest(span, g);
+	span->t_issue_ns = c.issue;
+	span->flags |= SPAN_HAS_HOST;
+	if (h->flags & HHALF_SIGNALLED)
+		span->flags |= SPAN_SIGNALLED;
+	if (is_skewed(g, h, &c, band))
+		span->flags |= SPAN_SKEWED;
+	set_stage(span, STAGE_BG_WAIT, c.send - c.issue);
+	set_stage(span, STAGE_RING_WAIT, c.queued - c.send);
+	set_stage(span, STAGE_NOTIFY, taken - c.queued);
+	set_stage(span, STAGE_POOL, start - taken);
+	set_stage(span, STAGE_SERVICE, used - start);
+	set_stage(span, STAGE_INTERRUPT, irq - used);
+	set_stage(span, STAGE_COMPLETION, c.end - irq);
+	set_stage(span, STAGE_WAKEUP, c.wake - c.end);
+	if (g->flags & GREQ_NO_ISSUE)
+		span->stages_known &= (uint16_t) ~(1u << STAGE_BG_WAIT);
+	span->host_io_ns = min_u64(h->host_io_ns, used - start);
+	split_stages(span, g, &c, irq);
+}
+
+void op_from_event(struct op_record *op, const struct guest_op_event *event)
+{
+	*op = (struct op_record){
+		.t_start_ns = event->t_start_ns,
+		.t_end_ns = event->h.ts_ns,
+		.op_id = event->op_id,
+		.nodeid = event->nodeid,
+		.offset_bytes = event->offset_bytes,
+		.result = event->result,
+		.size_bytes = event->size_bytes,
+		.conn = event->conn,
+		.task = event->task,
+		.type = event->op_type,
+		.flags = event->flags,
+		.nr_requests = event->nr_requests,
+	};
+}
