@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ops of one fio process, pulled one at a time in the order in which fio issues them.
+ *
+ * Order rules were taken from fio 3.33's own logs (write_iolog); docs/fio-jobs.md lists them.
+ */
+#ifndef VFSCOPE_WORKLOADS_FIO_STREAM_H
+#define VFSCOPE_WORKLOADS_FIO_STREAM_H
+
+#include "lib/workload.h"
+#include "workloads/fio_options.h"
+
+struct fio_stream_place {
+	uint32_t file; /* index into workload.files */
+	uint64_t start_bytes; /* the part of the file it works on */
+	uint64_t length_bytes; /* at least one block */
+	uint64_t seed;
+	uint64_t stream; /* random stream number: one per fio process */
+};
+
+/* NULL: out of memory. The job is copied. */
+struct op_stream *fio_stream_new(const struct fio_job *job, const struct fio_stream_place *place);
+
+#endif
