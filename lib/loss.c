@@ -2,6 +2,7 @@
 /*
  * The table of loss classes: files store the names, reports print the meanings.
  */
+#include <inttypes.h>
 #include "bpf/events.h"
 #include "lib/compiler.h"
 #include "lib/loss.h"
@@ -40,4 +41,44 @@ const char *loss_meaning(unsigned int loss_class)
 int loss_is_data_loss(unsigned int loss_class)
 {
 	return loss_class < ARRAY_SIZE(table) && table[loss_class].data_loss;
+}
+
+void loss_print(const uint64_t *losses, FILE *out)
+{
+	int shown = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
+		if (!losses[i])
+			continue;
+		if (!shown++)
+			fputs("losses:\n", out);
+		fprintf(out, "  %-16s %12" PRIu64 "  %s\n", table[i].name, losses[i],
+			table[i].meaning);
+	}
+	if (!shown)
+		fputs("losses: none\n", out);
+}
+
+json_t *loss_json(const uint64_t *losses)
+{
+	json_t *object = json_object();
+
+	for (unsigned int i = 0; object && i < ARRAY_SIZE(table); i++) {
+		if (json_object_set_new(object, table[i].name,
+					json_integer((json_int_t)losses[i]))) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+uint64_t loss_total(const uint64_t *losses)
+{
+	uint64_t total = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].data_loss)
+			total += losses[i];
+	return total;
 }

@@ -7,6 +7,8 @@
 #define VFSCOPE_LIB_LOSS_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <jansson.h>
 
 const char *loss_name(unsigned int loss_class); /* "ringbuf", ... "?" out of range */
 const char *loss_meaning(unsigned int loss_class); /* for people */
@@ -17,5 +19,14 @@ const char *loss_meaning(unsigned int loss_class); /* for people */
  * middle of a request: they are printed but not an error.
  */
 int loss_is_data_loss(unsigned int loss_class);
+
+/* losses has NR_LOSS_CLASSES counters. One line per class that is not zero, or "losses: none". */
+void loss_print(const uint64_t *losses, FILE *out);
+
+/* Object of every class by name. New reference, or NULL when out of memory. */
+json_t *loss_json(const uint64_t *losses);
+
+/* Sum of the classes that are data loss. */
+uint64_t loss_total(const uint64_t *losses);
 
 #endif

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One typed table per subcommand drives parsing, --help and completion; there are no global
- *options.
+ * One typed table per subcommand drives parsing, --help and completion. No global options.
  *
  *	struct report_config { const char *input; uint32_t format; bool strict; };
  *	static const struct option_spec report_options[] = {
- *		OPTION("strict", 0, OPT_BOOL, struct report_config, strict, NULL, "exit 5 if data was
- *lost"), OPTION_CHOICE("format", 'f', struct report_config, format, format_names, "text or json"),
- *		OPTION_POSITIONAL("FILE", OPT_STRING, struct report_config, input, "trace to read"),
+ *		OPTION("strict", 0, OPT_BOOL, struct report_config, strict, NULL, "..."),
+ *		OPTION_CHOICE("format", 'f', struct report_config, format, format_names, "..."),
+ *		OPTION_POSITIONAL("FILE", OPT_STRING, struct report_config, input, true, "..."),
  *		OPTION_END
  *	};
  */

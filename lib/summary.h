@@ -2,7 +2,8 @@
 /*
  * What report and simulate print: spans and ops folded into histograms per opcode and stage.
  *
- * Memory does not grow with the number of spans: one pass, histograms only.
+ * Memory does not grow with the number of spans: one pass, histograms only. summary.c folds,
+ * summary_print.c prints for people and summary_json.c for programs.
  */
 #ifndef VFSCOPE_LIB_SUMMARY_H
 #define VFSCOPE_LIB_SUMMARY_H
@@ -21,9 +22,9 @@ struct opcode_summary {
 	uint64_t full_stages; /* spans in which every stage is known */
 	uint64_t class_count[NR_SPAN_CLASSES];
 	struct hist latency;
-	struct hist stage[NR_STAGES];
-	struct hist host_io;
-	struct hist unsplit;
+	struct hist stage[NR_STAGES]; /* of the spans in which the stage is known */
+	struct hist host_io; /* of the spans whose service is known */
+	struct hist unsplit; /* of the spans in which a stage is not known */
 };
 
 struct op_summary {
@@ -35,10 +36,15 @@ struct op_summary {
 
 #define SUMMARY_MAX_QUEUES 64
 
+/*
+ * For each opcode: the sums of all stage histograms and unsplit add up to the sum of latency,
+ * exactly.
+ */
 struct summary {
 	uint64_t first_ns; /* first issue, last end: the time base of rates */
 	uint64_t last_ns;
 	uint64_t nr_spans;
+	uint64_t nr_both; /* halves recorded in guest and host */
 	uint64_t nr_guest_only;
 	uint64_t nr_host_only;
 	uint64_t ring_full_retries;

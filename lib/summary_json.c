@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Summaries for programs: the JSON of docs/report-json.md. Times are whole ns, sums are exact.
+ *
+ * A failed allocation in the middle makes json_object_set_new() of its parent fail, which put()
+ * remembers; the half-made tree is then dropped at the top.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include "lib/compiler.h"
+#include "lib/summary.h"
+
+static void put(bool *failed, json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value))
+		*failed = true;
+}
+
+static void put_u64(bool *failed, json_t *object, const char *key, uint64_t value)
+{
+	put(failed, object, key, json_integer((json_int_t)value));
+}
+
+static json_t *hist_json(bool *failed, const struct hist *h)
+{
+	static const struct {
+		const char *name;
+		double q;
+	} percentiles[] = {{"50", 0.5}, {"90", 0.9}, {"99", 0.99}, {"99.9", 0.999}};
+	json_t *object = json_object(), *of = json_object();
+
+	put_u64(failed, object, "count", h->count);
+	put_u64(failed, object, "sum", h->sum);
+	put(failed, object, "mean", json_real(hist_mean(h)));
+	put_u64(failed, object, "min", h->count ? h->min : 0);
+	put_u64(failed, object, "max", h->max);
+	for (size_t i = 0; i < ARRAY_SIZE(percentiles); i++)
+		put_u64(failed, of, percentiles[i].name, hist_quantile(h, percentiles[i].q));
+	put(failed, object, "percentiles", of);
+	return object;
+}
+
+static double per_second(const struct summary *s, uint64_t count)
+{
+	if (s->last_ns <= s->first_ns)
+		return 0;
+	return (double)count * NS_PER_SEC / (double)(s->last_ns - s->first_ns);
+}
+
+static json_t *opcode_json(bool *failed, const struct summary *s, const struct opcode_summary *o)
+{
+	json_t *object = json_object(), *classes = json_object(), *stages = json_object();
+
+	put_u64(failed, object, "count", o->count);
+	put(failed, object, "rate_per_s", json_real(per_second(s, o->count)));
+	put_u64(failed, object, "bytes", o->bytes);
+	put_u64(failed, object, "errors", o->errors);
+	put_u64(failed, object, "all_stages_known", o->full_stages);
+	for (int i = 0; i < NR_SPAN_CLASSES; i++)
+		if (o->class_count[i])
+			put_u64(failed, classes, span_class_name(i), o->class_count[i]);
+	put(failed, object, "classes", classes);
+	put(failed, object, "latency_ns", hist_json(failed, &o->latency));
+	for (int i = 0; i < NR_STAGES; i++)
+		put(failed, stages, stage_name(i), hist_json(failed, &o->stage[i]));
+	put(failed, object, "stages_ns", stages);
+	put(failed, object, "host_io_ns", hist_json(failed, &o->host_io));
+	put(failed, object, "unsplit_ns", hist_json(failed, &o->unsplit));
+	return object;
+}
+
+static json_t *opcodes_json(bool *failed, const struct summary *s)
+{
+	json_t *object = json_object();
+	char unknown[] = "?";
+
+	for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
+		const char *name = fuse_opcode_name(i);
+		char number[16];
+
+		if (!s->opcode[i])
+			continue;
+		/* Numbers without a name must not share one key. */
+		snprintf(number, sizeof(number), "%u", i);
+		if (name[0] == unknown[0])
+			name = i ? number : unknown;
+		put(failed, object, name, opcode_json(failed, s, s->opcode[i]));
+	}
+	return object;
+}
+
+static json_t *queues_json(bool *failed, const struct summary *s)
+{
+	json_t *object = json_object();
+
+	for (unsigned int i = 0; i < SUMMARY_MAX_QUEUES; i++) {
+		char number[16];
+		json_t *queue;
+
+		if (!s->depth[i])
+			continue;
+		snprintf(number, sizeof(number), "%u", i);
+		queue = json_object();
+		put(failed, queue, "inflight", hist_json(failed, s->depth[i]));
+		put(failed, object, number, queue);
+	}
+	return object;
+}
+
+static json_t *ops_json(bool *failed, const struct summary *s)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < NR_OP_TYPES; i++) {
+		const struct op_summary *o = s->op[i];
+		json_t *op;
+
+		if (!o)
+			continue;
+		op = json_object();
+		put_u64(failed, op, "count", o->count);
+		put(failed, op, "rate_per_s", json_real(per_second(s, o->count)));
+		put_u64(failed, op, "bytes", o->bytes);
+		put_u64(failed, op, "without_request", o->without_request);
+		put(failed, op, "latency_ns", hist_json(failed, &o->latency));
+		put(failed, object, op_type_name(i), op);
+	}
+	return object;
+}
+
+json_t *summary_json(const struct summary *s)
+{
+	bool any = s->last_ns >= s->first_ns, failed = false;
+	json_t *object = json_object();
+
+	put_u64(&failed, object, "first_ns", any ? s->first_ns : 0);
+	put_u64(&failed, object, "last_ns", any ? s->last_ns : 0);
+	put_u64(&failed, object, "duration_ns", any ? s->last_ns - s->first_ns : 0);
+	put_u64(&failed, object, "requests", s->nr_spans);
+	put(&failed, object, "requests_per_s", json_real(per_second(s, s->nr_spans)));
+	put_u64(&failed, object, "both_sides", s->nr_both);
+	put_u64(&failed, object, "guest_only", s->nr_guest_only);
+	put_u64(&failed, object, "host_only", s->nr_host_only);
+	put_u64(&failed, object, "kicks", s->kicks);
+	put_u64(&failed, object, "kicks_suppressed", s->kicks_suppressed);
+	put_u64(&failed, object, "calls", s->signals);
+	put_u64(&failed, object, "ring_full_retries", s->ring_full_retries);
+	put(&failed, object, "opcodes", opcodes_json(&failed, s));
+	put(&failed, object, "queues", queues_json(&failed, s));
+	put(&failed, object, "ops", ops_json(&failed, s));
+	if (failed) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
