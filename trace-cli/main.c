@@ -18,6 +18,7 @@ struct command {
 /* In the order in which a newcomer would use them. */
 static const struct command commands[] = {
 	{"record", "trace the guest's or the host's side into a file", cmd_record},
+	{"export", "print the records of a trace for other programs", cmd_export},
 };
 
 static void print_help(FILE *out)

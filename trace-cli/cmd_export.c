@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vfscope export: every record of a .vft file for other programs, one JSON object a line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/exit_status.h"
+#include "lib/loss.h"
+#include "lib/msg.h"
+#include "lib/option.h"
+#include "trace-cli/command.h"
+#include "trace/record_json.h"
+
+static const char *const formats[] = {"jsonl", NULL};
+
+struct export_options {
+	const char *input;
+	uint32_t format;
+	bool strict;
+};
+
+static const struct command_help help = {
+	.name = "export",
+	.summary = "print the records of a trace for other programs",
+	.text = "One JSON object a line: first the file's header (type \"file\"), then each "
+		"record\n"
+		"in the file's order, last the footer (type \"end\") with the losses.",
+};
+
+static const struct option_spec options[] = {
+	OPTION_CHOICE("format", 'f', struct export_options, format, formats,
+		      "jsonl: JSON lines (default)"),
+	OPTION("strict", 0, OPT_BOOL, struct export_options, strict, NULL,
+	       "exit with status 5 if data was lost"),
+	OPTION_POSITIONAL("FILE", OPT_STRING, struct export_options, input, true,
+			  "trace of vfscope record or join"),
+	OPTION_END,
+};
+
+/* Takes the reference. */
+static int print_line(json_t *object)
+{
+	int err = object ? json_dumpf(object, stdout, JSON_COMPACT) : -1;
+
+	json_decref(object);
+	if (err || putchar('\n') == EOF) {
+		msg_error("cannot print a record: out of memory, or standard output is closed");
+		return -1;
+	}
+	return 0;
+}
+
+static int print_file(const struct vft_reader *r)
+{
+	return print_line(json_pack("{s:s, s:s, s:O}", "type", "file", "kind",
+				    vft_kind_name(vft_reader_kind(r)), "header",
+				    vft_reader_header(r)));
+}
+
+static int print_end(const struct vft_reader *r, bool *lost)
+{
+	const uint64_t *counts = vft_reader_losses(r);
+	json_t *losses = json_object();
+
+	for (unsigned int i = 0; i < NR_LOSS_CLASSES; i++) {
+		json_object_set_new(losses, loss_name(i), json_integer((json_int_t)counts[i]));
+		*lost |= counts[i] && loss_is_data_loss(i);
+	}
+	return print_line(json_pack("{s:s, s:b, s:o, s:O?}", "type", "end", "interrupted",
+				    (int)vft_reader_interrupted(r), "losses", losses, "footer",
+				    vft_reader_footer(r)));
+}
+
+static int export_records(struct vft_reader *r, bool *lost)
+{
+	struct vft_record record;
+
+	if (print_file(r))
+		return EXIT_CANNOT;
+	for (;;) {
+		if (vft_read(r, &record))
+			return EXIT_BAD_INPUT;
+		if (record.type == VFT_RECORD_END)
+			return print_end(r, lost) ? EXIT_CANNOT : EXIT_DONE;
+		if (print_line(record_json(&record)))
+			return EXIT_CANNOT;
+	}
+}
+
+int cmd_export(int argc, char **argv)
+{
+	struct export_options o = {};
+	struct vft_reader *reader;
+	bool lost = false;
+	int status = options_parse(&help, options, &o, argc, argv, NULL);
+
+	if (status)
+		return status == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+	if (vft_reader_open(&reader, o.input))
+		return EXIT_BAD_INPUT;
+	status = export_records(reader, &lost);
+	vft_reader_close(reader);
+	if (status == EXIT_DONE && lost && o.strict) {
+		msg_error("%s lacks data that was lost, and --strict was given", o.input);
+		return EXIT_LOST;
+	}
+	return status;
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Records of .vft files as JSON objects.
+ */
+#include "lib/compiler.h"
+#include "lib/fuse_opcode.h"
+#include "lib/op.h"
+#include "lib/span.h"
+#include "trace/record_json.h"
+
+static void set_int(json_t *o, const char *name, int64_t value)
+{
+	json_object_set_new(o, name, json_integer((json_int_t)value));
+}
+
+static void set_time(json_t *o, const char *name, uint64_t ns)
+{
+	if (ns)
+		set_int(o, name, (int64_t)ns);
+}
+
+static void set_text(json_t *o, const char *name, const char *text)
+{
+	json_object_set_new(o, name, json_string(text));
+}
+
+/* words[i] names bit i; NULL ends the list. */
+static void set_flags(json_t *o, uint32_t flags, const char *const *words)
+{
+	json_t *array = json_array();
+
+	for (unsigned int bit = 0; words[bit]; bit++)
+		if (flags & (1u << bit))
+			json_array_append_new(array, json_string(words[bit]));
+	json_object_set_new(o, "flags", array);
+}
+
+static json_t *new_object(const char *type, uint64_t ts_ns)
+{
+	json_t *o = json_object();
+
+	set_text(o, "type", type);
+	set_int(o, "ts_ns", (int64_t)ts_ns);
+	return o;
+}
+
+static const char *const request_flags[] = {
+	"background",  "kicked",      "kick_known", "forget",  "no_issue", "lockowner",
+	"write_cache", "direct_file", "in_write",   "in_read", "aborted",  NULL,
+};
+
+static void set_request_times(json_t *o, const struct guest_request_event *ev)
+{
+	set_time(o, "t_issue_ns", ev->t_issue_ns);
+	set_time(o, "t_send_ns", ev->t_send_ns);
+	set_time(o, "t_queued_ns", ev->t_queued_ns);
+	set_time(o, "t_add_ns", ev->t_add_ns);
+	set_time(o, "t_kick_ns", ev->t_kick_ns);
+	set_time(o, "doorbell_ns", ev->doorbell_ns);
+	set_time(o, "t_irq_ns", ev->t_irq_ns);
+	set_time(o, "t_work_ns", ev->t_work_ns);
+	set_time(o, "t_complete_ns", ev->t_complete_ns);
+	set_time(o, "t_end_ns", ev->t_end_ns);
+	set_time(o, "t_wake_ns", ev->t_wake_ns);
+}
+
+static json_t *guest_request_json(const struct guest_request_event *ev)
+{
+	json_t *o = new_object("request", ev->h.ts_ns);
+
+	set_text(o, "opcode", fuse_opcode_name(ev->opcode));
+	set_int(o, "unique", (int64_t)ev->unique);
+	set_int(o, "conn", ev->conn);
+	set_int(o, "queue", ev->queue);
+	set_int(o, "nodeid", (int64_t)ev->nodeid);
+	set_int(o, "offset", (int64_t)ev->offset_bytes);
+	set_int(o, "size", ev->size_bytes);
+	set_int(o, "in_len", ev->in_len);
+	set_int(o, "reply_bytes", ev->reply_bytes);
+	set_int(o, "error", ev->error);
+	set_int(o, "task", ev->task);
+	set_int(o, "cpu", ev->h.cpu);
+	set_int(o, "end_cpu", ev->end_cpu);
+	set_int(o, "op_id", (int64_t)ev->op_id);
+	set_int(o, "fuse_flags", ev->fuse_flags);
+	set_int(o, "sg_out", ev->sg_out);
+	set_int(o, "sg_in", ev->sg_in);
+	set_int(o, "inflight", ev->inflight);
+	set_int(o, "ring_full_retries", ev->ring_full_retries);
+	if (ev->avail_idx_known)
+		set_int(o, "avail_idx", ev->avail_idx);
+	set_flags(o, ev->flags, request_flags);
+	set_request_times(o, ev);
+	return o;
+}
+
+static const char *const op_flags[] = {
+	"direct", "async", "fopen_direct", "invalidate", "hint_random", "hint_sequential", NULL,
+};
+
+static json_t *guest_op_json(const struct guest_op_event *ev)
+{
+	json_t *o = new_object("op", ev->h.ts_ns);
+
+	set_text(o, "op", op_type_name(ev->op_type));
+	set_int(o, "op_id", (int64_t)ev->op_id);
+	set_int(o, "conn", ev->conn);
+	set_int(o, "nodeid", (int64_t)ev->nodeid);
+	set_int(o, "offset", (int64_t)ev->offset_bytes);
+	set_int(o, "size", ev->size_bytes);
+	set_int(o, "result", ev->result);
+	set_int(o, "task", ev->task);
+	set_int(o, "nr_requests", ev->nr_requests);
+	set_int(o, "t_start_ns", (int64_t)ev->t_start_ns);
+	set_flags(o, ev->flags, op_flags);
+	return o;
+}
+
+static json_t *host_chain_json(const char *type, const struct host_chain_event *ev)
+{
+	static const char *const words[] = {"no_header", NULL};
+	json_t *o = new_object(type, ev->h.ts_ns);
+
+	set_text(o, "opcode", fuse_opcode_name(ev->opcode));
+	set_int(o, "unique", (int64_t)ev->unique);
+	set_int(o, "queue", ev->queue);
+	set_int(o, "nodeid", (int64_t)ev->nodeid);
+	set_int(o, "offset", (int64_t)ev->offset_bytes);
+	set_int(o, "size", ev->size_bytes);
+	set_int(o, "in_len", ev->in_len);
+	set_int(o, "head", ev->head);
+	set_int(o, "avail_idx", ev->avail_idx);
+	set_int(o, "data_addr", (int64_t)ev->data_addr);
+	set_int(o, "tid", ev->tid);
+	set_flags(o, ev->flags, words);
+	return o;
+}
+
+static json_t *host_syscall_json(const struct host_syscall_event *ev)
+{
+	static const char *const classes[NR_SYSCALL_CLASSES] = {
+		[SYSC_OTHER] = "other", [SYSC_DATA] = "data",	[SYSC_META] = "meta",
+		[SYSC_WAIT] = "wait",	[SYSC_FUTEX] = "futex", [SYSC_KICK] = "kick",
+		[SYSC_CALL] = "call",
+	};
+	json_t *o = new_object("syscall", ev->h.ts_ns);
+
+	set_text(o, "class", ev->cls < NR_SYSCALL_CLASSES ? classes[ev->cls] : "?");
+	set_int(o, "nr", ev->nr);
+	set_int(o, "fd", ev->fd);
+	set_int(o, "result", ev->result);
+	set_int(o, "iov_base", (int64_t)ev->iov_base);
+	set_int(o, "tid", ev->tid);
+	set_int(o, "t_enter_ns", (int64_t)ev->t_enter_ns);
+	return o;
+}
+
+static json_t *host_used_json(const struct host_used_event *ev)
+{
+	json_t *o = new_object("used", ev->h.ts_ns);
+
+	set_int(o, "queue", ev->queue);
+	set_int(o, "head", ev->head);
+	set_int(o, "used_idx", ev->used_idx);
+	set_int(o, "len", ev->len);
+	set_int(o, "tid", ev->tid);
+	return o;
+}
+
+static json_t *event_json(const struct event_header *h)
+{
+	json_t *o;
+
+	switch (h->type) {
+	case EV_GUEST_REQUEST:
+		return guest_request_json((const void *)h);
+	case EV_GUEST_OP:
+		return guest_op_json((const void *)h);
+	case EV_HOST_CHAIN:
+		return host_chain_json("chain", (const void *)h);
+	case EV_HOST_HEADER:
+		return host_chain_json("header", (const void *)h);
+	case EV_HOST_SYSCALL:
+		return host_syscall_json((const void *)h);
+	case EV_HOST_USED:
+		return host_used_json((const void *)h);
+	default: /* of a newer vfscope */
+		o = new_object("event", h->ts_ns);
+		set_int(o, "event_type", h->type);
+		return o;
+	}
+}
+
+static void set_stages(json_t *o, const struct span *span)
+{
+	json_t *stages = json_object();
+
+	for (int i = 0; i < NR_STAGES; i++)
+		if (span->stages_known & (1u << i))
+			set_int(stages, stage_name(i), (int64_t)span->stage_ns[i]);
+	json_object_set_new(o, "stages_ns", stages);
+	set_int(o, "unsplit_ns", (int64_t)span->unsplit_ns);
+	set_int(o, "latency_ns", (int64_t)span_latency_ns(span));
+	set_int(o, "host_io_ns", (int64_t)span->host_io_ns);
+	set_int(o, "doorbell_ns", (int64_t)span->doorbell_ns);
+	set_int(o, "enqueue_ns", (int64_t)span->enqueue_ns);
+	set_int(o, "kworker_ns", (int64_t)span->kworker_ns);
+	set_int(o, "drain_ns", (int64_t)span->drain_ns);
+}
+
+static json_t *span_json(const struct span *span)
+{
+	static const char *const words[] = {
+		"background", "kicked",	  "has_guest", "has_host", "skewed",
+		"signalled",  "no_reply", "async_dio", NULL,
+	};
+	json_t *o = new_object("span", span->t_issue_ns);
+
+	set_text(o, "opcode", fuse_opcode_name(span->opcode));
+	set_text(o, "class", span_class_name(span->cls));
+	set_int(o, "unique", (int64_t)span->unique);
+	set_int(o, "conn", span->conn);
+	set_int(o, "queue", span->queue);
+	set_int(o, "nodeid", (int64_t)span->nodeid);
+	set_int(o, "offset", (int64_t)span->offset_bytes);
+	set_int(o, "size", span->size_bytes);
+	set_int(o, "reply_bytes", span->reply_bytes);
+	set_int(o, "error", span->error);
+	set_int(o, "task", span->task);
+	set_int(o, "cpu", span->cpu);
+	set_int(o, "op_id", (int64_t)span->op_id);
+	set_int(o, "sg_out", span->sg_out);
+	set_int(o, "sg_in", span->sg_in);
+	set_int(o, "inflight", span->inflight);
+	set_int(o, "ring_full_retries", span->ring_full_retries);
+	set_flags(o, span->flags, words);
+	set_stages(o, span);
+	return o;
+}
+
+static json_t *op_json(const struct op_record *op)
+{
+	json_t *o = new_object("op", op->t_end_ns);
+
+	set_text(o, "op", op_type_name(op->type));
+	set_int(o, "op_id", (int64_t)op->op_id);
+	set_int(o, "conn", op->conn);
+	set_int(o, "nodeid", (int64_t)op->nodeid);
+	set_int(o, "offset", (int64_t)op->offset_bytes);
+	set_int(o, "size", op->size_bytes);
+	set_int(o, "result", op->result);
+	set_int(o, "task", op->task);
+	set_int(o, "nr_requests", op->nr_requests);
+	set_int(o, "t_start_ns", (int64_t)op->t_start_ns);
+	set_flags(o, op->flags, op_flags);
+	return o;
+}
+
+json_t *record_json(const struct vft_record *record)
+{
+	switch (record->type) {
+	case VFT_RECORD_EVENT:
+		return event_json(record->event);
+	case VFT_RECORD_SPAN:
+		return span_json(record->span);
+	case VFT_RECORD_OP:
+		return op_json(record->op);
+	case VFT_RECORD_END:
+		break;
+	}
+	return NULL;
+}
