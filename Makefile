@@ -19,6 +19,8 @@ PACKAGES = libbpf libelf jansson libzstd inih zlib
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
+# Objects made on the way to another target are kept, or each build would make them again.
+.SECONDARY:
 # The first goal may come before the packages are there: ask pkg-config only when compiling.
 lib_cflags = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 lib_libs = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
