@@ -9,6 +9,7 @@
 #define VFSCOPE_SIM_STACK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "lib/dist.h"
 #include "lib/fuse_opcode.h"
@@ -102,6 +103,39 @@ struct stack {
 	struct service_cost service[FUSE_OPCODE_LIMIT];
 	struct service_cost service_default;
 };
+
+/* How a setting's text is read and written; ranges are inclusive and hold for numbers. */
+enum setting_type {
+	SETTING_U32, /* uint32_t */
+	SETTING_SIZE, /* uint64_t bytes: "128k" */
+	SETTING_SIZE32, /* uint32_t bytes */
+	SETTING_TIME, /* uint64_t ns: "1s" */
+	SETTING_BOOL, /* bool: true or false */
+	SETTING_DOUBLE, /* double, not negative */
+	SETTING_KERNEL, /* uint32_t: KERNEL(), "6.1" */
+	SETTING_CHOICE, /* enum (int): index into words */
+	SETTING_DIST, /* struct dist */
+};
+
+/* One key of a model file. Offsets are into struct stack, or struct service_cost (see below). */
+struct stack_setting {
+	const char *section;
+	const char *key;
+	enum setting_type type;
+	size_t offset;
+	uint64_t min;
+	uint64_t max;
+	const char *const *words; /* SETTING_CHOICE: NULL-terminated */
+	const char *meaning; /* with its unit if the type does not say it */
+};
+
+/* Every key of a stack outside its service times, in the order in which files are written. */
+extern const struct stack_setting stack_settings[];
+extern const unsigned int nr_stack_settings;
+
+/* The keys of [service.OPCODE] and [service.default]; section is NULL. */
+extern const struct stack_setting service_settings[];
+extern const unsigned int nr_service_settings;
 
 /* A stack of Debian 12 defaults with zero costs (the ideal model's base). */
 void stack_init(struct stack *stack);
