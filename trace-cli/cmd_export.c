@@ -2,6 +2,7 @@
 /*
  * vfscope export: every record of a .vft file for other programs, one JSON object a line.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,22 @@
 #include "lib/loss.h"
 #include "lib/msg.h"
 #include "lib/option.h"
+#include "lib/span_json.h"
 #include "trace-cli/command.h"
-#include "trace/record_json.h"
+#include "trace/event_json.h"
+#include "trace/join.h"
+#include "trace/vft.h"
 
-static const char *const formats[] = {"jsonl", NULL};
+enum export_format {
+	EXPORT_JSONL,
+	EXPORT_RAW,
+};
+
+static const char *const formats[] = {
+	[EXPORT_JSONL] = "jsonl",
+	[EXPORT_RAW] = "raw",
+	NULL,
+};
 
 struct export_options {
 	const char *input;
@@ -30,7 +43,7 @@ static const struct command_help help = {
 
 static const struct option_spec options[] = {
 	OPTION_CHOICE("format", 'f', struct export_options, format, formats,
-		      "jsonl: JSON lines (default)"),
+		      "jsonl: requests and ops (default); raw: events as recorded"),
 	OPTION("strict", 0, OPT_BOOL, struct export_options, strict, NULL,
 	       "exit with status 5 if data was lost"),
 	OPTION_POSITIONAL("FILE", OPT_STRING, struct export_options, input, true,
@@ -58,34 +71,86 @@ static int print_file(const struct vft_reader *r)
 				    vft_reader_header(r)));
 }
 
-static int print_end(const struct vft_reader *r, bool *lost)
+static int print_end(const struct vft_reader *r)
 {
 	const uint64_t *counts = vft_reader_losses(r);
 	json_t *losses = json_object();
 
-	for (unsigned int i = 0; i < NR_LOSS_CLASSES; i++) {
+	for (unsigned int i = 0; i < NR_LOSS_CLASSES; i++)
 		json_object_set_new(losses, loss_name(i), json_integer((json_int_t)counts[i]));
-		*lost |= counts[i] && loss_is_data_loss(i);
-	}
 	return print_line(json_pack("{s:s, s:b, s:o, s:O?}", "type", "end", "interrupted",
 				    (int)vft_reader_interrupted(r), "losses", losses, "footer",
 				    vft_reader_footer(r)));
 }
 
-static int export_records(struct vft_reader *r, bool *lost)
+/* On stderr: stdout has the records alone. */
+static void note_losses(const struct vft_reader *r, bool *lost)
+{
+	const uint64_t *counts = vft_reader_losses(r);
+
+	for (unsigned int i = 0; i < NR_LOSS_CLASSES; i++) {
+		if (!counts[i] || !loss_is_data_loss(i))
+			continue;
+		msg_warn("lost: %" PRIu64 " %s (%s)", counts[i], loss_meaning(i), loss_name(i));
+		*lost = true;
+	}
+}
+
+static int export_raw(const struct vft_record *record)
+{
+	switch (record->type) {
+	case VFT_RECORD_EVENT:
+		return print_line(event_json(record->event));
+	case VFT_RECORD_SPAN:
+		return span_json_write(stdout, record->span);
+	case VFT_RECORD_OP:
+		return op_json_write(stdout, record->op);
+	case VFT_RECORD_END:
+		break;
+	}
+	return 0;
+}
+
+static int export_guest_event(const struct event_header *event)
+{
+	struct span span;
+	struct op_record op;
+
+	switch (event->type) {
+	case EV_GUEST_REQUEST:
+		span_from_guest(&span, (const void *)event);
+		return span_json_write(stdout, &span);
+	case EV_GUEST_OP:
+		op_from_event(&op, (const void *)event);
+		return op_json_write(stdout, &op);
+	default: /* of a newer vfscope */
+		return 0;
+	}
+}
+
+static int export_record(const struct vft_record *record, enum export_format format)
+{
+	if (format == EXPORT_JSONL && record->type == VFT_RECORD_EVENT)
+		return export_guest_event(record->event);
+	return export_raw(record);
+}
+
+static int export_all(struct vft_reader *r, enum export_format format, bool *lost)
 {
 	struct vft_record record;
 
-	if (print_file(r))
+	if (format == EXPORT_RAW && print_file(r))
 		return EXIT_CANNOT;
 	for (;;) {
 		if (vft_read(r, &record))
 			return EXIT_BAD_INPUT;
 		if (record.type == VFT_RECORD_END)
-			return print_end(r, lost) ? EXIT_CANNOT : EXIT_DONE;
-		if (print_line(record_json(&record)))
-			return EXIT_CANNOT;
+			break;
+		if (export_record(&record, format))
+			return EXIT_CANNOT; /* main() says that stdout is the reason */
 	}
+	note_losses(r, lost);
+	return format == EXPORT_RAW && print_end(r) ? EXIT_CANNOT : EXIT_DONE;
 }
 
 int cmd_export(int argc, char **argv)
@@ -99,7 +164,15 @@ int cmd_export(int argc, char **argv)
 		return status == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
 	if (vft_reader_open(&reader, o.input))
 		return EXIT_BAD_INPUT;
-	status = export_records(reader, &lost);
+	if (o.format == EXPORT_JSONL && vft_reader_kind(reader) == VFT_HOST) {
+		msg_error(
+			"%s is a host's trace, which has no requests of its own; join it with the "
+			"guest's, or use --format raw",
+			o.input);
+		vft_reader_close(reader);
+		return EXIT_BAD_INPUT;
+	}
+	status = export_all(reader, o.format, &lost);
 	vft_reader_close(reader);
 	if (status == EXIT_DONE && lost && o.strict) {
 		msg_error("%s lacks data that was lost, and --strict was given", o.input);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Records of .vft files as JSON objects.
+ * Raw events as JSON objects.
  */
 #include "lib/compiler.h"
 #include "lib/fuse_opcode.h"
 #include "lib/op.h"
-#include "lib/span.h"
-#include "trace/record_json.h"
+#include "trace/event_json.h"
 
 static void set_int(json_t *o, const char *name, int64_t value)
 {
@@ -167,7 +166,7 @@ static json_t *host_used_json(const struct host_used_event *ev)
 	return o;
 }
 
-static json_t *event_json(const struct event_header *h)
+json_t *event_json(const struct event_header *h)
 {
 	json_t *o;
 
@@ -189,84 +188,4 @@ static json_t *event_json(const struct event_header *h)
 		set_int(o, "event_type", h->type);
 		return o;
 	}
-}
-
-static void set_stages(json_t *o, const struct span *span)
-{
-	json_t *stages = json_object();
-
-	for (int i = 0; i < NR_STAGES; i++)
-		if (span->stages_known & (1u << i))
-			set_int(stages, stage_name(i), (int64_t)span->stage_ns[i]);
-	json_object_set_new(o, "stages_ns", stages);
-	set_int(o, "unsplit_ns", (int64_t)span->unsplit_ns);
-	set_int(o, "latency_ns", (int64_t)span_latency_ns(span));
-	set_int(o, "host_io_ns", (int64_t)span->host_io_ns);
-	set_int(o, "doorbell_ns", (int64_t)span->doorbell_ns);
-	set_int(o, "enqueue_ns", (int64_t)span->enqueue_ns);
-	set_int(o, "kworker_ns", (int64_t)span->kworker_ns);
-	set_int(o, "drain_ns", (int64_t)span->drain_ns);
-}
-
-static json_t *span_json(const struct span *span)
-{
-	static const char *const words[] = {
-		"background", "kicked",	  "has_guest", "has_host", "skewed",
-		"signalled",  "no_reply", "async_dio", NULL,
-	};
-	json_t *o = new_object("span", span->t_issue_ns);
-
-	set_text(o, "opcode", fuse_opcode_name(span->opcode));
-	set_text(o, "class", span_class_name(span->cls));
-	set_int(o, "unique", (int64_t)span->unique);
-	set_int(o, "conn", span->conn);
-	set_int(o, "queue", span->queue);
-	set_int(o, "nodeid", (int64_t)span->nodeid);
-	set_int(o, "offset", (int64_t)span->offset_bytes);
-	set_int(o, "size", span->size_bytes);
-	set_int(o, "reply_bytes", span->reply_bytes);
-	set_int(o, "error", span->error);
-	set_int(o, "task", span->task);
-	set_int(o, "cpu", span->cpu);
-	set_int(o, "op_id", (int64_t)span->op_id);
-	set_int(o, "sg_out", span->sg_out);
-	set_int(o, "sg_in", span->sg_in);
-	set_int(o, "inflight", span->inflight);
-	set_int(o, "ring_full_retries", span->ring_full_retries);
-	set_flags(o, span->flags, words);
-	set_stages(o, span);
-	return o;
-}
-
-static json_t *op_json(const struct op_record *op)
-{
-	json_t *o = new_object("op", op->t_end_ns);
-
-	set_text(o, "op", op_type_name(op->type));
-	set_int(o, "op_id", (int64_t)op->op_id);
-	set_int(o, "conn", op->conn);
-	set_int(o, "nodeid", (int64_t)op->nodeid);
-	set_int(o, "offset", (int64_t)op->offset_bytes);
-	set_int(o, "size", op->size_bytes);
-	set_int(o, "result", op->result);
-	set_int(o, "task", op->task);
-	set_int(o, "nr_requests", op->nr_requests);
-	set_int(o, "t_start_ns", (int64_t)op->t_start_ns);
-	set_flags(o, op->flags, op_flags);
-	return o;
-}
-
-json_t *record_json(const struct vft_record *record)
-{
-	switch (record->type) {
-	case VFT_RECORD_EVENT:
-		return event_json(record->event);
-	case VFT_RECORD_SPAN:
-		return span_json(record->span);
-	case VFT_RECORD_OP:
-		return op_json(record->op);
-	case VFT_RECORD_END:
-		break;
-	}
-	return NULL;
 }
