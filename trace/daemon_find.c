@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Find the virtio-fs daemon to record: the process that has a guest's memory mapped and serves its
+ * queues, by process id or by looking through /proc.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/msg.h"
+#include "lib/units.h"
+#include "trace/daemon_find.h"
+#include "trace/proc_maps.h"
+#include "trace/vring_find.h"
+
+#define MAX_DAEMONS 64
+
+struct pid_list {
+	pid_t pids[MAX_DAEMONS];
+	size_t count; /* may be more than fit */
+};
+
+/* Guest memory that a process maps: its inode, 0 if none. */
+static uint64_t guest_memory_inode(pid_t pid)
+{
+	const struct proc_map *memory;
+	struct proc_maps maps;
+	uint64_t inode = 0;
+
+	if (proc_maps_read(&maps, pid))
+		return 0;
+	memory = vring_guest_memory(&maps);
+	if (memory)
+		inode = memory->inode;
+	proc_maps_free(&maps);
+	return inode;
+}
+
+/* Base name of the program, without " (deleted)"; empty if it cannot be read. */
+static void program_name(pid_t pid, char *name, size_t len)
+{
+	char path[64], exe[PATH_MAX];
+	char *base, *deleted;
+	ssize_t n;
+
+	name[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return;
+	exe[n] = '\0';
+	deleted = strstr(exe, " (deleted)");
+	if (deleted)
+		*deleted = '\0';
+	base = strrchr(exe, '/');
+	snprintf(name, len, "%.*s", (int)len - 1, base ? base + 1 : exe);
+}
+
+static bool is_virtiofsd(pid_t pid)
+{
+	char name[NAME_MAX + 1];
+
+	program_name(pid, name, sizeof(name));
+	return !strncmp(name, "virtiofsd", 9);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char *text, *at;
+	int parent = 0;
+
+	if (proc_read_file(pid, "stat", &text, NULL))
+		return 0;
+	at = strrchr(text, ')'); /* the name may hold anything */
+	if (at)
+		sscanf(at + 1, " %*c %d", &parent);
+	free(text);
+	return parent;
+}
+
+typedef bool (*pid_filter)(pid_t pid, uint64_t arg);
+
+static void each_process(struct pid_list *list, pid_filter wanted, uint64_t arg)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	uint64_t pid;
+
+	list->count = 0;
+	while (dir && (entry = readdir(dir))) {
+		if (parse_u64(entry->d_name, &pid) || !wanted((pid_t)pid, arg))
+			continue;
+		if (list->count < MAX_DAEMONS)
+			list->pids[list->count] = (pid_t)pid;
+		list->count++;
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static bool serves_guest(pid_t pid, uint64_t arg)
+{
+	return is_virtiofsd(pid) && guest_memory_inode(pid);
+}
+
+static bool is_serving_child(pid_t pid, uint64_t parent)
+{
+	return (uint64_t)parent_of(pid) == parent && guest_memory_inode(pid);
+}
+
+static bool shares_memory(pid_t pid, uint64_t inode)
+{
+	return guest_memory_inode(pid) == inode;
+}
+
+static int count_args(const struct daemon *d, char *text, char **argv)
+{
+	int argc = 0;
+
+	for (size_t at = 0; at < d->args_len && argc < DAEMON_MAX_ARGS; at += strlen(text + at) + 1)
+		argv[argc++] = text + at;
+	return argc;
+}
+
+static int read_daemon(struct daemon *d, pid_t pid)
+{
+	char *argv[DAEMON_MAX_ARGS], path[64], exe[PATH_MAX];
+	ssize_t n;
+	int err;
+
+	d->pid = pid;
+	err = proc_read_file(pid, "cmdline", &d->args, &d->args_len);
+	if (err)
+		return err;
+	d->parsed = malloc(d->args_len + 1);
+	if (!d->parsed)
+		return -ENOMEM;
+	memcpy(d->parsed, d->args, d->args_len + 1);
+	daemon_options_parse(&d->options, count_args(d, d->parsed, argv), argv);
+	if (!is_virtiofsd(pid))
+		d->options.kind = DAEMON_OTHER;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n > 0) {
+		exe[n] = '\0';
+		d->exe = strdup(exe);
+	}
+	return 0;
+}
+
+void daemon_free(struct daemon *d)
+{
+	free(d->exe);
+	free(d->args);
+	free(d->parsed);
+	*d = (struct daemon){};
+}
+
+static void list_daemons(const struct pid_list *list)
+{
+	for (size_t i = 0; i < list->count && i < MAX_DAEMONS; i++) {
+		struct daemon d = {};
+
+		if (!read_daemon(&d, list->pids[i]))
+			msg_info("  --daemon %-7d shares %s, socket %s, %s", (int)d.pid,
+				 d.options.shared_dir ? d.options.shared_dir : "?",
+				 d.options.socket ? d.options.socket : "?", d.exe ? d.exe : d.args);
+		daemon_free(&d);
+	}
+}
+
+static int find_only(struct daemon *daemon)
+{
+	struct pid_list list;
+
+	each_process(&list, serves_guest, 0);
+	if (!list.count) {
+		msg_error("found no virtiofsd that serves a VM on this machine; start the VM "
+			  "first, run "
+			  "as root to see all processes, or name another daemon with --daemon PID");
+		return -ESRCH;
+	}
+	if (list.count > 1) {
+		msg_error("%zu virtiofsd processes serve VMs on this machine; choose one:",
+			  list.count);
+		list_daemons(&list);
+		return -EINVAL;
+	}
+	return read_daemon(daemon, list.pids[0]);
+}
+
+/* Why a process cannot be recorded; says what could. */
+static int refuse(pid_t pid)
+{
+	char name[NAME_MAX + 1];
+	struct pid_list list;
+
+	program_name(pid, name, sizeof(name));
+	msg_error("process %d (%s) is not a virtio-fs daemon that serves a VM: it maps no guest "
+		  "memory, "
+		  "and none of its children does; is the VM started, with memory that is shared "
+		  "(memory-backend-memfd,share=on)?",
+		  (int)pid, *name ? name : "program not readable: run as root");
+	each_process(&list, serves_guest, 0);
+	list_daemons(&list);
+	return -EINVAL;
+}
+
+static int find_pid(struct daemon *daemon, const char *which)
+{
+	char name[NAME_MAX + 1];
+	struct pid_list children;
+	uint64_t pid;
+
+	if (parse_u64(which, &pid) || !pid || pid > INT32_MAX) {
+		msg_error("--daemon '%s' is neither a process id nor 'auto'", which);
+		return -EINVAL;
+	}
+	/* Signal 0 only asks; without permission to signal there is a process, too. */
+	if (kill((pid_t)pid, 0) && errno == ESRCH) {
+		msg_error("there is no process %llu; 'pgrep virtiofsd' lists daemons, or use "
+			  "--daemon "
+			  "auto",
+			  (unsigned long long)pid);
+		return -ESRCH;
+	}
+	program_name((pid_t)pid, name, sizeof(name));
+	if (!strncmp(name, "qemu-", 5)) {
+		msg_error(
+			"process %llu is the VMM (%s), not the daemon that serves its file system; "
+			"'pgrep virtiofsd' lists daemons, or use --daemon auto",
+			(unsigned long long)pid, name);
+		return -EINVAL;
+	}
+	if (guest_memory_inode((pid_t)pid))
+		return read_daemon(daemon, (pid_t)pid);
+	each_process(&children, is_serving_child, pid);
+	if (children.count != 1)
+		return refuse((pid_t)pid);
+	msg_info("process %llu has left the work to its child %d: recording that",
+		 (unsigned long long)pid, (int)children.pids[0]);
+	return read_daemon(daemon, children.pids[0]);
+}
+
+int daemon_find(struct daemon *daemon, const char *which)
+{
+	int err;
+
+	*daemon = (struct daemon){};
+	err = !strcmp(which, "auto") ? find_only(daemon) : find_pid(daemon, which);
+	if (err)
+		daemon_free(daemon);
+	return err;
+}
+
+static json_t *string_or_null(const char *text)
+{
+	return text ? json_stringn_nocheck(text, strlen(text)) : json_null();
+}
+
+/* The other processes that map the same memory and are no daemons: the VMM. */
+static json_t *vmm_json(const struct daemon *d)
+{
+	uint64_t inode = guest_memory_inode(d->pid);
+	char name[NAME_MAX + 1];
+	struct pid_list list = {};
+
+	if (inode)
+		each_process(&list, shares_memory, inode);
+	for (size_t i = 0; i < list.count && i < MAX_DAEMONS; i++) {
+		if (list.pids[i] == d->pid || is_virtiofsd(list.pids[i]))
+			continue;
+		program_name(list.pids[i], name, sizeof(name));
+		return json_pack("{s:i s:s}", "pid", (int)list.pids[i], "program", name);
+	}
+	return json_null();
+}
+
+json_t *daemon_json(const struct daemon *d)
+{
+	const struct daemon_options *o = &d->options;
+	json_t *args = json_array();
+
+	for (size_t at = 0; args && at < d->args_len; at += strlen(d->args + at) + 1)
+		json_array_append_new(args, string_or_null(d->args + at));
+	return json_pack("{s:i s:o s:s s:o s:o s:o s:o s:o s:i s:b s:b s:b s:o}", "pid",
+			 (int)d->pid, "exe", string_or_null(d->exe), "kind",
+			 daemon_kind_name(o->kind), "args", args, "shared_dir",
+			 string_or_null(o->shared_dir), "cache",
+			 string_or_null(o->cache ? o->cache : "auto"), "sandbox",
+			 string_or_null(o->sandbox ? o->sandbox : "namespace"),
+			 "inode_file_handles", string_or_null(o->inode_file_handles), "thread_pool",
+			 (int)o->thread_pool, "writeback", o->writeback, "allow_direct_io",
+			 o->allow_direct_io, "xattr", o->xattr, "vmm", vmm_json(d));
+}
