@@ -118,6 +118,10 @@ struct guest_op_event {
 
 enum host_chain_flags {
 	HCHAIN_NO_HEADER = 1u << 0, /* header page not mapped yet; EV_HOST_HEADER may follow */
+	HCHAIN_LATE =
+		1u << 1, /* header read when the chain may have been used and its memory reused:
+			    if unique and (queue, avail_idx) disagree, trust the latter */
+	HCHAIN_AT_WAIT = 1u << 2, /* seen when tid entered its wait: tid takes it after the wait */
 };
 
 /* ts_ns: when a daemon thread first ran with the chain visible in the avail ring. */
@@ -150,7 +154,11 @@ enum syscall_class {
 	NR_SYSCALL_CLASSES
 };
 
-/* ts_ns: the system call returned. */
+/*
+ * ts_ns: the system call returned. Rings are looked at before t_enter_ns and after ts_ns, so a
+ * chain is visible before the first call that serves it, and a used element before the call that
+ * signals it. Calls that were under way when recording began are not reported.
+ */
 struct host_syscall_event {
 	struct event_header h;
 	__ev_u64 t_enter_ns;
@@ -172,6 +180,8 @@ struct host_used_event {
 	__ev_u16 head;
 	__ev_u16 used_idx;
 	__ev_u16 pad16;
+	__ev_u64 t_absent_ns; /* last time the ring was seen without it, or 0: published between
+				 this and ts_ns */
 };
 
 /* Loss counters, one slot per class, kept in BPF maps and copied into the file's footer. */

@@ -3,12 +3,15 @@
  * vfscope record: trace one side of virtio-fs into a .vft file.
  */
 #include <string.h>
+#include "lib/compiler.h"
 #include "lib/exit_status.h"
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "lib/version.h"
 #include "trace-cli/command.h"
 #include "trace/record_session.h"
+
+#define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
 
 struct record_options {
 	struct record_config session;
@@ -60,10 +63,6 @@ static int wrong_use(const struct record_options *o)
 			  "--help'");
 		return EXIT_USAGE;
 	}
-	if (o->host && !&host_capture_ops) {
-		msg_error("this build of vfscope cannot record hosts");
-		return EXIT_CANNOT;
-	}
 	if (o->host && o->session.capture.mounts.count) {
 		msg_error("--mount is for --guest; a host recording follows one daemon (--daemon)");
 		return EXIT_USAGE;
@@ -89,6 +88,8 @@ int cmd_record(int argc, char **argv)
 	status = wrong_use(&o);
 	if (status)
 		return status;
+	/* A guest that is not there within the recording's time would leave nothing to record. */
+	o.session.capture.wait_ns = o.session.duration_ns ? o.session.duration_ns : DEFAULT_WAIT_NS;
 	if (rest < argc)
 		o.session.command = argv + rest;
 	return record_session_run(o.guest ? &guest_capture_ops : &host_capture_ops, &o.session);

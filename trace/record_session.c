@@ -180,7 +180,7 @@ static int record_until_end(struct session *s)
 		if (!err)
 			err = flush_each_second(s, now_ns);
 	}
-	return err;
+	return err < 0 ? err : 0; /* 1: nothing more can come */
 }
 
 static int run(struct session *s)

@@ -21,6 +21,7 @@ struct capture_config {
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	bool ops; /* guest: record ops too */
 	const char *daemon; /* host: process id, or "auto" */
+	uint64_t wait_ns; /* host: how long open() may wait for the guest to set up its rings */
 };
 
 struct capture; /* private to each implementation */
@@ -41,7 +42,10 @@ struct capture_ops {
 	int (*describe)(struct capture *c, json_t *header);
 	/* Attach. From here on, emit is called out of poll() and stop(). */
 	int (*start)(struct capture *c, capture_event_fn emit, void *ctx);
-	/* Hand over what has arrived; wait up to timeout_ms for it. 0 (also on EINTR) or -errno. */
+	/*
+	 * Hand over what has arrived; wait up to timeout_ms for it. 0 (also on EINTR), -errno, or 1
+	 * after a message if nothing more can come: the recording ends as if its time were up.
+	 */
 	int (*poll)(struct capture *c, int timeout_ms);
 	/* Detach, then hand over what is left in the buffers. */
 	int (*stop)(struct capture *c);
@@ -54,8 +58,7 @@ struct capture_ops {
 };
 
 extern const struct capture_ops guest_capture_ops; /* trace/guest_capture.c */
-/* Weak: a build without the host side still records guests. */
-extern const struct capture_ops host_capture_ops __attribute__((weak)); /* trace/host_capture.c */
+extern const struct capture_ops host_capture_ops; /* trace/host_capture.c */
 
 struct record_config {
 	struct capture_config capture;

@@ -1,0 +1,663 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * The host side of a recording: what a virtio-fs daemon takes, does and gives back.
+ *
+ * The daemon needs no symbols. Whenever one of its threads enters or leaves a system call, the
+ * program looks at the daemon's virtqueues in the daemon's own memory: a new avail entry is a
+ * request that became visible, a new used element is a request that was answered. FUSE header and
+ * arguments are read through the descriptors, so requests carry the guest's "unique".
+ *
+ * Several threads do this at once. Each ring position is claimed by compare-and-exchange, so every
+ * entry is reported once. That exchange is also the barrier between reading a ring's index and
+ * reading what the index covers (value-returning atomics are full barriers on every architecture).
+ *
+ * Guest pages that the daemon has not touched since it mapped them cannot be read from here, as a
+ * BPF program may not fault. Such headers are tried again at the next system calls: before it
+ * serves a request, the daemon reads the header itself and so brings the page in.
+ *
+ * sys_enter and sys_exit are attached as BTF tracepoints or, where those do not load, as raw
+ * ones. Both run in the thread that made the call, so the daemon's memory is at hand.
+ */
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <asm/ptrace.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "bpf/events.h"
+#include "bpf/host_abi.h"
+
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define MAX_ENTRIES_PER_SCAN 256
+#define MAX_DESCRIPTORS 6 /* header, arguments, reply header, first data: 4 in every driver */
+
+/* Wire format: virtio 1.2 2.7.5, 2.7.6, 2.7.8 and include/uapi/linux/fuse.h. */
+#define DESC_F_NEXT 1
+#define DESC_F_WRITE 2
+#define DESC_F_INDIRECT 4
+#define RING_IDX 2
+#define RING_ENTRIES 4
+#define IN_HEADER_BYTES 40
+#define RW_ARGS_END 80 /* fuse_read_in and fuse_write_in have 40 bytes each */
+#define OUT_HEADER_BYTES 16
+#define OPCODE_READ 15
+#define OPCODE_WRITE 16
+
+struct wire_desc {
+	u64 addr;
+	u32 len;
+	u16 flags;
+	u16 next;
+};
+
+struct wire_used_elem {
+	u32 id;
+	u32 len;
+};
+
+struct wire_in_header {
+	u32 len;
+	u32 opcode;
+	u64 unique;
+	u64 nodeid;
+	u32 uid, gid, pid, ext;
+};
+
+struct wire_rw_args {
+	u64 fh;
+	u64 offset;
+	u32 size;
+	u32 flags;
+};
+
+/* A system call under way. */
+struct thread_call {
+	u64 t_enter_ns;
+	u64 iov_base;
+	int fd;
+	u16 nr;
+	u16 cls;
+};
+
+/* What a scan of one queue works on. */
+struct scan {
+	struct host_daemon *daemon;
+	struct host_queue *queue;
+	struct host_queue_state *state;
+	u64 ts_ns;
+	u32 queue_index;
+	u32 chain_flags;
+	u16 idx; /* the ring's index as just read */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20); /* user space sets it */
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HOST_MAX_DAEMONS);
+	__type(key, u32);
+	__type(value, struct host_daemon);
+} daemons SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HOST_MAX_DAEMONS *HOST_MAX_QUEUES);
+	__type(key, u32);
+	__type(value, struct host_queue_state);
+} queue_states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32); /* thread */
+	__type(value, struct thread_call);
+} calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NR_LOSS_CLASSES);
+	__type(key, u32);
+	__type(value, u64);
+} losses SEC(".maps");
+
+const volatile struct host_syscall_rule rules[HOST_MAX_SYSCALL_NR] = {};
+const volatile __ev_u64 wake_bytes = 1 << 20; /* wake the reader when this much waits */
+
+static __always_inline void count_loss(u32 loss_class, u64 n)
+{
+	u64 *slot = bpf_map_lookup_elem(&losses, &loss_class);
+
+	if (slot)
+		*slot += n;
+}
+
+/* A reader that is woken for each event competes with the daemon for the CPU. */
+static __always_inline u64 wake_flag(void)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wake_bytes ? BPF_RB_FORCE_WAKEUP
+									   : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void *new_event(u16 type, u16 size, u64 ts_ns)
+{
+	struct event_header *h = NULL;
+
+	/* The verifier wants a constant size. */
+	if (type == EV_HOST_SYSCALL)
+		h = bpf_ringbuf_reserve(&events, sizeof(struct host_syscall_event), 0);
+	else if (type == EV_HOST_USED)
+		h = bpf_ringbuf_reserve(&events, sizeof(struct host_used_event), 0);
+	else
+		h = bpf_ringbuf_reserve(&events, sizeof(struct host_chain_event), 0);
+	if (!h) {
+		count_loss(LOSS_RINGBUF, 1);
+		return NULL;
+	}
+	h->type = type;
+	h->size = size;
+	h->cpu = bpf_get_smp_processor_id();
+	h->ts_ns = ts_ns;
+	return h;
+}
+
+/* Daemon's address of guest physical memory, or 0. */
+static __always_inline u64 guest_address(const struct host_daemon *daemon, u64 gpa)
+{
+	for (u32 i = 0; i < HOST_MAX_REGIONS; i++) {
+		if (i >= daemon->nr_regions)
+			break;
+		if (gpa - daemon->regions[i].gpa < daemon->regions[i].size)
+			return gpa - daemon->regions[i].gpa + daemon->regions[i].addr;
+	}
+	return 0;
+}
+
+/* Where the parts of a FUSE request are, found by the bytes that precede them in the chain. */
+struct chain_parts {
+	u64 header;
+	u64 args; /* behind the header */
+	u64 written; /* payload of a WRITE */
+	u64 read; /* first page that a READ fills */
+};
+
+static __always_inline void add_part(struct chain_parts *parts, const struct wire_desc *desc,
+				     u32 *out_bytes, u32 *in_bytes)
+{
+	if (desc->flags & DESC_F_WRITE) {
+		if (OUT_HEADER_BYTES - *in_bytes < desc->len && *in_bytes <= OUT_HEADER_BYTES)
+			parts->read = desc->addr + (OUT_HEADER_BYTES - *in_bytes);
+		*in_bytes += desc->len;
+		return;
+	}
+	if (*out_bytes == 0 && desc->len >= IN_HEADER_BYTES)
+		parts->header = desc->addr;
+	if (*out_bytes <= IN_HEADER_BYTES && IN_HEADER_BYTES - *out_bytes < desc->len)
+		parts->args = desc->addr + (IN_HEADER_BYTES - *out_bytes);
+	if (*out_bytes <= RW_ARGS_END && RW_ARGS_END - *out_bytes < desc->len)
+		parts->written = desc->addr + (RW_ARGS_END - *out_bytes);
+	*out_bytes += desc->len;
+}
+
+/* Walk the chain as far as the parts we look for can be. 0, or -1 if a page is not there. */
+static __always_inline int find_parts(const struct host_daemon *daemon,
+				      const struct host_queue *queue, u16 head,
+				      struct chain_parts *parts)
+{
+	u32 out_bytes = 0, in_bytes = 0, count = queue->size;
+	u64 table = queue->desc;
+	struct wire_desc desc;
+	u16 at = head;
+
+	if (at >= count || bpf_probe_read_user(&desc, sizeof(desc), (void *)(table + 16 * (u64)at)))
+		return -1;
+	if (desc.flags & DESC_F_INDIRECT) {
+		table = guest_address(daemon, desc.addr);
+		count = desc.len / sizeof(desc);
+		at = 0;
+		if (!table || bpf_probe_read_user(&desc, sizeof(desc), (void *)table))
+			return -1;
+	}
+	for (int i = 0; i < MAX_DESCRIPTORS; i++) {
+		add_part(parts, &desc, &out_bytes, &in_bytes);
+		at = desc.next;
+		if (!(desc.flags & DESC_F_NEXT) || at >= count)
+			break;
+		if (bpf_probe_read_user(&desc, sizeof(desc), (void *)(table + 16 * (u64)at)))
+			return -1;
+	}
+	return 0;
+}
+
+/* Fill the request's part of the event. 0, or -1 if guest memory could not be read. */
+static __noinline int read_request(struct scan *scan, struct host_chain_event *event)
+{
+	struct chain_parts parts = {};
+	struct wire_in_header header;
+	struct wire_rw_args args;
+	u64 addr;
+
+	if (find_parts(scan->daemon, scan->queue, event->head, &parts))
+		return -1;
+	addr = guest_address(scan->daemon, parts.header);
+	if (!parts.header || !addr || bpf_probe_read_user(&header, sizeof(header), (void *)addr))
+		return -1;
+	if (header.opcode == OPCODE_READ || header.opcode == OPCODE_WRITE) {
+		addr = guest_address(scan->daemon, parts.args);
+		if (!parts.args || !addr || bpf_probe_read_user(&args, sizeof(args), (void *)addr))
+			return -1;
+		event->offset_bytes = args.offset;
+		event->size_bytes = args.size;
+		addr = header.opcode == OPCODE_READ ? parts.read : parts.written;
+		event->data_addr = addr ? guest_address(scan->daemon, addr) : 0;
+	}
+	event->unique = header.unique;
+	event->nodeid = header.nodeid;
+	event->opcode = header.opcode;
+	event->in_len = header.len;
+	return 0;
+}
+
+/* True if elements were used that no scan has reported: what was just read may be stale. */
+static __always_inline bool used_moved(const struct scan *scan)
+{
+	u16 idx;
+
+	if (bpf_probe_read_user(&idx, sizeof(idx), (void *)(scan->queue->used + RING_IDX)))
+		return true;
+	return idx != (u16)scan->state->used_next;
+}
+
+static __always_inline void remember_unread(struct host_queue_state *state, u16 avail_idx, u16 head)
+{
+	for (u32 i = 0; i < HOST_MAX_RETRIES; i++) {
+		struct host_retry *retry = &state->retries[i];
+
+		if (__sync_val_compare_and_swap(&retry->state, HOST_RETRY_FREE, HOST_RETRY_BUSY) !=
+		    HOST_RETRY_FREE)
+			continue;
+		retry->avail_idx = avail_idx;
+		retry->head = head;
+		__sync_fetch_and_add(&state->nr_retries, 1);
+		__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_READY);
+		return;
+	}
+	count_loss(LOSS_HEADER, 1);
+}
+
+static __always_inline void send_chain(struct scan *scan, u16 type,
+				       const struct host_chain_event *from)
+{
+	struct host_chain_event *event;
+
+	event = new_event(type, sizeof(*event), from->h.ts_ns);
+	if (!event)
+		return;
+	event->unique = from->unique;
+	event->nodeid = from->nodeid;
+	event->offset_bytes = from->offset_bytes;
+	event->data_addr = from->data_addr;
+	event->opcode = from->opcode;
+	event->size_bytes = from->size_bytes;
+	event->in_len = from->in_len;
+	event->tid = (u32)bpf_get_current_pid_tgid();
+	event->flags = from->flags;
+	event->queue = scan->queue_index;
+	event->head = from->head;
+	event->avail_idx = from->avail_idx;
+	event->pad16 = 0;
+	event->pad = 0;
+	bpf_ringbuf_submit(event, wake_flag());
+}
+
+static __noinline int report_chain(struct scan *scan, u16 avail_idx, u16 head)
+{
+	struct host_chain_event event = {};
+
+	event.h.ts_ns = scan->ts_ns;
+	event.head = head;
+	event.avail_idx = avail_idx;
+	event.flags = scan->chain_flags;
+	__sync_fetch_and_add(&scan->state->chains, 1);
+	if (read_request(scan, &event)) {
+		event.flags |= HCHAIN_NO_HEADER;
+		__sync_fetch_and_add(&scan->state->unreadable, 1);
+	} else if (used_moved(scan)) {
+		event.flags |= HCHAIN_LATE;
+	}
+	send_chain(scan, EV_HOST_CHAIN, &event);
+	if (event.flags & HCHAIN_NO_HEADER)
+		remember_unread(scan->state, avail_idx, head);
+	return 0;
+}
+
+/* bpf_loop callback: take one avail entry. Returns 1 to end. */
+static long follow_avail(u32 i, struct scan *scan)
+{
+	struct host_queue_state *state = scan->state;
+	struct host_queue *queue = scan->queue;
+	u32 seen = *(volatile u32 *)&state->avail_next;
+	u16 next = seen, behind = scan->idx - next, head;
+
+	if (!behind || behind > 0x8000)
+		return 1; /* another thread is ahead of what we read */
+	if (behind > queue->size) {
+		/* The guest has reused entries that nobody looked at. */
+		next = scan->idx - queue->size;
+		if (__sync_val_compare_and_swap(&state->avail_next, seen,
+						next | HOST_POSITION_KNOWN) == seen)
+			count_loss(LOSS_RING_OVERRUN, behind - queue->size);
+		return 0;
+	}
+	if (bpf_probe_read_user(&head, sizeof(head),
+				(void *)(queue->avail + RING_ENTRIES +
+					 sizeof(head) * (u64)(next & (queue->size - 1)))))
+		return 1;
+	if (__sync_val_compare_and_swap(&state->avail_next, seen,
+					(u16)(next + 1) | HOST_POSITION_KNOWN) != seen)
+		return 0;
+	report_chain(scan, next, head);
+	return 0;
+}
+
+/* True if nothing is left behind: used elements may be looked at. */
+static __always_inline bool scan_avail(struct scan *scan)
+{
+	u16 left;
+
+	if (bpf_probe_read_user(&scan->idx, sizeof(scan->idx),
+				(void *)(scan->queue->avail + RING_IDX)))
+		return false;
+	/* After the index: a time at which the entries certainly were there. */
+	scan->ts_ns = bpf_ktime_get_ns();
+	if (scan->idx == (u16)scan->state->avail_next)
+		return true;
+	bpf_loop(MAX_ENTRIES_PER_SCAN, follow_avail, scan, 0);
+	left = scan->idx - (u16) * (volatile u32 *)&scan->state->avail_next;
+	return !left || left > 0x8000;
+}
+
+/* bpf_loop callback: try one slot again. */
+static long retry_header(u32 i, struct scan *scan)
+{
+	struct host_retry *retry = &scan->state->retries[i & (HOST_MAX_RETRIES - 1)];
+	struct host_chain_event event = {};
+
+	if (__sync_val_compare_and_swap(&retry->state, HOST_RETRY_READY, HOST_RETRY_BUSY) !=
+	    HOST_RETRY_READY)
+		return 0;
+	event.head = retry->head;
+	event.avail_idx = retry->avail_idx;
+	if (read_request(scan, &event)) {
+		__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_READY);
+		return 0;
+	}
+	if (used_moved(scan))
+		event.flags = HCHAIN_LATE;
+	event.h.ts_ns = bpf_ktime_get_ns();
+	__sync_fetch_and_add(&scan->state->recovered, 1);
+	__sync_fetch_and_add(&scan->state->nr_retries, -1);
+	__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_FREE);
+	send_chain(scan, EV_HOST_HEADER, &event);
+	return 0;
+}
+
+/* Its chain was used: what is in the guest's memory now is not its header. */
+static __always_inline void give_up_header(struct host_queue_state *state, u16 head)
+{
+	for (u32 i = 0; i < HOST_MAX_RETRIES; i++) {
+		struct host_retry *retry = &state->retries[i];
+
+		if (retry->head != head ||
+		    __sync_val_compare_and_swap(&retry->state, HOST_RETRY_READY, HOST_RETRY_BUSY) !=
+			    HOST_RETRY_READY)
+			continue;
+		count_loss(LOSS_HEADER, 1);
+		__sync_fetch_and_add(&state->nr_retries, -1);
+		__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_FREE);
+	}
+}
+
+static __noinline int report_used(struct scan *scan, u16 used_idx, struct wire_used_elem *elem,
+				  u64 absent_ns)
+{
+	struct host_used_event *event;
+
+	__sync_fetch_and_add(&scan->state->used, 1);
+	if (scan->state->nr_retries)
+		give_up_header(scan->state, elem->id);
+	event = new_event(EV_HOST_USED, sizeof(*event), scan->ts_ns);
+	if (!event)
+		return 0;
+	event->tid = (u32)bpf_get_current_pid_tgid();
+	event->len = elem->len;
+	event->queue = scan->queue_index;
+	event->head = elem->id;
+	event->used_idx = used_idx;
+	event->pad16 = 0;
+	event->t_absent_ns = absent_ns;
+	bpf_ringbuf_submit(event, wake_flag());
+	return 0;
+}
+
+/* bpf_loop callback: take one used element. Returns 1 to end. */
+static long follow_used(u32 i, struct scan *scan)
+{
+	struct host_queue_state *state = scan->state;
+	struct host_queue *queue = scan->queue;
+	/* Read before claiming: later scans may overwrite it with a time after publication. */
+	u64 absent_ns = *(volatile u64 *)&state->absent_ns;
+	u32 seen = *(volatile u32 *)&state->used_next;
+	u16 next = seen, behind = scan->idx - next;
+	struct wire_used_elem elem;
+
+	if (!behind || behind > 0x8000)
+		return 1;
+	if (behind > queue->size) {
+		next = scan->idx - queue->size;
+		if (__sync_val_compare_and_swap(&state->used_next, seen,
+						next | HOST_POSITION_KNOWN) == seen)
+			count_loss(LOSS_RING_OVERRUN, behind - queue->size);
+		return 0;
+	}
+	if (bpf_probe_read_user(&elem, sizeof(elem),
+				(void *)(queue->used + RING_ENTRIES +
+					 sizeof(elem) * (u64)(next & (queue->size - 1)))))
+		return 1;
+	if (__sync_val_compare_and_swap(&state->used_next, seen,
+					(u16)(next + 1) | HOST_POSITION_KNOWN) != seen)
+		return 0;
+	report_used(scan, next, &elem, absent_ns);
+	return 0;
+}
+
+static __always_inline void scan_used(struct scan *scan)
+{
+	u64 before_ns = bpf_ktime_get_ns();
+
+	if (bpf_probe_read_user(&scan->idx, sizeof(scan->idx),
+				(void *)(scan->queue->used + RING_IDX)))
+		return;
+	if (scan->idx != (u16)scan->state->used_next) {
+		scan->ts_ns = bpf_ktime_get_ns();
+		bpf_loop(MAX_ENTRIES_PER_SCAN, follow_used, scan, 0);
+	}
+	/* Nobody is at an element before idx any more, and idx itself was not there yet. */
+	if (scan->idx == (u16) * (volatile u32 *)&scan->state->used_next)
+		scan->state->absent_ns = before_ns;
+}
+
+/*
+ * First look: begin with the entries that come from now on. Used before avail, so that no chain is
+ * reported whose end had already passed.
+ */
+static __always_inline void start_queue(struct scan *scan)
+{
+	struct host_queue_state *state = scan->state;
+	u16 used, avail;
+
+	if (bpf_probe_read_user(&used, sizeof(used), (void *)(scan->queue->used + RING_IDX)))
+		return;
+	__sync_val_compare_and_swap(&state->used_next, 0, used | HOST_POSITION_KNOWN);
+	if (bpf_probe_read_user(&avail, sizeof(avail), (void *)(scan->queue->avail + RING_IDX)))
+		return;
+	if (!__sync_val_compare_and_swap(&state->avail_next, 0, avail | HOST_POSITION_KNOWN))
+		state->under_way_at_start = (u16)(avail - (u16)state->used_next);
+}
+
+struct scan_all {
+	struct host_daemon *daemon;
+	u32 chain_flags;
+};
+
+/* bpf_loop callback: one queue. */
+static long scan_queue(u32 i, struct scan_all *all)
+{
+	struct scan scan = {};
+	u32 key;
+
+	i &= HOST_MAX_QUEUES - 1;
+	scan.daemon = all->daemon;
+	scan.queue = &all->daemon->queues[i];
+	scan.queue_index = i;
+	scan.chain_flags = all->chain_flags;
+	key = all->daemon->slot * HOST_MAX_QUEUES + i;
+	scan.state = bpf_map_lookup_elem(&queue_states, &key);
+	if (!scan.state || !scan.queue->used)
+		return 0;
+	if (!(scan.state->avail_next & HOST_POSITION_KNOWN)) {
+		start_queue(&scan);
+		return 0;
+	}
+	if (!scan_avail(&scan))
+		return 0;
+	if (scan.state->nr_retries)
+		bpf_loop(HOST_MAX_RETRIES, retry_header, &scan, 0);
+	scan_used(&scan);
+	return 0;
+}
+
+static __always_inline void scan_queues(struct host_daemon *daemon, u32 chain_flags)
+{
+	struct scan_all all = {.daemon = daemon, .chain_flags = chain_flags};
+
+	bpf_loop(daemon->nr_queues, scan_queue, &all, 0);
+}
+
+static __always_inline struct host_daemon *current_daemon(void)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&daemons, &tgid);
+}
+
+#define SYSCALL_ARG(regs, n)                                                                       \
+	({                                                                                         \
+		unsigned long __arg = 0;                                                           \
+		bpf_probe_read_kernel(&__arg, sizeof(__arg), &PT_REGS_PARM##n##_SYSCALL(regs));    \
+		__arg;                                                                             \
+	})
+
+static __always_inline int on_enter(struct pt_regs *regs, long nr)
+{
+	struct host_daemon *daemon = current_daemon();
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	const volatile struct host_syscall_rule *rule = &rules[nr & (HOST_MAX_SYSCALL_NR - 1)];
+	struct thread_call call = {};
+	u64 buffer;
+
+	if (!daemon)
+		return 0;
+
+	call.nr = nr;
+	call.fd = SYSCALL_ARG(regs, 1);
+	call.cls = rule->cls;
+	if (rule->eventfd_cls && SYSCALL_ARG(regs, 3) == 8)
+		call.cls = rule->eventfd_cls;
+	if (call.cls == SYSC_DATA && rule->buffer) {
+		buffer = SYSCALL_ARG(regs, 2);
+		if (rule->buffer == HOST_BUFFER_PLAIN)
+			call.iov_base = buffer;
+		else
+			bpf_probe_read_user(&call.iov_base, sizeof(call.iov_base), (void *)buffer);
+	}
+	scan_queues(daemon, call.cls == SYSC_WAIT ? HCHAIN_AT_WAIT : 0);
+	if (rule->ends_thread) {
+		bpf_map_delete_elem(&calls, &tid);
+		return 0;
+	}
+	call.t_enter_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&calls, &tid, &call, BPF_ANY))
+		count_loss(LOSS_MAP_FULL, 1);
+	return 0;
+}
+
+static __always_inline void report_call(struct thread_call *call, u32 tid, long result, u64 now_ns)
+{
+	struct host_syscall_event *event;
+
+	event = new_event(EV_HOST_SYSCALL, sizeof(*event), now_ns);
+	if (!event)
+		return;
+	event->t_enter_ns = call->t_enter_ns;
+	event->iov_base = call->iov_base;
+	event->result = result;
+	event->tid = tid;
+	event->fd = call->fd;
+	event->nr = call->nr;
+	event->cls = call->cls;
+	if ((call->cls == SYSC_KICK || call->cls == SYSC_CALL) && result != 8)
+		event->cls = SYSC_OTHER;
+	event->pad = 0;
+	bpf_ringbuf_submit(event, wake_flag());
+}
+
+static __always_inline int on_exit(struct pt_regs *regs, long result)
+{
+	struct host_daemon *daemon = current_daemon();
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct thread_call *call;
+	u64 now_ns;
+
+	if (!daemon)
+		return 0;
+	now_ns = bpf_ktime_get_ns();
+	call = bpf_map_lookup_elem(&calls, &tid);
+	if (call && call->t_enter_ns) {
+		report_call(call, tid, result, now_ns);
+		call->t_enter_ns = 0;
+	}
+	scan_queues(daemon, 0);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(btf_sys_enter, struct pt_regs *regs, long nr)
+{
+	return on_enter(regs, nr);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(btf_sys_exit, struct pt_regs *regs, long result)
+{
+	return on_exit(regs, result);
+}
+
+SEC("raw_tp/sys_enter")
+int BPF_PROG(raw_sys_enter, struct pt_regs *regs, long nr)
+{
+	return on_enter(regs, nr);
+}
+
+SEC("raw_tp/sys_exit")
+int BPF_PROG(raw_sys_exit, struct pt_regs *regs, long result)
+{
+	return on_exit(regs, result);
+}
