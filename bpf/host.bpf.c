@@ -495,8 +495,10 @@ static __always_inline void scan_used(struct scan *scan)
 }
 
 /*
- * First look: begin with the entries that come from now on. Used before avail, so that no chain is
- * reported whose end had already passed.
+ * First look: begin with the entries that come from now on. An idle daemon makes no system call
+ * before its first request is there; that one counts as new if the ring was empty when user space
+ * looked and nothing was answered since. Used before avail, so that no chain is reported whose
+ * end had already passed.
  */
 static __always_inline void start_queue(struct scan *scan)
 {
@@ -508,6 +510,8 @@ static __always_inline void start_queue(struct scan *scan)
 	__sync_val_compare_and_swap(&state->used_next, 0, used | HOST_POSITION_KNOWN);
 	if (bpf_probe_read_user(&avail, sizeof(avail), (void *)(scan->queue->avail + RING_IDX)))
 		return;
+	if (state->idle_at == (used | HOST_POSITION_KNOWN))
+		avail = used;
 	if (!__sync_val_compare_and_swap(&state->avail_next, 0, avail | HOST_POSITION_KNOWN))
 		state->under_way_at_start = (u16)(avail - (u16)state->used_next);
 }
@@ -532,10 +536,10 @@ static long scan_queue(u32 i, struct scan_all *all)
 	scan.state = bpf_map_lookup_elem(&queue_states, &key);
 	if (!scan.state || !scan.queue->used)
 		return 0;
-	if (!(scan.state->avail_next & HOST_POSITION_KNOWN)) {
+	if (!(scan.state->avail_next & HOST_POSITION_KNOWN))
 		start_queue(&scan);
+	if (!(scan.state->avail_next & HOST_POSITION_KNOWN))
 		return 0;
-	}
 	if (!scan_avail(&scan))
 		return 0;
 	if (scan.state->nr_retries)

@@ -65,7 +65,9 @@ struct host_queue_state {
 	__ev_u64 unreadable; /* headers that could not be read at first sight */
 	__ev_u64 recovered; /* of these, read later */
 	__ev_u32 under_way_at_start; /* chains in flight when recording began */
+	__ev_u32 idle_at; /* set by user space: both indices, if they were equal, and the flag */
 	__ev_u32 nr_retries; /* slots of retries[] in use */
+	__ev_u32 pad;
 	struct host_retry retries[HOST_MAX_RETRIES];
 };
 

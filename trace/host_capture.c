@@ -215,6 +215,29 @@ static int on_event(void *ctx, void *data, size_t size)
 	return c->emit_err;
 }
 
+/* Tell the program which rings are empty now: see start_queue() there. */
+static int note_idle_queues(struct capture *c)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < c->layout.nr_queues; i++) {
+		const struct host_queue *queue = &c->layout.queues[i];
+		uint32_t key = c->layout.slot * HOST_MAX_QUEUES + i;
+		struct host_queue_state state = {};
+		uint16_t avail, used;
+
+		/* used first: if it equals a later avail, the ring was empty in between */
+		if (proc_read_memory(c->daemon.pid, queue->used + 2, &used, 2) != 2 ||
+		    proc_read_memory(c->daemon.pid, queue->avail + 2, &avail, 2) != 2 ||
+		    used != avail)
+			continue;
+		state.idle_at = avail | HOST_POSITION_KNOWN;
+		err = bpf_map__update_elem(c->bpf->maps.queue_states, &key, sizeof(key), &state,
+					   sizeof(state), BPF_ANY);
+	}
+	return err;
+}
+
 static int host_start(struct capture *c, capture_event_fn emit, void *ctx)
 {
 	int err;
@@ -227,7 +250,9 @@ static int host_start(struct capture *c, capture_event_fn emit, void *ctx)
 		bpf_util_explain("host ring buffer", err);
 		return err;
 	}
-	err = host_bpf__attach(c->bpf);
+	err = note_idle_queues(c);
+	if (!err)
+		err = host_bpf__attach(c->bpf);
 	if (err)
 		bpf_util_explain("host probes", err);
 	return err;
