@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,9 +61,9 @@ int parse_double(const char *text, double *value)
 		return -EINVAL;
 	errno = 0;
 	*value = strtod(text, &end);
-	if (*end || !isfinite(*value))
+	if (*end || (!isfinite(*value) && errno != ERANGE))
 		return -EINVAL;
-	return 0;
+	return isfinite(*value) ? 0 : -ERANGE;
 }
 
 static int parse_with_unit(const char *text, const struct unit *units, size_t nr_units,
@@ -70,6 +71,7 @@ static int parse_with_unit(const char *text, const struct unit *units, size_t nr
 {
 	uint64_t whole;
 	double number;
+	bool fraction;
 	char *end;
 
 	/* No sign, hex, "inf" or "nan": a quantity starts with a digit or a point. */
@@ -80,16 +82,20 @@ static int parse_with_unit(const char *text, const struct unit *units, size_t nr
 		return -EINVAL;
 	errno = 0;
 	whole = strtoull(text, &end, 10);
-	number = errno || *end == '.' || *end == 'e' ? strtod(text, &end) : (double)whole;
+	fraction = errno || *end == '.' || *end == 'e';
+	number = fraction ? strtod(text, &end) : (double)whole;
 	for (size_t i = 0; i < nr_units; i++) {
 		if (strcasecmp(end, units[i].name))
 			continue;
 		number *= units[i].factor;
+		/* Doubles lose the low bits of whole numbers above 2^53. */
+		if (!fraction && units[i].factor == 1) {
+			*value = whole;
+			return 0;
+		}
 		if (errno || number >= 0x1.0p64)
 			return -ERANGE;
-		/* Doubles lose the low bits of whole numbers above 2^53. */
-		*value = units[i].factor == 1 && number == (double)whole ? whole
-									 : (uint64_t)(number + 0.5);
+		*value = (uint64_t)(number + 0.5);
 		return 0;
 	}
 	return -EINVAL;
@@ -105,21 +111,30 @@ int parse_time_ns(const char *text, uint64_t *ns)
 	return parse_with_unit(text, time_units, ARRAY_SIZE(time_units), ns);
 }
 
-/* Three significant digits, the largest unit in which the number is at least 1. */
-static char *format_scaled(double value, const struct unit *units, size_t nr_units, char *buf,
-			   size_t len)
+static int decimals_of(double scaled)
+{
+	return fabs(scaled) >= 99.95 ? 0 : fabs(scaled) >= 9.995 ? 1 : 2;
+}
+
+/*
+ * Three significant digits, in the largest unit in which the number is at least 1 as printed: 999.6
+ * us are 1.00 ms.
+ */
+static char *format_scaled(double value, const struct unit *units, size_t nr_units,
+			   bool short_whole, char *buf, size_t len)
 {
 	size_t i = nr_units - 1;
 	double scaled;
-	int decimals;
+	bool whole;
 
 	while (i && fabs(value) < units[i].factor)
 		i--;
+	if (i + 1 < nr_units &&
+	    nearbyint(value / units[i].factor) * units[i].factor >= units[i + 1].factor)
+		i++;
 	scaled = value / units[i].factor;
-	decimals = fabs(scaled) >= 99.95 ? 0 : fabs(scaled) >= 9.995 ? 1 : 2;
-	if (units[i].factor == 1 && scaled == floor(scaled))
-		decimals = 0;
-	snprintf(buf, len, "%.*f%s", decimals, scaled, units[i].name);
+	whole = scaled == floor(scaled) && (short_whole || units[i].factor == 1);
+	snprintf(buf, len, "%.*f%s", whole ? 0 : decimals_of(scaled), scaled, units[i].name);
 	return buf;
 }
 
@@ -127,7 +142,7 @@ char *format_ns(double ns, char *buf, size_t len)
 {
 	static const struct unit units[] = {{" ns", 1}, {" us", 1e3}, {" ms", 1e6}, {" s", 1e9}};
 
-	return format_scaled(ns, units, ARRAY_SIZE(units), buf, len);
+	return format_scaled(ns, units, ARRAY_SIZE(units), false, buf, len);
 }
 
 char *format_bytes(double bytes, char *buf, size_t len)
@@ -140,12 +155,12 @@ char *format_bytes(double bytes, char *buf, size_t len)
 		{" TiB", 1099511627776.0},
 	};
 
-	return format_scaled(bytes, units, ARRAY_SIZE(units), buf, len);
+	return format_scaled(bytes, units, ARRAY_SIZE(units), true, buf, len);
 }
 
 char *format_count(double count, char *buf, size_t len)
 {
 	static const struct unit units[] = {{"", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
 
-	return format_scaled(count, units, ARRAY_SIZE(units), buf, len);
+	return format_scaled(count, units, ARRAY_SIZE(units), false, buf, len);
 }

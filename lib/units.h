@@ -16,11 +16,11 @@ int parse_size(const char *text, uint64_t *bytes); /* k, m, g, t are powers of 1
 int parse_time_ns(const char *text, uint64_t *ns); /* ns us ms s m h; a bare number is refused */
 int parse_double(const char *text, double *value);
 
-/* "3.2 us", "14.0 ms", "1.50 s": three significant digits. Returns buf. */
+/* "3.20 us", "14.0 ms", "1.50 s": three significant digits. Returns buf. */
 char *format_ns(double ns, char *buf, size_t len);
-/* "4 KiB", "1.5 MiB". Returns buf. */
+/* "4 KiB", "1.50 MiB": three significant digits, whole ones without decimals. Returns buf. */
 char *format_bytes(double bytes, char *buf, size_t len);
-/* "12.3k", "1.2M": counts and rates. Returns buf. */
+/* "12.3k", "1.20M": counts and rates. Returns buf. */
 char *format_count(double count, char *buf, size_t len);
 
 #endif
