@@ -5,6 +5,7 @@
 #ifndef VFSCOPE_MODELS_MODEL_FILE_H
 #define VFSCOPE_MODELS_MODEL_FILE_H
 
+#include <stddef.h>
 #include <stdio.h>
 #include "sim/stack.h"
 
@@ -14,6 +15,9 @@
  * naming file, line and key.
  */
 int model_read(struct stack *stack, const char *path);
+
+/* The same from memory, for fuzzing; name is used in messages. */
+int model_parse(struct stack *stack, const char *name, const char *text, size_t len);
 
 /* Apply one "section.key=value", as from --set. 0 or -EINVAL after a message. */
 int model_set(struct stack *stack, const char *assignment);

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Model files: INI text through inih, strict about everything that inih lets pass.
+ *
+ * inih gives no line numbers (Debian builds it without), ignores empty sections and would cut long
+ * lines: the reader function it calls for each line counts, looks and refuses.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/compiler.h"
+#include "lib/msg.h"
+#include "models/model_file.h"
+#include "models/model_keys.h"
+
+#define MODEL_MAX_FILE_BYTES (1u << 20)
+#define MODEL_MAX_LINE 8192
+
+struct model_reader {
+	struct stack *stack;
+	const char *name;
+	const char *at, *end; /* text not yet handed to inih */
+	unsigned int line; /* that inih has now */
+	int error; /* 0, or -EINVAL after the message */
+	unsigned int seen_line[MODEL_NR_SLOTS]; /* 0: key not seen yet */
+};
+
+static int refuse(struct model_reader *r, const char *section, const char *key, const char *value,
+		  const char *why)
+{
+	if (!r->error)
+		msg_error("%s:%u: [%s] %s%s%s: %s", r->name, r->line, section, key,
+			  value ? " = " : "", value ? value : "", why);
+	r->error = -EINVAL;
+	return 0; /* inih: stop */
+}
+
+static void check_section(struct model_reader *r, const char *line)
+{
+	char name[64];
+	size_t n;
+
+	while (isspace((unsigned char)*line))
+		line++;
+	if (*line != '[' || r->error)
+		return;
+	n = strcspn(++line, "]\n");
+	if (line[n] != ']' || n >= sizeof(name)) {
+		msg_error("%s:%u: not a section: write [NAME]", r->name, r->line);
+		r->error = -EINVAL;
+		return;
+	}
+	memcpy(name, line, n);
+	name[n] = '\0';
+	if (!model_section_known(name)) {
+		msg_error("%s:%u: unknown section [%s]; docs/model-format.md lists them", r->name,
+			  r->line, name);
+		r->error = -EINVAL;
+	}
+}
+
+/* For inih, like fgets(): one line per call. */
+static char *read_line(char *buf, int size, void *stream)
+{
+	struct model_reader *r = stream;
+	const char *newline;
+	size_t n;
+
+	if (r->error || r->at == r->end)
+		return NULL;
+	r->line++;
+	newline = memchr(r->at, '\n', r->end - r->at);
+	n = newline ? (size_t)(newline - r->at) + 1 : (size_t)(r->end - r->at);
+	if (n >= (size_t)size - 1) {
+		msg_error("%s:%u: line is longer than %d characters", r->name, r->line, size - 2);
+		r->error = -EINVAL;
+		return NULL;
+	}
+	memcpy(buf, r->at, n);
+	buf[n] = '\0';
+	r->at += n;
+	check_section(r, buf);
+	return r->error ? NULL : buf;
+}
+
+static int take_key(void *user, const char *section, const char *key, const char *value)
+{
+	struct model_reader *r = user;
+	struct model_key found;
+	char why[160];
+
+	if (r->error)
+		return 0;
+	if (!*section)
+		return refuse(r, "", key, value, "key before the first section");
+	if (model_key_find(r->stack, section, key, &found))
+		return refuse(r, section, key, NULL,
+			      "unknown key; docs/model-format.md lists them");
+	if (r->seen_line[found.slot]) {
+		snprintf(why, sizeof(why), "given twice, first in line %u",
+			 r->seen_line[found.slot]);
+		return refuse(r, section, key, NULL, why);
+	}
+	r->seen_line[found.slot] = r->line;
+	if (model_key_assign(r->stack, &found, value, why, sizeof(why)))
+		return refuse(r, section, key, value, why);
+	return 1;
+}
+
+/* A cost left out would silently be zero and every prediction too fast. */
+static int check_complete(const struct model_reader *r)
+{
+	const char *missing = NULL, *section = "costs";
+
+	for (int i = NR_COSTS - 1; i >= 0; i--)
+		if (!r->seen_line[MODEL_SLOT_COSTS + i])
+			missing = cost_name(i);
+	if (!missing) {
+		section = "service.default";
+		if (!r->seen_line[MODEL_NR_SLOTS - MODEL_KEYS_PER_SERVICE])
+			missing = "cpu";
+		else if (!r->seen_line[MODEL_NR_SLOTS - MODEL_KEYS_PER_SERVICE + 1])
+			missing = "host_io";
+	}
+	if (!missing)
+		return 0;
+	msg_error("%s: [%s] %s is missing: every cost must be given (zero is 'const 0ns')", r->name,
+		  section, missing);
+	return -EINVAL;
+}
+
+int model_parse(struct stack *stack, const char *name, const char *text, size_t len)
+{
+	struct model_reader *r = calloc(1, sizeof(*r));
+	int bad_line, err;
+
+	if (!r)
+		return -ENOMEM;
+	*r = (struct model_reader){.stack = stack, .name = name, .at = text, .end = text + len};
+	stack_init(stack);
+	/* The library's own globals: lines as long as a distribution, no continuation lines. */
+	ini_use_stack = false;
+	ini_initial_alloc = ini_max_line = MODEL_MAX_LINE;
+	ini_allow_multiline = false;
+	ini_stop_on_first_error = true;
+	if (memchr(text, '\0', len)) {
+		msg_error("%s: not a model file: it holds NUL bytes", name);
+		free(r);
+		return -EINVAL;
+	}
+	bad_line = ini_parse_stream(read_line, r, take_key, r);
+	err = r->error;
+	if (!err && bad_line == -2)
+		err = -ENOMEM;
+	if (!err && bad_line) {
+		msg_error("%s:%d: neither [SECTION] nor KEY = VALUE", name, bad_line);
+		err = -EINVAL;
+	}
+	if (!err)
+		err = check_complete(r);
+	if (!err)
+		err = model_check(stack);
+	free(r);
+	return err;
+}
+
+static int read_stream(struct stack *stack, const char *path, FILE *in)
+{
+	char *text = malloc(MODEL_MAX_FILE_BYTES + 1);
+	size_t len;
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	len = fread(text, 1, MODEL_MAX_FILE_BYTES + 1, in);
+	if (ferror(in)) {
+		msg_error("cannot read model '%s': %s", path, strerror(errno));
+		err = -EINVAL;
+	} else if (len > MODEL_MAX_FILE_BYTES) {
+		msg_error("%s: not a model file: larger than %u KiB", path,
+			  MODEL_MAX_FILE_BYTES >> 10);
+		err = -EINVAL;
+	} else {
+		err = model_parse(stack, path, text, len);
+	}
+	free(text);
+	return err;
+}
+
+int model_read(struct stack *stack, const char *path)
+{
+	static const char *const folders[] = {"models", VFSCOPE_DATADIR "/models"};
+	char found[4096];
+	FILE *in = NULL;
+	int err;
+
+	snprintf(found, sizeof(found), "%s", path);
+	if (strchr(path, '/') || strchr(path, '.')) {
+		in = fopen(found, "re");
+	} else {
+		for (size_t i = 0; i < ARRAY_SIZE(folders) && !in; i++) {
+			snprintf(found, sizeof(found), "%s/%s.model", folders[i], path);
+			in = fopen(found, "re");
+		}
+	}
+	if (!in) {
+		err = -errno;
+		if (strchr(path, '/') || strchr(path, '.'))
+			msg_error("cannot open model '%s': %s", path, strerror(errno));
+		else
+			msg_error("no model '%s': neither %s/%s.model nor %s/%s.model can be "
+				  "opened. Give a path, or make one with 'vfscope calibrate'",
+				  path, folders[0], path, folders[1], path);
+		return err;
+	}
+	err = read_stream(stack, found, in);
+	fclose(in);
+	return err;
+}
+
+int model_set(struct stack *stack, const char *assignment)
+{
+	const char *equals = strchr(assignment, '='), *dot = NULL;
+	struct model_key key;
+	char section[64], name[64], why[160];
+
+	/* The last dot before '=': section names hold dots themselves (service.READ.cpu). */
+	for (const char *s = assignment; equals && s < equals; s++)
+		if (*s == '.')
+			dot = s;
+	if (!dot || (size_t)(dot - assignment) >= sizeof(section) ||
+	    (size_t)(equals - dot) > sizeof(name)) {
+		msg_error("--set %s: write SECTION.KEY=VALUE, like daemon.thread_pool_size=4",
+			  assignment);
+		return -EINVAL;
+	}
+	snprintf(section, sizeof(section), "%.*s", (int)(dot - assignment), assignment);
+	snprintf(name, sizeof(name), "%.*s", (int)(equals - dot - 1), dot + 1);
+	if (model_key_find(stack, section, name, &key)) {
+		msg_error("--set %s: there is no key %s in [%s]; docs/model-format.md lists them",
+			  assignment, name, section);
+		return -EINVAL;
+	}
+	if (model_key_assign(stack, &key, equals + 1, why, sizeof(why))) {
+		msg_error("--set %s: %s", assignment, why);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int model_check(const struct stack *stack)
+{
+	if (stack->transport.queue_size & (stack->transport.queue_size - 1)) {
+		msg_error("model '%s': [transport] queue_size = %" PRIu32 " is not a power of two",
+			  stack->name, stack->transport.queue_size);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void write_settings(const struct stack *stack, FILE *out)
+{
+	const char *section = "";
+	char value[64];
+
+	for (size_t i = 0; i < nr_stack_settings; i++) {
+		const struct stack_setting *s = &stack_settings[i];
+
+		if (strcmp(section, s->section))
+			fprintf(out, "\n[%s]\n", s->section);
+		section = s->section;
+		fprintf(out, "# %s\n%s = %s\n", s->meaning, s->key,
+			setting_format(stack, s, value, sizeof(value)));
+	}
+}
+
+static void write_dist(FILE *out, const char *key, const struct dist *d)
+{
+	char text[MODEL_MAX_LINE / 2];
+
+	dist_format(d, text, sizeof(text));
+	fprintf(out, "%s = %s\n", key, text);
+}
+
+static void write_service(FILE *out, const char *name, const struct service_cost *s)
+{
+	fprintf(out, "\n[service.%s]\n", name);
+	write_dist(out, "cpu", &s->cpu);
+	fprintf(out, "cpu_ns_per_byte = %.9g\n", s->cpu_ns_per_byte);
+	write_dist(out, "host_io", &s->host_io);
+	fprintf(out, "host_io_ns_per_byte = %.9g\n", s->host_io_ns_per_byte);
+}
+
+int model_write(const struct stack *stack, FILE *out, const char *comment_lines)
+{
+	if (comment_lines)
+		fputs(comment_lines, out);
+	fprintf(out, "\n[model]\nname = %s\n", stack->name);
+	write_settings(stack, out);
+	fprintf(out, "\n[costs]\n");
+	for (int i = 0; i < NR_COSTS; i++) {
+		fprintf(out, "# %s\n", cost_meaning(i));
+		write_dist(out, cost_name(i), &stack->cost[i]);
+	}
+	for (int i = 0; i < MODEL_NR_SLOPES; i++)
+		fprintf(out, "# %s\n%s = %.9g\n", model_slopes[i].meaning, model_slopes[i].key,
+			*(const double *)((const char *)stack + model_slopes[i].offset));
+	fprintf(out,
+		"\n# Service of one request: cpu is the daemon's own work, host_io the host's\n"
+		"# file system calls; each is a distribution plus ns per byte moved.\n"
+		"# [service.default] stands for opcodes without a section of their own.");
+	write_service(out, "default", &stack->service_default);
+	for (int i = 0; i < FUSE_OPCODE_LIMIT; i++)
+		if (stack->service[i].known)
+			write_service(out, fuse_opcode_name(i), &stack->service[i]);
+	return ferror(out) ? -EIO : 0;
+}
