@@ -69,7 +69,7 @@ struct span {
 	/* Splits of stages that calibration needs; 0 if unknown. */
 	uint64_t enqueue_ns; /* of notify: in virtio_fs_enqueue_req, until the ring could hold it */
 	uint64_t kworker_ns; /* of completion: interrupt handler -> completion work runs */
-	uint64_t drain_ns; /* of completion: the work's start -> this request's turn */
+	uint64_t drain_ns; /* of completion: the work's start -> its virtio_fs_request_complete */
 };
 
 /* Latency: the stages' sum plus what could not be split. Exact, in ns. */

@@ -139,10 +139,12 @@ static void sample_transport(struct calibration *c, const struct span *s)
 	if (known(s, STAGE_INTERRUPT) && (s->flags & SPAN_SIGNALLED || alone))
 		add_cost(c, COST_INTERRUPT, s->stage_ns[STAGE_INTERRUPT], 0, alone);
 	if (known(s, STAGE_COMPLETION)) {
-		if (s->kworker_ns && !s->drain_ns)
+		if (s->kworker_ns)
 			add_cost(c, COST_KWORKER, s->kworker_ns, 0, alone);
+		/* Alone, all of the work's time is its own; else only what follows its turn is. */
 		add_cost(c, COST_COMPLETE,
-			 less(s->stage_ns[STAGE_COMPLETION], s->kworker_ns + s->drain_ns),
+			 less(s->stage_ns[STAGE_COMPLETION],
+			      s->kworker_ns + (alone ? 0 : s->drain_ns)),
 			 s->reply_bytes, alone);
 	}
 	if (known(s, STAGE_WAKEUP) && !(s->flags & SPAN_BACKGROUND))
@@ -346,7 +348,7 @@ static struct calibration_row *new_row(struct calibration *c, enum calibration_s
 {
 	struct calibration_row *row = &c->rows[c->nr_rows++];
 
-	*row = (struct calibration_row){ .source = source, .samples = samples };
+	*row = (struct calibration_row){.source = source, .samples = samples};
 	if (dist) {
 		row->mean_ns = dist_mean(dist);
 		row->p99_ns = dist_quantile(dist, 0.99);
@@ -415,24 +417,24 @@ static const struct {
 	int nr_nearest;
 	const char *why;
 } stand_ins[] = {
-	{ COST_READ_PREPARE, { COST_WRITE_PREPARE }, 1, "no read op with a request" },
-	{ COST_WRITE_PREPARE, { COST_READ_PREPARE }, 1, "no write op with a request" },
-	{ COST_READ_FINISH, { COST_WRITE_FINISH }, 1, "no read op that waited for a request" },
-	{ COST_WRITE_FINISH, { COST_READ_FINISH }, 1, "no write op that waited for a request" },
-	{ COST_READ_HIT, { COST_WRITE_HIT, COST_READ_PREPARE }, 2, "no read from the page cache" },
-	{ COST_WRITE_HIT,
-	  { COST_READ_HIT, COST_WRITE_PREPARE, COST_READ_PREPARE },
-	  3,
-	  "no write into the page cache" },
-	{ COST_POOL_HANDOFF, { COST_KICK }, 1, "no thread pool" },
-	{ COST_SYSCALL, { COST_SYSCALL }, 0, "no two ops in a row of one task" },
-	{ COST_ENQUEUE, { COST_ENQUEUE }, 0, "time in the guest's enqueue not recorded" },
-	{ COST_DOORBELL, { COST_DOORBELL }, 0, "no time inside virtqueue_notify recorded" },
-	{ COST_KICK, { COST_KICK }, 0, "no kick of an idle daemon" },
-	{ COST_INTERRUPT, { COST_INTERRUPT }, 0, "no request with both halves" },
-	{ COST_KWORKER, { COST_KWORKER }, 0, "start of completion work not recorded" },
-	{ COST_COMPLETE, { COST_COMPLETE }, 0, "no completion recorded" },
-	{ COST_WAKEUP, { COST_WAKEUP }, 0, "no request that a task waited for" },
+	{COST_READ_PREPARE, {COST_WRITE_PREPARE}, 1, "no read op with a request"},
+	{COST_WRITE_PREPARE, {COST_READ_PREPARE}, 1, "no write op with a request"},
+	{COST_READ_FINISH, {COST_WRITE_FINISH}, 1, "no read op that waited for a request"},
+	{COST_WRITE_FINISH, {COST_READ_FINISH}, 1, "no write op that waited for a request"},
+	{COST_READ_HIT, {COST_WRITE_HIT, COST_READ_PREPARE}, 2, "no read from the page cache"},
+	{COST_WRITE_HIT,
+	 {COST_READ_HIT, COST_WRITE_PREPARE, COST_READ_PREPARE},
+	 3,
+	 "no write into the page cache"},
+	{COST_POOL_HANDOFF, {COST_KICK}, 1, "no thread pool"},
+	{COST_SYSCALL, {COST_SYSCALL}, 0, "no two ops in a row of one task"},
+	{COST_ENQUEUE, {COST_ENQUEUE}, 0, "time in the guest's enqueue not recorded"},
+	{COST_DOORBELL, {COST_DOORBELL}, 0, "no time inside virtqueue_notify recorded"},
+	{COST_KICK, {COST_KICK}, 0, "no kick of an idle daemon"},
+	{COST_INTERRUPT, {COST_INTERRUPT}, 0, "no request with both halves"},
+	{COST_KWORKER, {COST_KWORKER}, 0, "start of completion work not recorded"},
+	{COST_COMPLETE, {COST_COMPLETE}, 0, "no completion recorded"},
+	{COST_WAKEUP, {COST_WAKEUP}, 0, "no request that a task waited for"},
 };
 
 static void fill_cost(struct calibration *c, struct stack *stack, const bool *found, size_t i)
@@ -524,7 +526,8 @@ static void copy_service(struct calibration *c, struct stack *stack, const char 
 
 static int fit_services(struct calibration *c, struct stack *stack)
 {
-	struct service_cost *read = &stack->service[FUSE_READ], *write = &stack->service[FUSE_WRITE];
+	struct service_cost *read = &stack->service[FUSE_READ],
+			    *write = &stack->service[FUSE_WRITE];
 	int err = 0;
 
 	for (int i = 0; i < FUSE_OPCODE_LIMIT && !err; i++) {
@@ -579,7 +582,7 @@ const struct calibration_row *calibration_rows(const struct calibration *c, size
 
 void calibration_print(const struct calibration *c, FILE *out)
 {
-	static const char *const words[] = { "measured", "nearest", "zero" };
+	static const char *const words[] = {"measured", "nearest", "zero"};
 	char mean[32], p99[32];
 
 	fprintf(out, "%-17s %-8s %8s %9s %9s  %s\n", "cost", "source", "samples", "mean", "p99",
@@ -593,7 +596,8 @@ void calibration_print(const struct calibration *c, FILE *out)
 	}
 	if (c->gaps_dropped)
 		fprintf(out,
-			"syscall: %" PRIu64 " pauses of more than %d medians left out (think time)\n",
+			"syscall: %" PRIu64
+			" pauses of more than %d medians left out (think time)\n",
 			c->gaps_dropped, MAX_GAP_MEDIANS);
 	if (c->hits_waiting)
 		fprintf(out,

@@ -19,13 +19,13 @@ void samples_add(struct samples *s, uint64_t value_ns, uint64_t size)
 		}
 		s->at = more;
 	}
-	s->at[s->count++] = (struct sample){ value_ns, size };
+	s->at[s->count++] = (struct sample){value_ns, size};
 }
 
 void samples_free(struct samples *s)
 {
 	free(s->at);
-	*s = (struct samples){ 0 };
+	*s = (struct samples){0};
 }
 
 static int by_value(const void *a, const void *b)
@@ -82,7 +82,7 @@ struct group {
 /* Samples are sorted by size; [first, end) becomes one group. */
 static struct group make_group(struct samples *s, size_t first, size_t end)
 {
-	struct group g = { .size = s->at[first + (end - first) / 2].size };
+	struct group g = {.size = s->at[first + (end - first) / 2].size};
 
 	qsort(s->at + first, end - first, sizeof(*s->at), by_value);
 	g.median_ns = s->at[first + (end - first) / 2].value_ns;
@@ -128,8 +128,8 @@ bool samples_slope(struct samples *s, double *ns_per_unit)
 	if (!count)
 		return false;
 	qsort(slopes, count, sizeof(*slopes), by_double);
-	*ns_per_unit = count % 2 ? slopes[count / 2]
-				 : (slopes[count / 2 - 1] + slopes[count / 2]) / 2;
+	*ns_per_unit =
+		count % 2 ? slopes[count / 2] : (slopes[count / 2 - 1] + slopes[count / 2]) / 2;
 	if (*ns_per_unit < 0)
 		*ns_per_unit = 0;
 	return true;

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Settings of a stack from the header of a trace. Traces differ in how much they know (guest half,
+ * host half, both): each setting is looked for where recorders put it, and said to be a default
+ * where it is not found.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/virtio_ring.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "models/calibrate.h"
+
+struct said {
+	FILE *out;
+};
+
+/* The first value of this key at any depth: joined headers hold the two halves' headers. */
+static const json_t *find(const json_t *json, const char *key)
+{
+	const json_t *value;
+	json_t *child;
+	const char *name;
+	size_t i;
+
+	if (json_is_array(json)) {
+		json_array_foreach((json_t *)json, i, child)
+		{
+			value = find(child, key);
+			if (value)
+				return value;
+		}
+		return NULL;
+	}
+	value = json_object_get(json, key);
+	if (value)
+		return value;
+	json_object_foreach((json_t *)json, name, child)
+	{
+		value = find(child, key);
+		if (value)
+			return value;
+	}
+	return NULL;
+}
+
+static void PRINTF_LIKE(2, 3) say(struct said *said, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(said->out, "#   ");
+	va_start(ap, fmt);
+	vfprintf(said->out, fmt, ap);
+	va_end(ap);
+	fprintf(said->out, "\n");
+}
+
+/* An integer between low and high into *field, or a word that it is a default. */
+static void set_u32(struct said *said, const json_t *json, const char *key, uint32_t low,
+		    uint32_t high, uint32_t *field)
+{
+	json_int_t value = json_integer_value(find(json, key));
+
+	if (value >= low && value <= high) {
+		*field = value;
+		say(said, "%s: %" PRIu32, key, *field);
+	} else {
+		say(said, "%s: not in the trace, default %" PRIu32, key, *field);
+	}
+}
+
+static void set_flag(struct said *said, const json_t *json, const char *key, bool *field)
+{
+	const json_t *value = find(json, key);
+
+	if (json_is_boolean(value))
+		*field = json_is_true(value);
+	say(said, "%s: %s%s", key, *field ? "on" : "off",
+	    json_is_boolean(value) ? "" : " (default: not in the trace)");
+}
+
+static void set_kernel(struct said *said, const json_t *guest, struct stack *stack)
+{
+	const char *release = json_string_value(find(guest, "kernel"));
+	unsigned int major, minor;
+
+	if (release && sscanf(release, "%3u.%3u", &major, &minor) == 2) {
+		stack->guest.kernel = KERNEL(major, minor);
+		say(said, "guest kernel: %s", release);
+	} else {
+		say(said, "guest kernel: not in the trace, default %u.%u",
+		    stack->guest.kernel / 1000, stack->guest.kernel % 1000);
+	}
+}
+
+static void set_features(struct said *said, const json_t *guest, struct stack *stack)
+{
+	const char *text = json_string_value(find(guest, "virtio_features"));
+	uint64_t bits;
+
+	if (!text)
+		text = json_string_value(find(guest, "features"));
+	if (!text) {
+		say(said, "virtio features: not in the trace, defaults");
+		return;
+	}
+	bits = strtoull(text, NULL, 0);
+	stack->transport.event_idx = bits >> VIRTIO_RING_F_EVENT_IDX & 1;
+	stack->transport.indirect_desc = bits >> VIRTIO_RING_F_INDIRECT_DESC & 1;
+	say(said, "virtio features: %s", text);
+}
+
+/* The daemon's words, whether recorded as one string or as an array. Caller frees. */
+static char *daemon_words(const json_t *host)
+{
+	static const char *const keys[] = {"daemon_command", "daemon_cmdline", "cmdline"};
+	const json_t *value = NULL, *word;
+	size_t i, len;
+	char *text = NULL;
+	FILE *out;
+
+	for (i = 0; i < ARRAY_SIZE(keys) && !value; i++)
+		value = find(host, keys[i]);
+	if (!value)
+		return NULL;
+	out = open_memstream(&text, &len);
+	if (!out)
+		return NULL;
+	if (json_is_string(value))
+		fprintf(out, "%s", json_string_value(value));
+	json_array_foreach((json_t *)value, i, word) fprintf(
+		out, "%s%s", i ? " " : "", json_is_string(word) ? json_string_value(word) : "");
+	fclose(out);
+	return text;
+}
+
+static bool has_word(const char *words, const char *a, const char *b)
+{
+	return strstr(words, a) || (b && strstr(words, b));
+}
+
+static void set_cache(struct said *said, const char *words, struct stack *stack)
+{
+	struct daemon_settings *d = &stack->daemon;
+	uint64_t timeout = NS_PER_SEC;
+
+	d->mode = MODE_WRITETHROUGH;
+	if (has_word(words, "cache=never", "cache=none") ||
+	    has_word(words, "cache never", "cache none")) {
+		d->mode = MODE_DIRECT;
+		timeout = 0;
+	} else if (has_word(words, "cache=metadata", "cache metadata")) {
+		d->mode = MODE_DIRECT;
+		timeout = 86400 * NS_PER_SEC;
+	} else if (has_word(words, "cache=always", "cache always")) {
+		timeout = 86400 * NS_PER_SEC;
+	}
+	if (d->mode == MODE_WRITETHROUGH &&
+	    (strstr(words, "--writeback") || strstr(words, "-o writeback") ||
+	     strstr(words, ",writeback")))
+		d->mode = MODE_WRITEBACK;
+	d->attr_timeout_ns = d->entry_timeout_ns = timeout;
+	say(said, "mode: %s", mode_name(d->mode));
+}
+
+static void set_daemon(struct said *said, const json_t *host, struct stack *stack)
+{
+	struct daemon_settings *d = &stack->daemon;
+	char *words = daemon_words(host);
+	const char *at;
+
+	if (!words) {
+		say(said, "daemon: no command line in the trace, defaults");
+		return;
+	}
+	/* Only the Rust daemon knows --shared-dir and only the C one serves "-o source=". */
+	d->kind = strstr(words, "--shared-dir") ? DAEMON_RUST : DAEMON_C;
+	set_cache(said, words, stack);
+	d->thread_pool_size = 0;
+	at = strstr(words, "--thread-pool-size");
+	if (at)
+		d->thread_pool_size = strtoul(at + strlen("--thread-pool-size") + 1, NULL, 10);
+	d->xattr =
+		strstr(words, "--xattr") || (strstr(words, "xattr") && !strstr(words, "no_xattr"));
+	say(said, "daemon: %s, thread pool %" PRIu32,
+	    d->kind == DAEMON_RUST ? "Rust virtiofsd" : "C virtiofsd", d->thread_pool_size);
+	say(said, "daemon command: %s", words);
+	free(words);
+}
+
+int calibrate_settings(struct stack *stack, const json_t *header, char **lines)
+{
+	const json_t *guest = json_object_get(header, "guest"), *kb, *memory;
+	const json_t *host = json_object_get(header, "host");
+	struct said said;
+	size_t len;
+
+	guest = guest ? guest : header;
+	host = host ? host : header;
+	said.out = open_memstream(lines, &len);
+	if (!said.out)
+		return -ENOMEM;
+	set_kernel(&said, guest, stack);
+	set_u32(&said, guest, "cpus", 1, 1024, &stack->guest.vcpus);
+	memory = find(guest, "memory_bytes");
+	if (json_integer_value(memory) >= 64 << 20) {
+		stack->guest.memory_bytes = json_integer_value(memory);
+		say(&said, "memory: %" PRIu64 " MiB", stack->guest.memory_bytes >> 20);
+	}
+	kb = find(guest, "read_ahead_kb");
+	if (json_is_integer(kb) && json_integer_value(kb) >= 0 &&
+	    json_integer_value(kb) <= 1 << 20) {
+		stack->guest.read_ahead_bytes = json_integer_value(kb) << 10;
+		say(&said, "read-ahead: %" PRIu64 " KiB", stack->guest.read_ahead_bytes >> 10);
+	}
+	/* What INIT negotiated, as the guest kernel keeps it. */
+	set_u32(&said, guest, "queue_size", 8, 32768, &stack->transport.queue_size);
+	set_u32(&said, guest, "request_queues", 1, 1024, &stack->transport.request_queues);
+	set_u32(&said, guest, "max_write", 4096, 1 << 30, &stack->daemon.max_write_bytes);
+	set_u32(&said, guest, "max_pages", 1, 65535, &stack->daemon.max_pages);
+	set_u32(&said, guest, "max_background", 1, 65535, &stack->daemon.max_background);
+	set_flag(&said, guest, "async_dio", &stack->daemon.async_dio);
+	set_features(&said, guest, stack);
+	set_daemon(&said, host, stack);
+	if (host != header)
+		set_u32(&said, host, "cpus", 1, 65535, &stack->host.cpus);
+	return fclose(said.out) ? -ENOMEM : 0;
+}
