@@ -267,8 +267,8 @@ static void write_settings(const struct stack *stack, FILE *out)
 	const char *section = "";
 	char value[64];
 
-	for (size_t i = 0; i < nr_stack_settings; i++) {
-		const struct stack_setting *s = &stack_settings[i];
+	for (size_t i = 0; i < nr_model_settings; i++) {
+		const struct model_setting *s = &model_settings[i];
 
 		if (strcmp(section, s->section))
 			fprintf(out, "\n[%s]\n", s->section);

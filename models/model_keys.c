@@ -20,50 +20,50 @@
 #define MAX_TIMEOUT_NS (365ULL * 86400 * NS_PER_SEC)
 
 /* clang-format off */
-const struct stack_setting stack_settings[] = {
-	{ "guest", "kernel", SETTING_KERNEL, GUEST(kernel), KERNEL(5, 4), KERNEL(99, 0),
+const struct model_setting model_settings[] = {
+	{ "guest", "kernel", MODEL_SETTING_KERNEL, GUEST(kernel), KERNEL(5, 4), KERNEL(99, 0),
 	  "guest kernel version: selects its request rules" },
-	{ "guest", "vcpus", SETTING_U32, GUEST(vcpus), 1, 1024, "virtual CPUs" },
-	{ "guest", "memory", SETTING_SIZE, GUEST(memory_bytes), 64 * KIB * KIB, 1ULL << 50,
+	{ "guest", "vcpus", MODEL_SETTING_U32, GUEST(vcpus), 1, 1024, "virtual CPUs" },
+	{ "guest", "memory", MODEL_SETTING_SIZE, GUEST(memory_bytes), 64 * KIB * KIB, 1ULL << 50,
 	  "guest memory: page cache capacity and dirty limits" },
-	{ "guest", "read_ahead", SETTING_SIZE, GUEST(read_ahead_bytes), 0, 1ULL << 30,
+	{ "guest", "read_ahead", MODEL_SETTING_SIZE, GUEST(read_ahead_bytes), 0, 1ULL << 30,
 	  "read_ahead_kb of the share's bdi, in bytes" },
-	{ "guest", "hz", SETTING_U32, GUEST(hz), 100, 1000, "CONFIG_HZ: retry and flusher timers" },
-	{ "transport", "queue_size", SETTING_U32, TRANSPORT(queue_size), 8, 32768,
+	{ "guest", "hz", MODEL_SETTING_U32, GUEST(hz), 100, 1000, "CONFIG_HZ: retry and flusher timers" },
+	{ "transport", "queue_size", MODEL_SETTING_U32, TRANSPORT(queue_size), 8, 32768,
 	  "descriptors of each virtqueue, a power of two" },
-	{ "transport", "request_queues", SETTING_U32, TRANSPORT(request_queues), 1, 1024,
+	{ "transport", "request_queues", MODEL_SETTING_U32, TRANSPORT(request_queues), 1, 1024,
 	  "request queues beside hiprio" },
-	{ "transport", "event_idx", SETTING_BOOL, TRANSPORT(event_idx), 0, 1,
+	{ "transport", "event_idx", MODEL_SETTING_BOOL, TRANSPORT(event_idx), 0, 1,
 	  "VIRTIO_RING_F_EVENT_IDX: kick and interrupt suppression" },
-	{ "transport", "indirect_desc", SETTING_BOOL, TRANSPORT(indirect_desc), 0, 1,
+	{ "transport", "indirect_desc", MODEL_SETTING_BOOL, TRANSPORT(indirect_desc), 0, 1,
 	  "VIRTIO_RING_F_INDIRECT_DESC: a request takes one ring slot" },
-	{ "daemon", "kind", SETTING_DAEMON, DAEMON(kind), 0, 0,
+	{ "daemon", "kind", MODEL_SETTING_DAEMON, DAEMON(kind), 0, 0,
 	  "c: QEMU's C virtiofsd, a thread per queue; rust: one thread for both queues" },
-	{ "daemon", "mode", SETTING_MODE, DAEMON(mode), 0, 0,
+	{ "daemon", "mode", MODEL_SETTING_MODE, DAEMON(mode), 0, 0,
 	  "how file data moves: direct (cache=never), writethrough (cache=auto), writeback, dax" },
-	{ "daemon", "thread_pool_size", SETTING_U32, DAEMON(thread_pool_size), 0, 4096,
+	{ "daemon", "thread_pool_size", MODEL_SETTING_U32, DAEMON(thread_pool_size), 0, 4096,
 	  "workers; 0: the queue's own thread serves" },
-	{ "daemon", "max_write", SETTING_SIZE32, DAEMON(max_write_bytes), 4 * KIB, 1ULL << 30,
+	{ "daemon", "max_write", MODEL_SETTING_SIZE32, DAEMON(max_write_bytes), 4 * KIB, 1ULL << 30,
 	  "largest WRITE, from the INIT reply" },
-	{ "daemon", "max_pages", SETTING_U32, DAEMON(max_pages), 1, 65535,
+	{ "daemon", "max_pages", MODEL_SETTING_U32, DAEMON(max_pages), 1, 65535,
 	  "most pages of a request, from the INIT reply; the ring's size caps it further" },
-	{ "daemon", "max_background", SETTING_U32, DAEMON(max_background), 1, 65535,
+	{ "daemon", "max_background", MODEL_SETTING_U32, DAEMON(max_background), 1, 65535,
 	  "background requests sent at once, from the INIT reply" },
-	{ "daemon", "attr_timeout", SETTING_TIME, DAEMON(attr_timeout_ns), 0, MAX_TIMEOUT_NS,
+	{ "daemon", "attr_timeout", MODEL_SETTING_TIME, DAEMON(attr_timeout_ns), 0, MAX_TIMEOUT_NS,
 	  "how long the guest trusts attributes" },
-	{ "daemon", "entry_timeout", SETTING_TIME, DAEMON(entry_timeout_ns), 0, MAX_TIMEOUT_NS,
+	{ "daemon", "entry_timeout", MODEL_SETTING_TIME, DAEMON(entry_timeout_ns), 0, MAX_TIMEOUT_NS,
 	  "how long the guest trusts names" },
-	{ "daemon", "xattr", SETTING_BOOL, DAEMON(xattr), 0, 1,
+	{ "daemon", "xattr", MODEL_SETTING_BOOL, DAEMON(xattr), 0, 1,
 	  "extended attributes: a GETXATTR before each cached write" },
-	{ "daemon", "async_dio", SETTING_BOOL, DAEMON(async_dio), 0, 1,
+	{ "daemon", "async_dio", MODEL_SETTING_BOOL, DAEMON(async_dio), 0, 1,
 	  "FUSE_ASYNC_DIO: the chunks of a direct op go out together" },
-	{ "host", "cpus", SETTING_U32, HOST(cpus), 0, 65535,
+	{ "host", "cpus", MODEL_SETTING_U32, HOST(cpus), 0, 65535,
 	  "CPUs that vCPUs and daemon threads share; 0: as many as wanted" },
 };
 /* clang-format on */
 
-const size_t nr_stack_settings = ARRAY_SIZE(stack_settings);
-_Static_assert(ARRAY_SIZE(stack_settings) <= MODEL_MAX_SETTINGS, "slots are numbered by it");
+const size_t nr_model_settings = ARRAY_SIZE(model_settings);
+_Static_assert(ARRAY_SIZE(model_settings) <= MODEL_MAX_SETTINGS, "slots are numbered by it");
 
 const struct model_slope model_slopes[MODEL_NR_SLOPES] = {
 	{"read_hit_ns_per_page", offsetof(struct stack, read_hit_ns_per_page),
@@ -93,19 +93,19 @@ int model_section_known(const char *section)
 {
 	if (!strcmp(section, "model") || !strcmp(section, "costs") || service_row(section) >= 0)
 		return 1;
-	for (size_t i = 0; i < nr_stack_settings; i++)
-		if (!strcmp(stack_settings[i].section, section))
+	for (size_t i = 0; i < nr_model_settings; i++)
+		if (!strcmp(model_settings[i].section, section))
 			return 1;
 	return 0;
 }
 
 static int find_setting(const char *section, const char *key, struct model_key *found)
 {
-	for (size_t i = 0; i < nr_stack_settings; i++)
-		if (!strcmp(stack_settings[i].section, section) &&
-		    !strcmp(stack_settings[i].key, key)) {
+	for (size_t i = 0; i < nr_model_settings; i++)
+		if (!strcmp(model_settings[i].section, section) &&
+		    !strcmp(model_settings[i].key, key)) {
 			found->kind = MODEL_KEY_SETTING;
-			found->setting = &stack_settings[i];
+			found->setting = &model_settings[i];
 			found->slot = 1 + i;
 			return 0;
 		}
@@ -217,55 +217,55 @@ static const struct {
 	int (*parse)(const char *text, uint64_t *value);
 	const char *form; /* for messages */
 } setting_forms[] = {
-	[SETTING_U32] = {parse_u64, "a whole number"},
-	[SETTING_SIZE32] = {parse_size, "a size like 128k"},
-	[SETTING_SIZE] = {parse_size, "a size like 1g"},
-	[SETTING_TIME] = {parse_time_ns, "a time with its unit, like 1s"},
-	[SETTING_BOOL] = {parse_bool, "on or off"},
-	[SETTING_KERNEL] = {parse_kernel, "a kernel version like 6.1"},
-	[SETTING_DAEMON] = {parse_daemon, "c or rust"},
-	[SETTING_MODE] = {parse_mode, "direct, writethrough, writeback or dax"},
+	[MODEL_SETTING_U32] = {parse_u64, "a whole number"},
+	[MODEL_SETTING_SIZE32] = {parse_size, "a size like 128k"},
+	[MODEL_SETTING_SIZE] = {parse_size, "a size like 1g"},
+	[MODEL_SETTING_TIME] = {parse_time_ns, "a time with its unit, like 1s"},
+	[MODEL_SETTING_BOOL] = {parse_bool, "on or off"},
+	[MODEL_SETTING_KERNEL] = {parse_kernel, "a kernel version like 6.1"},
+	[MODEL_SETTING_DAEMON] = {parse_daemon, "c or rust"},
+	[MODEL_SETTING_MODE] = {parse_mode, "direct, writethrough, writeback or dax"},
 };
 
-static void store(struct stack *stack, const struct stack_setting *s, uint64_t value)
+static void store(struct stack *stack, const struct model_setting *s, uint64_t value)
 {
 	void *field = (char *)stack + s->offset;
 
 	switch (s->type) {
-	case SETTING_U32:
-	case SETTING_SIZE32:
-	case SETTING_KERNEL:
+	case MODEL_SETTING_U32:
+	case MODEL_SETTING_SIZE32:
+	case MODEL_SETTING_KERNEL:
 		*(uint32_t *)field = value;
 		break;
-	case SETTING_SIZE:
-	case SETTING_TIME:
+	case MODEL_SETTING_SIZE:
+	case MODEL_SETTING_TIME:
 		*(uint64_t *)field = value;
 		break;
-	case SETTING_BOOL:
+	case MODEL_SETTING_BOOL:
 		*(bool *)field = value;
 		break;
-	case SETTING_DAEMON:
+	case MODEL_SETTING_DAEMON:
 		*(enum daemon_kind *)field = value;
 		break;
-	case SETTING_MODE:
+	case MODEL_SETTING_MODE:
 		*(enum io_mode *)field = value;
 		break;
 	}
 }
 
-static uint64_t fetch(const struct stack *stack, const struct stack_setting *s)
+static uint64_t fetch(const struct stack *stack, const struct model_setting *s)
 {
 	const void *field = (const char *)stack + s->offset;
 
 	switch (s->type) {
-	case SETTING_SIZE:
-	case SETTING_TIME:
+	case MODEL_SETTING_SIZE:
+	case MODEL_SETTING_TIME:
 		return *(const uint64_t *)field;
-	case SETTING_BOOL:
+	case MODEL_SETTING_BOOL:
 		return *(const bool *)field;
-	case SETTING_DAEMON:
+	case MODEL_SETTING_DAEMON:
 		return *(const enum daemon_kind *)field;
-	case SETTING_MODE:
+	case MODEL_SETTING_MODE:
 		return *(const enum io_mode *)field;
 	default:
 		return *(const uint32_t *)field;
@@ -285,45 +285,46 @@ static void format_exact(uint64_t value, uint64_t base, const char *const *units
 	snprintf(buf, len, "%" PRIu64 "%s", value, units[i]);
 }
 
-static void format_setting_value(enum setting_type type, uint64_t value, char *buf, size_t len)
+static void format_setting_value(enum model_setting_type type, uint64_t value, char *buf,
+				 size_t len)
 {
 	static const char *const sizes[] = {"", "k", "m", "g", NULL};
 	static const char *const times[] = {"ns", "us", "ms", "s", NULL};
 
 	switch (type) {
-	case SETTING_U32:
+	case MODEL_SETTING_U32:
 		snprintf(buf, len, "%" PRIu64, value);
 		break;
-	case SETTING_SIZE32:
-	case SETTING_SIZE:
+	case MODEL_SETTING_SIZE32:
+	case MODEL_SETTING_SIZE:
 		format_exact(value, 1024, sizes, buf, len);
 		break;
-	case SETTING_TIME:
+	case MODEL_SETTING_TIME:
 		format_exact(value, 1000, times, buf, len);
 		break;
-	case SETTING_BOOL:
+	case MODEL_SETTING_BOOL:
 		snprintf(buf, len, "%s", value ? "on" : "off");
 		break;
-	case SETTING_KERNEL:
+	case MODEL_SETTING_KERNEL:
 		snprintf(buf, len, "%" PRIu64 ".%" PRIu64, value / 1000, value % 1000);
 		break;
-	case SETTING_DAEMON:
+	case MODEL_SETTING_DAEMON:
 		snprintf(buf, len, "%s", daemon_names[value]);
 		break;
-	case SETTING_MODE:
+	case MODEL_SETTING_MODE:
 		snprintf(buf, len, "%s", mode_name(value));
 		break;
 	}
 }
 
-const char *setting_format(const struct stack *stack, const struct stack_setting *setting,
+const char *setting_format(const struct stack *stack, const struct model_setting *setting,
 			   char *buf, size_t len)
 {
 	format_setting_value(setting->type, fetch(stack, setting), buf, len);
 	return buf;
 }
 
-static int assign_setting(struct stack *stack, const struct stack_setting *s, const char *value,
+static int assign_setting(struct stack *stack, const struct model_setting *s, const char *value,
 			  char *err, size_t err_len)
 {
 	char low[32], high[32];

@@ -10,29 +10,29 @@
 #include <stddef.h>
 #include "sim/stack.h"
 
-enum setting_type {
-	SETTING_U32,
-	SETTING_SIZE32, /* uint32_t bytes */
-	SETTING_SIZE, /* uint64_t bytes */
-	SETTING_TIME, /* uint64_t ns */
-	SETTING_BOOL,
-	SETTING_KERNEL, /* uint32_t KERNEL(major, minor), written 6.1 */
-	SETTING_DAEMON, /* enum daemon_kind */
-	SETTING_MODE, /* enum io_mode */
+enum model_setting_type {
+	MODEL_SETTING_U32,
+	MODEL_SETTING_SIZE32, /* uint32_t bytes */
+	MODEL_SETTING_SIZE, /* uint64_t bytes */
+	MODEL_SETTING_TIME, /* uint64_t ns */
+	MODEL_SETTING_BOOL,
+	MODEL_SETTING_KERNEL, /* uint32_t KERNEL(major, minor), written 6.1 */
+	MODEL_SETTING_DAEMON, /* enum daemon_kind */
+	MODEL_SETTING_MODE, /* enum io_mode */
 };
 
-/* One plain setting, an element of stack_settings. */
-struct stack_setting {
+/* One plain setting, an element of model_settings. */
+struct model_setting {
 	const char *section;
 	const char *key;
-	enum setting_type type;
+	enum model_setting_type type;
 	size_t offset; /* in struct stack */
 	uint64_t low, high; /* numbers, sizes, times */
 	const char *meaning;
 };
 
-extern const struct stack_setting stack_settings[];
-extern const size_t nr_stack_settings;
+extern const struct model_setting model_settings[];
+extern const size_t nr_model_settings;
 
 enum model_key_kind {
 	MODEL_KEY_NAME,
@@ -44,7 +44,7 @@ enum model_key_kind {
 struct model_key {
 	enum model_key_kind kind;
 	unsigned int slot; /* different for each key: below MODEL_NR_SLOTS */
-	const struct stack_setting *setting;
+	const struct model_setting *setting;
 	struct dist *dist;
 	double *slope;
 	struct service_cost *service; /* not NULL for keys of [service...] */
@@ -70,7 +70,7 @@ int model_key_assign(struct stack *stack, const struct model_key *key, const cha
 		     size_t err_len);
 
 /* The value as assign would take it. Returns buf. */
-const char *setting_format(const struct stack *stack, const struct stack_setting *setting,
+const char *setting_format(const struct stack *stack, const struct model_setting *setting,
 			   char *buf, size_t len);
 
 struct model_slope {
