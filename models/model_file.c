@@ -26,7 +26,7 @@ struct model_reader {
 	const char *at, *end; /* text not yet handed to inih */
 	unsigned int line; /* that inih has now */
 	int error; /* 0, or -EINVAL after the message */
-	unsigned int seen_line[MODEL_NR_SLOTS]; /* 0: key not seen yet */
+	unsigned int *seen_line; /* by slot; 0: key not seen yet */
 };
 
 static int refuse(struct model_reader *r, const char *section, const char *key, const char *value,
@@ -111,61 +111,67 @@ static int take_key(void *user, const char *section, const char *key, const char
 	return 1;
 }
 
-/* A cost left out would silently be zero and every prediction too fast. */
-static int check_complete(const struct model_reader *r)
+static int check_given(const struct model_reader *r, const char *section, const char *name)
 {
-	const char *missing = NULL, *section = "costs";
+	struct model_key key;
 
-	for (int i = NR_COSTS - 1; i >= 0; i--)
-		if (!r->seen_line[MODEL_SLOT_COSTS + i])
-			missing = cost_name(i);
-	if (!missing) {
-		section = "service.default";
-		if (!r->seen_line[MODEL_NR_SLOTS - MODEL_KEYS_PER_SERVICE])
-			missing = "cpu";
-		else if (!r->seen_line[MODEL_NR_SLOTS - MODEL_KEYS_PER_SERVICE + 1])
-			missing = "host_io";
-	}
-	if (!missing)
+	if (model_key_find(r->stack, section, name, &key) || r->seen_line[key.slot])
 		return 0;
 	msg_error("%s: [%s] %s is missing: every cost must be given (zero is 'const 0ns')", r->name,
-		  section, missing);
+		  section, name);
 	return -EINVAL;
 }
 
-int model_parse(struct stack *stack, const char *name, const char *text, size_t len)
+/* A cost left out would silently be zero and every prediction too fast. */
+static int check_complete(const struct model_reader *r)
 {
-	struct model_reader *r = calloc(1, sizeof(*r));
-	int bad_line, err;
+	int err = 0;
 
-	if (!r)
-		return -ENOMEM;
-	*r = (struct model_reader){.stack = stack, .name = name, .at = text, .end = text + len};
-	stack_init(stack);
+	for (int i = 0; i < NR_COSTS && !err; i++)
+		err = check_given(r, "costs", cost_name(i));
+	for (unsigned int i = 0; i < nr_service_settings && !err; i++)
+		if (service_settings[i].type == SETTING_DIST)
+			err = check_given(r, "service.default", service_settings[i].key);
+	return err;
+}
+
+static int parse(struct model_reader *r)
+{
+	int bad_line;
+
 	/* The library's own globals: lines as long as a distribution, no continuation lines. */
 	ini_use_stack = false;
 	ini_initial_alloc = ini_max_line = MODEL_MAX_LINE;
 	ini_allow_multiline = false;
 	ini_stop_on_first_error = true;
-	if (memchr(text, '\0', len)) {
-		msg_error("%s: not a model file: it holds NUL bytes", name);
-		free(r);
+	bad_line = ini_parse_stream(read_line, r, take_key, r);
+	if (r->error)
+		return r->error;
+	if (bad_line == -2)
+		return -ENOMEM;
+	if (bad_line) {
+		msg_error("%s:%d: neither [SECTION] nor KEY = VALUE", r->name, bad_line);
 		return -EINVAL;
 	}
-	bad_line = ini_parse_stream(read_line, r, take_key, r);
-	err = r->error;
-	if (!err && bad_line == -2)
-		err = -ENOMEM;
-	if (!err && bad_line) {
-		msg_error("%s:%d: neither [SECTION] nor KEY = VALUE", name, bad_line);
-		err = -EINVAL;
+	return check_complete(r);
+}
+
+int model_parse(struct stack *stack, const char *name, const char *text, size_t len)
+{
+	struct model_reader r = {.stack = stack, .name = name, .at = text, .end = text + len};
+	int err;
+
+	stack_init(stack);
+	if (memchr(text, '\0', len)) {
+		msg_error("%s: not a model file: it holds NUL bytes", name);
+		return -EINVAL;
 	}
-	if (!err)
-		err = check_complete(r);
-	if (!err)
-		err = model_check(stack);
-	free(r);
-	return err;
+	r.seen_line = calloc(model_nr_slots(), sizeof(*r.seen_line));
+	if (!r.seen_line)
+		return -ENOMEM;
+	err = parse(&r);
+	free(r.seen_line);
+	return err ? err : model_check(stack);
 }
 
 static int read_stream(struct stack *stack, const char *path, FILE *in)
@@ -262,60 +268,47 @@ int model_check(const struct stack *stack)
 	return 0;
 }
 
-static void write_settings(const struct stack *stack, FILE *out)
+static void write_section(FILE *out, const char *name, const struct stack_setting *settings,
+			  unsigned int count, const void *base)
 {
-	const char *section = "";
-	char value[64];
+	char value[MODEL_MAX_VALUE];
+	const char *section = name;
 
-	for (size_t i = 0; i < nr_model_settings; i++) {
-		const struct model_setting *s = &model_settings[i];
+	if (name)
+		fprintf(out, "\n[%s]\n", name);
+	for (unsigned int i = 0; i < count; i++) {
+		const struct stack_setting *s = &settings[i];
 
-		if (strcmp(section, s->section))
-			fprintf(out, "\n[%s]\n", s->section);
-		section = s->section;
-		fprintf(out, "# %s\n%s = %s\n", s->meaning, s->key,
-			setting_format(stack, s, value, sizeof(value)));
+		if (!name && (!section || strcmp(section, s->section))) {
+			section = s->section;
+			fprintf(out, "\n[%s]\n", section);
+		}
+		if (!name)
+			fprintf(out, "# %s\n", s->meaning);
+		fprintf(out, "%s = %s\n", s->key,
+			setting_format(s, (const char *)base + s->offset, value, sizeof(value)));
 	}
-}
-
-static void write_dist(FILE *out, const char *key, const struct dist *d)
-{
-	char text[MODEL_MAX_LINE / 2];
-
-	dist_format(d, text, sizeof(text));
-	fprintf(out, "%s = %s\n", key, text);
-}
-
-static void write_service(FILE *out, const char *name, const struct service_cost *s)
-{
-	fprintf(out, "\n[service.%s]\n", name);
-	write_dist(out, "cpu", &s->cpu);
-	fprintf(out, "cpu_ns_per_byte = %.9g\n", s->cpu_ns_per_byte);
-	write_dist(out, "host_io", &s->host_io);
-	fprintf(out, "host_io_ns_per_byte = %.9g\n", s->host_io_ns_per_byte);
 }
 
 int model_write(const struct stack *stack, FILE *out, const char *comment_lines)
 {
+	char name[64];
+
 	if (comment_lines)
 		fputs(comment_lines, out);
 	fprintf(out, "\n[model]\nname = %s\n", stack->name);
-	write_settings(stack, out);
-	fprintf(out, "\n[costs]\n");
-	for (int i = 0; i < NR_COSTS; i++) {
-		fprintf(out, "# %s\n", cost_meaning(i));
-		write_dist(out, cost_name(i), &stack->cost[i]);
+	write_section(out, NULL, stack_settings, nr_stack_settings, stack);
+	fprintf(out, "\n# Service of one request, for each opcode:\n");
+	for (unsigned int i = 0; i < nr_service_settings; i++)
+		fprintf(out, "#   %s: %s\n", service_settings[i].key, service_settings[i].meaning);
+	fprintf(out, "# [service.default] stands for opcodes without a section of their own.\n");
+	write_section(out, "service.default", service_settings, nr_service_settings,
+		      &stack->service_default);
+	for (int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
+		if (!stack->service[i].known)
+			continue;
+		snprintf(name, sizeof(name), "service.%s", fuse_opcode_name(i));
+		write_section(out, name, service_settings, nr_service_settings, &stack->service[i]);
 	}
-	for (int i = 0; i < MODEL_NR_SLOPES; i++)
-		fprintf(out, "# %s\n%s = %.9g\n", model_slopes[i].meaning, model_slopes[i].key,
-			*(const double *)((const char *)stack + model_slopes[i].offset));
-	fprintf(out,
-		"\n# Service of one request: cpu is the daemon's own work, host_io the host's\n"
-		"# file system calls; each is a distribution plus ns per byte moved.\n"
-		"# [service.default] stands for opcodes without a section of their own.");
-	write_service(out, "default", &stack->service_default);
-	for (int i = 0; i < FUSE_OPCODE_LIMIT; i++)
-		if (stack->service[i].known)
-			write_service(out, fuse_opcode_name(i), &stack->service[i]);
 	return ferror(out) ? -EIO : 0;
 }
