@@ -34,7 +34,8 @@ BUILD := build-san
 CFLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=address,undefined
 endif
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -I. -I$(BUILD) -D_GNU_SOURCE \
+# No fused multiply-add: simulations must draw the same numbers on every architecture.
+ALL_CFLAGS = -std=gnu11 -ffp-contract=off $(WARN) $(CFLAGS) -I. -I$(BUILD) -D_GNU_SOURCE \
 	-DVFSCOPE_DATADIR='"$(datadir)/vfscope"' $(lib_cflags) $(EXTRA_CFLAGS)
 LDLIBS = $(lib_libs) -lm -lpthread
 
