@@ -57,11 +57,12 @@ static int unknown_option(const struct parser *p, const char *name)
 		}
 	}
 	if (closest)
-		msg_error("%s: unknown option '--%s'; did you mean '--%s'?", p->cmd->name, name,
-			  closest);
+		msg_error("%s: unknown option '--%s'; did you mean '--%s'? 'vfscope %s --help' "
+			  "lists all",
+			  p->cmd->name, name, closest, p->cmd->name);
 	else
-		msg_error("%s: unknown option '--%s'; see 'vfscope %s --help'", p->cmd->name, name,
-			  p->cmd->name);
+		msg_error("%s: unknown option '--%s'; 'vfscope %s --help' lists all", p->cmd->name,
+			  name, p->cmd->name);
 	return -EINVAL;
 }
 
@@ -122,6 +123,7 @@ static const char *expected(enum option_type type)
 {
 	switch (type) {
 	case OPT_U32:
+		return "a whole number from 0 to 4294967295";
 	case OPT_U64:
 		return "a whole number";
 	case OPT_SIZE:
@@ -167,12 +169,40 @@ static int store(struct parser *p, const struct option_spec *s, const char *valu
 	return err ? bad_value(p, s, value, err) : 0;
 }
 
+static bool is_ambiguous(const struct parser *p, const char *name)
+{
+	char list[256] = "";
+	int matches = 0;
+
+	for (const struct option_spec *s = p->specs; s->name; s++) {
+		size_t used = strlen(list);
+
+		if (s->positional || strncmp(s->name, name, strlen(name)))
+			continue;
+		snprintf(list + used, sizeof(list) - used, "%s--%s", matches ? ", " : "", s->name);
+		matches++;
+	}
+	if (matches < 2)
+		return false;
+	msg_error("%s: option '--%s' is ambiguous: it could be %s", p->cmd->name, name, list);
+	return true;
+}
+
+/* Whole name, or an unambiguous beginning of one, as getopt_long() takes it. */
 static const struct option_spec *find_long(const struct parser *p, const char *name)
 {
-	for (const struct option_spec *s = p->specs; s->name; s++)
-		if (!s->positional && !strcmp(s->name, name))
+	const struct option_spec *found = NULL;
+
+	for (const struct option_spec *s = p->specs; s->name; s++) {
+		if (s->positional || strncmp(s->name, name, strlen(name)))
+			continue;
+		if (!s->name[strlen(name)])
 			return s;
-	return NULL;
+		if (found)
+			return NULL;
+		found = s;
+	}
+	return found;
 }
 
 static int missing_value(const struct parser *p, const struct option_spec *s)
@@ -189,29 +219,29 @@ static int parse_long(struct parser *p, const char *text)
 {
 	const struct option_spec *s;
 	const char *equals = strchr(text, '=');
+	bool value = true;
 	char name[64];
 	size_t len = equals ? (size_t)(equals - text) : strlen(text);
 
 	snprintf(name, sizeof(name), "%.*s", (int)min_u64(len, sizeof(name) - 1), text);
 	if (!strcmp(name, "help"))
 		return OPTIONS_HELP;
-	s = find_long(p, name);
-	if (!s && !equals && !strncmp(name, "no-", 3)) {
+	s = *name ? find_long(p, name) : NULL;
+	if (!s && !strncmp(name, "no-", 3)) {
 		s = find_long(p, name + 3);
-		if (s && s->type == OPT_BOOL) {
-			*(bool *)(p->config + s->offset) = false;
-			return 0;
-		}
-		s = NULL;
+		if (!s || s->type != OPT_BOOL)
+			return unknown_option(p, name);
+		value = false;
 	}
 	if (!s)
-		return unknown_option(p, name);
+		return is_ambiguous(p, name) ? -EINVAL : unknown_option(p, name);
 	if (s->type == OPT_BOOL) {
 		if (equals) {
-			msg_error("%s: --%s takes no value", p->cmd->name, s->name);
+			msg_error("%s: --%s takes no value, '%s' is one too many", p->cmd->name,
+				  name, equals + 1);
 			return -EINVAL;
 		}
-		*(bool *)(p->config + s->offset) = true;
+		*(bool *)(p->config + s->offset) = value;
 		return 0;
 	}
 	if (equals)
@@ -238,8 +268,8 @@ static int parse_short(struct parser *p, const char *letters)
 		if (!s && *letters == 'h')
 			return OPTIONS_HELP;
 		if (!s) {
-			msg_error("%s: unknown option '-%c'; see 'vfscope %s --help'", p->cmd->name,
-				  *letters, p->cmd->name);
+			msg_error("%s: unknown option '-%c'; 'vfscope %s --help' lists all",
+				  p->cmd->name, *letters, p->cmd->name);
 			return -EINVAL;
 		}
 		if (s->type != OPT_BOOL) {

@@ -46,7 +46,7 @@ static void print_wrapped(FILE *out, const char *text, int column, int indent)
 
 static void option_label(const struct option_spec *s, char *buf, size_t len)
 {
-	char value[160] = "";
+	char value[160] = "", short_name[8] = "";
 	size_t used = 0;
 
 	if (s->positional) {
@@ -61,10 +61,9 @@ static void option_label(const struct option_spec *s, char *buf, size_t len)
 		snprintf(value, sizeof(value), " %s",
 			 s->metavar ? s->metavar : default_metavar(s->type));
 	}
-	if (s->short_name)
-		snprintf(buf, len, "  -%c, --%s%s", s->short_name, s->name, value);
-	else
-		snprintf(buf, len, "      --%s%s", s->name, value);
+	snprintf(short_name, sizeof(short_name), s->short_name ? "-%c, " : "", s->short_name);
+	snprintf(buf, len, "  %-4s--%s%s%s", short_name, s->type == OPT_BOOL ? "[no-]" : "",
+		 s->name, value);
 }
 
 static void print_option(FILE *out, const struct option_spec *s)
@@ -82,6 +81,19 @@ static void print_option(FILE *out, const struct option_spec *s)
 	print_wrapped(out, s->help, HELP_COLUMN, HELP_COLUMN);
 }
 
+static void print_section(FILE *out, const char *title, const struct option_spec *specs,
+			  bool positional)
+{
+	for (const struct option_spec *s = specs; s->name; s++) {
+		if (s->positional != positional)
+			continue;
+		if (title)
+			fprintf(out, "\n%s:\n", title);
+		title = NULL;
+		print_option(out, s);
+	}
+}
+
 void options_print_help(FILE *out, const struct command_help *cmd, const struct option_spec *specs)
 {
 	fprintf(out, "usage: vfscope %s [OPTIONS]", cmd->name);
@@ -93,8 +105,8 @@ void options_print_help(FILE *out, const struct command_help *cmd, const struct 
 	print_wrapped(out, cmd->summary, 0, 0);
 	if (cmd->text)
 		fprintf(out, "\n%s\n", cmd->text);
+	print_section(out, "arguments", specs, true);
 	fputs("\noptions:\n", out);
-	for (const struct option_spec *s = specs; s->name; s++)
-		print_option(out, s);
+	print_section(out, NULL, specs, false);
 	fprintf(out, "%-*sthis text\n", HELP_COLUMN, "  -h, --help");
 }
