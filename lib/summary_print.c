@@ -38,7 +38,7 @@ static void print_ns(FILE *out, double ns)
 {
 	char buf[32];
 
-	fprintf(out, " %8s", format_ns(ns, buf, sizeof(buf)));
+	fprintf(out, " %7s", format_ns(ns, buf, sizeof(buf)));
 }
 
 /* p50 to p99.9 and the maximum. */
@@ -50,7 +50,7 @@ static void print_quantiles(FILE *out, const struct hist *h)
 	fputc('\n', out);
 }
 
-#define QUANTILE_HEADER "      p50      p90      p99    p99.9      max\n"
+#define QUANTILE_HEADER "     p50     p90     p99   p99.9     max\n"
 
 static uint64_t opcode_bytes(const struct summary *s, unsigned int opcode)
 {
@@ -110,7 +110,7 @@ static void print_opcodes(const struct summary *s, FILE *out)
 	int width = name_width(s);
 	char buf[32];
 
-	fprintf(out, "\n%-*s %8s %7s %8s %6s %8s" QUANTILE_HEADER, width, "opcode", "count",
+	fprintf(out, "\n%-*s %8s %7s %8s %6s %7s" QUANTILE_HEADER, width, "opcode", "count",
 		"req/s", "bytes", "errors", "mean");
 	for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
 		const struct opcode_summary *o = s->opcode[i];
@@ -178,7 +178,7 @@ static void print_stages(FILE *out, const char *name, const struct opcode_summar
 	if (o->full_stages < o->count)
 		fprintf(out, " (all stages known in %" PRIu64 " of %" PRIu64 " requests)",
 			o->full_stages, o->count);
-	fprintf(out, "\n  %-15s %8s %8s %8s" QUANTILE_HEADER, "stage", "requests", "mean", "share");
+	fprintf(out, "\n  %-15s %8s %7s %8s" QUANTILE_HEADER, "stage", "requests", "mean", "share");
 	for (int i = 0; i < NR_STAGES; i++) {
 		if (o->stage[i].max)
 			print_stage_row(out, stage_name(i), &o->stage[i], o->latency.sum);
@@ -264,7 +264,7 @@ static void print_ops(const struct summary *s, FILE *out)
 		if (!o)
 			continue;
 		if (!header)
-			fprintf(out, "\n%-10s %8s %7s %8s %8s %8s" QUANTILE_HEADER, "op", "count",
+			fprintf(out, "\n%-10s %8s %7s %8s %8s %7s" QUANTILE_HEADER, "op", "count",
 				"op/s", "bytes", "no req", "mean");
 		header = true;
 		fprintf(out, "%-10s %8" PRIu64 " %7s", op_type_name(i), o->count,
