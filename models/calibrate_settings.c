@@ -112,87 +112,77 @@ static void set_features(struct said *said, const json_t *guest, struct stack *s
 	say(said, "virtio features: %s", text);
 }
 
-/* The daemon's words, whether recorded as one string or as an array. Caller frees. */
-static char *daemon_words(const json_t *host)
-{
-	static const char *const keys[] = {"daemon_command", "daemon_cmdline", "cmdline"};
-	const json_t *value = NULL, *word;
-	size_t i, len;
-	char *text = NULL;
-	FILE *out;
-
-	for (i = 0; i < ARRAY_SIZE(keys) && !value; i++)
-		value = find(host, keys[i]);
-	if (!value)
-		return NULL;
-	out = open_memstream(&text, &len);
-	if (!out)
-		return NULL;
-	if (json_is_string(value))
-		fprintf(out, "%s", json_string_value(value));
-	json_array_foreach((json_t *)value, i, word) fprintf(
-		out, "%s%s", i ? " " : "", json_is_string(word) ? json_string_value(word) : "");
-	fclose(out);
-	return text;
-}
-
-static bool has_word(const char *words, const char *a, const char *b)
-{
-	return strstr(words, a) || (b && strstr(words, b));
-}
-
-static void set_cache(struct said *said, const char *words, struct stack *stack)
+static void set_cache(struct said *said, const json_t *daemon, struct stack *stack)
 {
 	struct daemon_settings *d = &stack->daemon;
+	const char *cache = json_string_value(json_object_get(daemon, "cache"));
 	uint64_t timeout = NS_PER_SEC;
 
-	d->mode = MODE_WRITETHROUGH;
-	if (has_word(words, "cache=never", "cache=none") ||
-	    has_word(words, "cache never", "cache none")) {
+	cache = cache ? cache : "auto";
+	d->mode = json_is_true(json_object_get(daemon, "writeback")) ? MODE_WRITEBACK
+								     : MODE_WRITETHROUGH;
+	if (!strcmp(cache, "never") || !strcmp(cache, "none")) {
 		d->mode = MODE_DIRECT;
 		timeout = 0;
-	} else if (has_word(words, "cache=metadata", "cache metadata")) {
+	} else if (!strcmp(cache, "metadata")) {
 		d->mode = MODE_DIRECT;
 		timeout = 86400 * NS_PER_SEC;
-	} else if (has_word(words, "cache=always", "cache always")) {
+	} else if (!strcmp(cache, "always")) {
 		timeout = 86400 * NS_PER_SEC;
 	}
-	if (d->mode == MODE_WRITETHROUGH &&
-	    (strstr(words, "--writeback") || strstr(words, "-o writeback") ||
-	     strstr(words, ",writeback")))
-		d->mode = MODE_WRITEBACK;
 	d->attr_timeout_ns = d->entry_timeout_ns = timeout;
-	say(said, "mode: %s", mode_name(d->mode));
+	say(said, "mode: %s (cache=%s)", mode_name(d->mode), cache);
 }
 
 static void set_daemon(struct said *said, const json_t *host, struct stack *stack)
 {
+	const json_t *daemon = find(host, "daemon"), *args, *arg;
 	struct daemon_settings *d = &stack->daemon;
-	char *words = daemon_words(host);
-	const char *at;
+	const char *kind;
+	json_int_t pool;
+	size_t i;
 
-	if (!words) {
-		say(said, "daemon: no command line in the trace, defaults");
+	if (!json_is_object(daemon)) {
+		say(said, "daemon: not in the trace, defaults");
 		return;
 	}
-	/* Only the Rust daemon knows --shared-dir and only the C one serves "-o source=". */
-	d->kind = strstr(words, "--shared-dir") ? DAEMON_RUST : DAEMON_C;
-	set_cache(said, words, stack);
-	d->thread_pool_size = 0;
-	at = strstr(words, "--thread-pool-size");
-	if (at)
-		d->thread_pool_size = strtoul(at + strlen("--thread-pool-size") + 1, NULL, 10);
-	d->xattr =
-		strstr(words, "--xattr") || (strstr(words, "xattr") && !strstr(words, "no_xattr"));
-	say(said, "daemon: %s, thread pool %" PRIu32,
-	    d->kind == DAEMON_RUST ? "Rust virtiofsd" : "C virtiofsd", d->thread_pool_size);
-	say(said, "daemon command: %s", words);
-	free(words);
+	kind = json_string_value(json_object_get(daemon, "kind"));
+	if (kind)
+		d->kind = !strcmp(kind, "rust") ? DAEMON_RUST : DAEMON_C;
+	pool = json_integer_value(json_object_get(daemon, "thread_pool"));
+	d->thread_pool_size = pool >= 0 && pool <= 4096 ? pool : 0;
+	d->xattr = json_is_true(json_object_get(daemon, "xattr"));
+	say(said, "daemon: %s, thread pool %" PRIu32, kind ? kind : "kind not recorded",
+	    d->thread_pool_size);
+	set_cache(said, daemon, stack);
+	args = json_object_get(daemon, "args");
+	fprintf(said->out, "#   daemon command:");
+	json_array_foreach((json_t *)args, i, arg)
+		fprintf(said->out, " %s", json_is_string(arg) ? json_string_value(arg) : "?");
+	fprintf(said->out, "\n");
+}
+
+/* The host half knows the guest's memory from the regions that the VMM shares. */
+static void set_memory(struct said *said, const json_t *header, struct stack *stack)
+{
+	const json_t *regions = find(header, "guest_memory"), *region;
+	uint64_t bytes = 0;
+	size_t i;
+
+	json_array_foreach((json_t *)regions, i, region) bytes +=
+		json_integer_value(json_object_get(region, "bytes"));
+	if (bytes >= 64ULL << 20 && bytes < 1ULL << 46) {
+		stack->guest.memory_bytes = bytes;
+		say(said, "guest memory: %" PRIu64 " MiB", bytes >> 20);
+	} else {
+		say(said, "guest memory: not in the trace, default %" PRIu64 " MiB",
+		    stack->guest.memory_bytes >> 20);
+	}
 }
 
 int calibrate_settings(struct stack *stack, const json_t *header, char **lines)
 {
-	const json_t *guest = json_object_get(header, "guest"), *kb, *memory;
+	const json_t *guest = json_object_get(header, "guest"), *kb;
 	const json_t *host = json_object_get(header, "host");
 	struct said said;
 	size_t len;
@@ -204,11 +194,7 @@ int calibrate_settings(struct stack *stack, const json_t *header, char **lines)
 		return -ENOMEM;
 	set_kernel(&said, guest, stack);
 	set_u32(&said, guest, "cpus", 1, 1024, &stack->guest.vcpus);
-	memory = find(guest, "memory_bytes");
-	if (json_integer_value(memory) >= 64 << 20) {
-		stack->guest.memory_bytes = json_integer_value(memory);
-		say(&said, "memory: %" PRIu64 " MiB", stack->guest.memory_bytes >> 20);
-	}
+	set_memory(&said, header, stack);
 	kb = find(guest, "read_ahead_kb");
 	if (json_is_integer(kb) && json_integer_value(kb) >= 0 &&
 	    json_integer_value(kb) <= 1 << 20) {

@@ -18,6 +18,7 @@ struct command {
 /* In the order in which a newcomer would use them. */
 static const struct command commands[] = {
 	{"record", "trace the guest's or the host's side into a file", cmd_record},
+	{"calibrate", "make a model out of a joined trace", cmd_calibrate},
 	{"export", "print the records of a trace for other programs", cmd_export},
 };
 

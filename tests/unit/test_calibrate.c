@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Calibration recovers what spans were made of, says what they do not show, and is not misled by
+ * requests that queued or by reads that waited for read-ahead.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "lib/rng.h"
+#include "models/calibrate.h"
+#include "models/samples.h"
+
+/* Costs that the made-up stack has, in ns. */
+enum {
+	SYSCALL = 3000,
+	PREPARE = 2000,
+	FINISH = 1500,
+	ENQUEUE = 700,
+	KICK = 40000,
+	DOORBELL = 9000,
+	CPU = 11000,
+	HOST_IO = 5000,
+	INTERRUPT = 30000,
+	KWORKER = 8000,
+	COMPLETE = 4000,
+	WAKEUP = 6000,
+	HIT = 1000,
+};
+#define HOST_IO_PER_BYTE 0.5
+#define HIT_PER_PAGE 250
+
+struct maker {
+	struct calibration *c;
+	struct rng rng;
+	uint64_t now, id;
+};
+
+/* cost, 10 % up or down */
+static uint64_t jitter(struct maker *m, uint64_t cost)
+{
+	return cost * 9 / 10 + rng_below(&m->rng, cost / 5 + 1);
+}
+
+static struct span make_span(struct maker *m, uint32_t opcode, uint32_t size)
+{
+	struct span s = {
+		.t_issue_ns = m->now,
+		.unique = 2 * ++m->id,
+		.nodeid = 7,
+		.size_bytes = size,
+		.reply_bytes = opcode == FUSE_READ ? size : 0,
+		.opcode = opcode,
+		.task = 1,
+		.queue = 1,
+		.cls = SPAN_DIRECT,
+		.flags = SPAN_KICKED | SPAN_SIGNALLED | SPAN_HAS_GUEST | SPAN_HAS_HOST,
+		.stages_known = (1u << NR_STAGES) - 1,
+	};
+
+	s.enqueue_ns = jitter(m, ENQUEUE);
+	s.stage_ns[STAGE_NOTIFY] = s.enqueue_ns + jitter(m, KICK);
+	s.doorbell_ns = jitter(m, DOORBELL);
+	s.host_io_ns = jitter(m, HOST_IO) + size * HOST_IO_PER_BYTE;
+	s.stage_ns[STAGE_SERVICE] = s.host_io_ns + jitter(m, CPU);
+	s.stage_ns[STAGE_INTERRUPT] = jitter(m, INTERRUPT);
+	s.kworker_ns = jitter(m, KWORKER);
+	s.stage_ns[STAGE_COMPLETION] = s.kworker_ns + jitter(m, COMPLETE);
+	s.drain_ns = (s.stage_ns[STAGE_COMPLETION] - s.kworker_ns) / 2;
+	s.stage_ns[STAGE_WAKEUP] = jitter(m, WAKEUP);
+	return s;
+}
+
+/* One read or write that waits for one request. */
+static void add_op(struct maker *m, enum op_type type, uint32_t size)
+{
+	struct op_record op = {
+		.op_id = ++m->id,
+		.nodeid = 7,
+		.task = 1,
+		.type = type,
+		.size_bytes = size,
+		.result = size,
+		.nr_requests = 1,
+	};
+	struct span s;
+
+	m->now += jitter(m, SYSCALL);
+	op.t_start_ns = m->now;
+	m->now += jitter(m, PREPARE);
+	s = make_span(m, type == OP_READ ? FUSE_READ : FUSE_WRITE, size);
+	s.op_id = op.op_id;
+	m->now += span_latency_ns(&s) + jitter(m, FINISH);
+	op.t_end_ns = m->now;
+	assert_int_equal(calibration_add_span(m->c, &s), 0);
+	assert_int_equal(calibration_add_op(m->c, &op), 0);
+}
+
+static void add_hit(struct maker *m, uint32_t pages, uint64_t extra_ns)
+{
+	struct op_record op = {
+		.op_id = ++m->id,
+		.nodeid = 7,
+		.offset_bytes = 4096 * 1000,
+		.task = 1,
+		.type = OP_READ,
+		.size_bytes = pages * 4096,
+		.result = pages * 4096,
+	};
+
+	m->now += jitter(m, SYSCALL);
+	op.t_start_ns = m->now;
+	m->now += jitter(m, HIT) + (pages - 1) * HIT_PER_PAGE + extra_ns;
+	op.t_end_ns = m->now;
+	assert_int_equal(calibration_add_op(m->c, &op), 0);
+}
+
+static void begin(struct maker *m)
+{
+	m->now = 1000;
+	m->id = 0;
+	rng_init(&m->rng, 3, 1);
+	assert_int_equal(calibration_new(&m->c), 0);
+}
+
+static void expect_near(double got, double want, double share)
+{
+	if (got < want * (1 - share) || got > want * (1 + share))
+		fail_msg("%g is not within %g of %g", got, share, want);
+}
+
+static const struct calibration_row *find_row(struct calibration *c, const char *name)
+{
+	const struct calibration_row *rows;
+	size_t count;
+
+	rows = calibration_rows(c, &count);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(rows[i].name, name))
+			return &rows[i];
+	fail_msg("no row '%s'", name);
+	return NULL;
+}
+
+static void recovers_costs(void **state)
+{
+	static const struct {
+		enum cost cost;
+		double ns;
+	} expected[] = {
+		{COST_SYSCALL, SYSCALL},     {COST_READ_PREPARE, PREPARE},
+		{COST_READ_FINISH, FINISH},  {COST_ENQUEUE, ENQUEUE},
+		{COST_KICK, KICK},	     {COST_DOORBELL, DOORBELL},
+		{COST_INTERRUPT, INTERRUPT}, {COST_KWORKER, KWORKER},
+		{COST_COMPLETE, COMPLETE},   {COST_WAKEUP, WAKEUP},
+		{COST_READ_HIT, HIT},
+	};
+	struct stack *stack = malloc(sizeof(*stack));
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	for (int i = 0; i < 2000; i++) {
+		add_op(&m, OP_READ, 4096u << i % 4);
+		add_hit(&m, 1 + i % 3, 0);
+	}
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		expect_near(dist_mean(&stack->cost[expected[i].cost]), expected[i].ns, 0.02);
+		assert_int_equal(find_row(m.c, cost_name(expected[i].cost))->source, CALIBRATED);
+	}
+	expect_near(stack->read_hit_ns_per_page, HIT_PER_PAGE, 0.05);
+	expect_near(stack->service[FUSE_READ].host_io_ns_per_byte, HOST_IO_PER_BYTE, 0.02);
+	expect_near(dist_mean(&stack->service[FUSE_READ].host_io), HOST_IO, 0.05);
+	expect_near(dist_mean(&stack->service[FUSE_READ].cpu), CPU, 0.02);
+	assert_true(stack->complete_ns_per_byte < 0.001);
+	calibration_free(m.c);
+	free(stack);
+}
+
+static void says_what_is_missing(void **state)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	const struct calibration_row *row;
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	for (int i = 0; i < 100; i++)
+		add_op(&m, OP_READ, 4096);
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	row = find_row(m.c, "write_prepare");
+	assert_int_equal(row->source, CALIBRATED_NEAREST);
+	assert_non_null(strstr(row->note, "read_prepare stands in"));
+	expect_near(dist_mean(&stack->cost[COST_WRITE_PREPARE]), PREPARE, 0.03);
+	assert_int_equal(find_row(m.c, "pool_handoff")->source, CALIBRATED_NEAREST);
+	assert_int_equal(find_row(m.c, "WRITE service")->source, CALIBRATED_NEAREST);
+	assert_true(stack->service[FUSE_WRITE].known);
+	assert_non_null(strstr(find_row(m.c, "READ host_io")->note, "one size only"));
+	assert_true(stack->service[FUSE_READ].host_io_ns_per_byte == 0);
+	calibration_free(m.c);
+	free(stack);
+}
+
+static void queueing_does_not_inflate_the_kick(void **state)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	for (int i = 0; i < 500; i++) {
+		struct span s;
+
+		add_op(&m, OP_READ, 4096);
+		s = make_span(&m, FUSE_READ, 4096);
+		s.inflight = 3;
+		s.stage_ns[STAGE_NOTIFY] += 5000000;
+		s.stage_ns[STAGE_COMPLETION] += 900000;
+		s.drain_ns += 900000;
+		assert_int_equal(calibration_add_span(m.c, &s), 0);
+	}
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	expect_near(dist_mean(&stack->cost[COST_KICK]), KICK, 0.02);
+	expect_near(dist_mean(&stack->cost[COST_COMPLETE]), COMPLETE, 0.02);
+	calibration_free(m.c);
+	free(stack);
+}
+
+/* A cached read that ends after a read-ahead of its range is a wait, not a hit. */
+static void waits_for_read_ahead_are_no_hits(void **state)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	for (int i = 0; i < 200; i++) {
+		struct span s = make_span(&m, FUSE_READ, 65536);
+
+		s.flags |= SPAN_BACKGROUND;
+		s.cls = SPAN_READAHEAD;
+		s.offset_bytes = 4096 * 1000;
+		assert_int_equal(calibration_add_span(m.c, &s), 0);
+		add_hit(&m, 1, 200000);
+		add_hit(&m, 1, 0);
+	}
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	expect_near(dist_mean(&stack->cost[COST_READ_HIT]), HIT, 0.03);
+	calibration_free(m.c);
+	free(stack);
+}
+
+static void nothing_to_calibrate(void **state)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	struct calibration *c;
+	struct span s = {.opcode = FUSE_READ, .stages_known = 1, .flags = SPAN_HAS_GUEST};
+
+	stack_init(stack);
+	assert_int_equal(calibration_new(&c), 0);
+	assert_int_equal(calibration_fit(c, stack), -ENODATA);
+	assert_int_equal(calibration_add_span(c, &s), 0);
+	assert_int_equal(calibration_fit(c, stack), -ENODATA);
+	calibration_free(c);
+	free(stack);
+}
+
+static void slope_withstands_outliers(void **state)
+{
+	struct samples s = {0};
+	struct rng rng;
+	double slope;
+
+	rng_init(&rng, 1, 1);
+	for (int i = 0; i < 4000; i++) {
+		uint64_t size = (1 + rng_below(&rng, 200)) * 4096;
+
+		samples_add(&s, 10000 + size / 4 + (i % 10 ? 0 : 50000000), size);
+	}
+	assert_true(samples_slope(&s, &slope));
+	expect_near(slope, 0.25, 0.03);
+	samples_free(&s);
+	samples_add(&s, 5, 4096);
+	samples_add(&s, 6, 4096);
+	assert_false(samples_slope(&s, &slope));
+	assert_true(slope == 0);
+	samples_free(&s);
+}
+
+static void settings_from_header(void **state)
+{
+	json_t *header = json_loads(
+		"{\"guest\":{\"kernel\":\"6.12.107+deb13-cloud-amd64\",\"cpus\":4,\"mounts\":"
+		"[{\"read_ahead_kb\":256}],\"connections\":[{\"queue_size\":1024,\"max_pages\":256,"
+		"\"max_write\":1048576,\"max_background\":12,\"request_queues\":1,\"async_dio\":"
+		"true,"
+		"\"virtio_features\":\"0x130000000\"}]},\"host\":{\"kernel\":\"6.18.0\",\"cpus\":8,"
+		"\"guest_memory\":[{\"bytes\":536870912}],\"daemon\":{\"kind\":\"rust\",\"cache\":"
+		"\"auto\",\"writeback\":true,\"thread_pool\":4,\"xattr\":false,\"args\":[\"a\"]}}}",
+		0, NULL);
+	struct stack *stack = malloc(sizeof(*stack));
+	char *lines;
+
+	assert_non_null(header);
+	stack_init(stack);
+	assert_int_equal(calibrate_settings(stack, header, &lines), 0);
+	assert_int_equal(stack->guest.kernel, KERNEL(6, 12));
+	assert_int_equal(stack->guest.vcpus, 4);
+	assert_int_equal(stack->guest.memory_bytes, 512 << 20);
+	assert_int_equal(stack->guest.read_ahead_bytes, 256 << 10);
+	assert_int_equal(stack->transport.queue_size, 1024);
+	assert_int_equal(stack->daemon.max_background, 12);
+	assert_true(stack->transport.event_idx);
+	assert_true(stack->transport.indirect_desc);
+	assert_int_equal(stack->daemon.kind, DAEMON_RUST);
+	assert_int_equal(stack->daemon.mode, MODE_WRITEBACK);
+	assert_int_equal(stack->daemon.thread_pool_size, 4);
+	assert_int_equal(stack->host.cpus, 8);
+	free(lines);
+	json_decref(header);
+	free(stack);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(recovers_costs),
+		cmocka_unit_test(says_what_is_missing),
+		cmocka_unit_test(queueing_does_not_inflate_the_kick),
+		cmocka_unit_test(waits_for_read_ahead_are_no_hits),
+		cmocka_unit_test(nothing_to_calibrate),
+		cmocka_unit_test(slope_withstands_outliers),
+		cmocka_unit_test(settings_from_header),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
