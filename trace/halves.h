@@ -26,7 +26,9 @@ struct host_half {
 	uint64_t t_visible_ns; /* seen in the avail ring: never before the guest put it there */
 	uint64_t t_taken_ns; /* daemon takes it: kick receipt, or end of the chain before it */
 	uint64_t t_start_ns; /* a worker starts it; equal to t_taken_ns without a pool */
-	uint64_t t_io_end_ns; /* last file system call returned: before it was published */
+	uint64_t t_io_end_ns; /* last time known to be before it was published: its last file system
+				 call returned, or a later look at the ring; may be before
+				 t_start_ns, and 0 if there was none */
 	uint64_t t_used_ns; /* seen in the used ring */
 	uint64_t t_call_ns; /* call written; 0 if suppressed */
 	uint64_t host_io_ns; /* inside the host's file system calls, between start and used */
@@ -52,6 +54,10 @@ struct host_assembler_stats {
 	uint64_t kicks; /* kick receipts */
 	uint64_t calls;
 	uint64_t system_calls;
+	uint64_t missing_chains; /* gaps in avail_idx: events that were lost */
+	uint64_t missing_used; /* gaps in used_idx */
+	uint64_t duplicates; /* ring positions that came twice: left out */
+	uint64_t unattributed_calls; /* file system calls that belong to no request */
 };
 
 typedef int (*host_half_fn)(void *ctx, const struct host_half *half);

@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Put a daemon's raw events together into one host half per request.
+ *
+ * A request is in flight from its avail entry to its used element, named by its descriptor head.
+ * What the system calls in between say depends on who makes them:
+ *
+ * - Inline, the thread that takes kicks serves one request after the other. Its file system calls
+ *   between two publications belong to the later one; it takes a request when it is done with the
+ * one before, however early it popped it.
+ * - With a pool, that thread hands requests on and workers serve them. A worker's calls up to a
+ *   publication are one request's: READ and WRITE are named by the guest page they move; for the
+ *   others the oldest run of calls that their opcode can begin with is taken.
+ *
+ * Nothing is configured: a thread that reads kicks takes requests, any other that makes file system
+ * calls for a request is a worker. docs/host-tracing.md gives the error of each time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include "lib/compiler.h"
+#include "lib/fuse_opcode.h"
+#include "trace/event_sort.h"
+#include "trace/halves.h"
+#include "trace/opcode_calls.h"
+
+#define WINDOW_NS (100 * 1000 * NS_PER_US)
+#define MAX_QUEUES 64
+#define NR_HEADS 65536
+#define MAX_TAKERS 4
+
+/* A request that the daemon has not answered yet. */
+struct chain {
+	TAILQ_ENTRY(chain) unkicked; /* in its queue's list of those no kick has been seen for */
+	struct host_half half;
+	uint64_t data_addr;
+	uint64_t kick_ns; /* receipt of the kick after which it was taken; 0: none was needed */
+	uint32_t seen_by;
+	bool at_wait; /* seen_by was about to wait */
+	bool listed;
+};
+
+/* File system calls of a thread since it last published. */
+struct run {
+	uint64_t first_enter_ns;
+	uint64_t last_return_ns;
+	uint64_t total_ns;
+	uint64_t data_addr; /* of its first data call */
+	uint64_t before_ns; /* the thread came back from its last lock, hand-off or call */
+	uint32_t count;
+	uint16_t first_nr;
+};
+
+struct thread {
+	uint32_t tid;
+	bool takes_kicks;
+	bool has_answer;
+	uint64_t wait_enter_ns;
+	uint64_t free_ns; /* last publication or call: not busy with an earlier request since */
+	uint64_t lock_ns; /* last futex returned */
+	struct run run;
+	struct host_half answer; /* published last; its call is not known yet */
+};
+
+struct queue {
+	struct chain **in_flight; /* by head */
+	TAILQ_HEAD(, chain) unkicked;
+	struct {
+		uint32_t tid;
+		uint64_t votes;
+	} takers[MAX_TAKERS];
+	bool has_pool;
+	bool avail_known;
+	bool used_known;
+	uint16_t next_avail;
+	uint16_t next_used;
+};
+
+struct host_assembler {
+	host_half_fn emit;
+	void *ctx;
+	struct event_sort *sort;
+	struct queue *queues[MAX_QUEUES];
+	struct thread **threads;
+	size_t nr_threads;
+	size_t last_thread; /* found last: most events come in runs of one thread */
+	struct host_assembler_stats stats;
+};
+
+int host_assembler_new(struct host_assembler **out, host_half_fn emit, void *ctx)
+{
+	struct host_assembler *a = calloc(1, sizeof(*a));
+	int err;
+
+	*out = NULL;
+	if (!a)
+		return -ENOMEM;
+	err = event_sort_new(&a->sort, WINDOW_NS);
+	if (err) {
+		free(a);
+		return err;
+	}
+	a->emit = emit;
+	a->ctx = ctx;
+	*out = a;
+	return 0;
+}
+
+const struct host_assembler_stats *host_assembler_stats(const struct host_assembler *a)
+{
+	return &a->stats;
+}
+
+static void free_chain(struct queue *q, struct chain *c)
+{
+	if (!c)
+		return;
+	if (c->listed)
+		TAILQ_REMOVE(&q->unkicked, c, unkicked);
+	q->in_flight[c->half.head] = NULL;
+	free(c);
+}
+
+static void free_queue(struct queue *q)
+{
+	if (!q)
+		return;
+	for (size_t i = 0; i < NR_HEADS; i++)
+		free_chain(q, q->in_flight[i]);
+	free(q->in_flight);
+	free(q);
+}
+
+void host_assembler_free(struct host_assembler *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < MAX_QUEUES; i++)
+		free_queue(a->queues[i]);
+	for (size_t i = 0; i < a->nr_threads; i++)
+		free(a->threads[i]);
+	free(a->threads);
+	event_sort_free(a->sort);
+	free(a);
+}
+
+static struct queue *get_queue(struct host_assembler *a, uint16_t index)
+{
+	struct queue *q;
+
+	if (index >= MAX_QUEUES)
+		return NULL;
+	if (a->queues[index])
+		return a->queues[index];
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return NULL;
+	q->in_flight = calloc(NR_HEADS, sizeof(struct chain *));
+	if (!q->in_flight) {
+		free(q);
+		return NULL;
+	}
+	TAILQ_INIT(&q->unkicked);
+	a->queues[index] = q;
+	return q;
+}
+
+static struct thread *find_thread(struct host_assembler *a, uint32_t tid)
+{
+	if (a->last_thread < a->nr_threads && a->threads[a->last_thread]->tid == tid)
+		return a->threads[a->last_thread];
+	for (size_t i = 0; i < a->nr_threads; i++) {
+		if (a->threads[i]->tid != tid)
+			continue;
+		a->last_thread = i;
+		return a->threads[i];
+	}
+	return NULL;
+}
+
+static struct thread *get_thread(struct host_assembler *a, uint32_t tid)
+{
+	struct thread *t = find_thread(a, tid), **grown;
+
+	if (t)
+		return t;
+	grown = realloc(a->threads, (a->nr_threads + 1) * sizeof(struct thread *));
+	if (!grown)
+		return NULL;
+	a->threads = grown;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->tid = tid;
+	a->threads[a->nr_threads++] = t;
+	return t;
+}
+
+/* The thread that takes this queue's requests, as far as its kicks have told; or NULL. */
+static struct thread *taker_of(struct host_assembler *a, const struct queue *q)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < MAX_TAKERS; i++)
+		if (q->takers[i].votes > q->takers[best].votes)
+			best = i;
+	return q->takers[best].votes ? find_thread(a, q->takers[best].tid) : NULL;
+}
+
+static void vote(struct queue *q, uint32_t tid, uint64_t votes)
+{
+	size_t least = 0;
+
+	for (size_t i = 0; i < MAX_TAKERS; i++) {
+		if (q->takers[i].tid == tid) {
+			q->takers[i].votes += votes;
+			return;
+		}
+		if (q->takers[i].votes < q->takers[least].votes)
+			least = i;
+	}
+	q->takers[least].tid = tid;
+	q->takers[least].votes = votes;
+}
+
+static int emit_answer(struct host_assembler *a, struct thread *t)
+{
+	if (!t->has_answer)
+		return 0;
+	t->has_answer = false;
+	return a->emit(a->ctx, &t->answer);
+}
+
+static void fill_request(struct chain *c, const struct host_chain_event *e)
+{
+	c->half.unique = e->unique;
+	c->half.nodeid = e->nodeid;
+	c->half.offset_bytes = e->offset_bytes;
+	c->half.size_bytes = e->size_bytes;
+	c->half.opcode = e->opcode;
+	c->data_addr = e->data_addr;
+	c->half.flags &= (uint16_t)~HHALF_NO_HEADER;
+}
+
+/* Count gaps in a ring's positions. One that comes late fills a gap that was counted. */
+static void note_position(uint16_t position, bool *known, uint16_t *next, uint64_t *missing)
+{
+	uint16_t ahead = position - *next;
+
+	if (*known && ahead >= 0x8000) {
+		if (*missing)
+			--*missing;
+		return;
+	}
+	if (*known)
+		*missing += ahead;
+	*known = true;
+	*next = (uint16_t)(position + 1);
+}
+
+static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
+{
+	struct queue *q = get_queue(a, e->queue);
+	struct chain *c, *old;
+
+	if (!q)
+		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
+	old = q->in_flight[e->head];
+	if (old && old->half.avail_idx == e->avail_idx) {
+		a->stats.duplicates++;
+		return 0;
+	}
+	note_position(e->avail_idx, &q->avail_known, &q->next_avail, &a->stats.missing_chains);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	if (old) {
+		/* A head is free only once it was used: that event was lost. */
+		a->stats.without_end++;
+		free_chain(q, old);
+	}
+	a->stats.chains++;
+	c->half.queue = e->queue;
+	c->half.head = e->head;
+	c->half.avail_idx = e->avail_idx;
+	c->half.t_visible_ns = e->h.ts_ns;
+	c->seen_by = e->tid;
+	c->at_wait = e->flags & HCHAIN_AT_WAIT;
+	if (e->flags & HCHAIN_NO_HEADER)
+		c->half.flags = HHALF_NO_HEADER;
+	else
+		fill_request(c, e);
+	q->in_flight[e->head] = c;
+	c->listed = true;
+	TAILQ_INSERT_TAIL(&q->unkicked, c, unkicked);
+	return 0;
+}
+
+static void on_header(struct host_assembler *a, const struct host_chain_event *e)
+{
+	struct queue *q = e->queue < MAX_QUEUES ? a->queues[e->queue] : NULL;
+	struct chain *c = q ? q->in_flight[e->head] : NULL;
+
+	if (c && c->half.avail_idx == e->avail_idx)
+		fill_request(c, e);
+}
+
+/* Was it there while t waited, so that t takes it after the kick? */
+static bool waits_for(const struct thread *t, const struct chain *c)
+{
+	return c->half.t_visible_ns >= t->wait_enter_ns || (c->at_wait && c->seen_by == t->tid);
+}
+
+/* t has read a kick: requests of its queue that came while it waited are taken from now on. */
+static void kick_queue(struct host_assembler *a, struct queue *q, struct thread *t, uint64_t ts_ns)
+{
+	struct chain *c;
+
+	TAILQ_FOREACH(c, &q->unkicked, unkicked)
+	if (waits_for(t, c))
+		vote(q, t->tid, c->seen_by == t->tid ? 4 : 1);
+	if (taker_of(a, q) != t)
+		return;
+	while ((c = TAILQ_FIRST(&q->unkicked))) {
+		TAILQ_REMOVE(&q->unkicked, c, unkicked);
+		c->listed = false;
+		if (waits_for(t, c))
+			c->kick_ns = ts_ns;
+	}
+}
+
+static void on_kick(struct host_assembler *a, struct thread *t, uint64_t ts_ns)
+{
+	a->stats.kicks++;
+	t->takes_kicks = true;
+	for (size_t i = 0; i < MAX_QUEUES; i++)
+		if (a->queues[i])
+			kick_queue(a, a->queues[i], t, ts_ns);
+}
+
+static void drop_run(struct host_assembler *a, struct thread *t)
+{
+	a->stats.unattributed_calls += t->run.count;
+	t->run = (struct run){};
+}
+
+static void add_to_run(struct thread *t, const struct host_syscall_event *e)
+{
+	struct run *run = &t->run;
+
+	if (!run->count) {
+		run->first_enter_ns = e->t_enter_ns;
+		run->first_nr = e->nr;
+		run->before_ns = max_u64(t->lock_ns, t->free_ns);
+	}
+	if (e->cls == SYSC_DATA && !run->data_addr)
+		run->data_addr = e->iov_base;
+	run->last_return_ns = e->h.ts_ns;
+	run->total_ns += e->h.ts_ns - e->t_enter_ns;
+	run->count++;
+}
+
+/* The first system call after a publication tells whether the guest was called for it. */
+static int settle_answer(struct host_assembler *a, struct thread *t,
+			 const struct host_syscall_event *e)
+{
+	if (t->has_answer && e->cls == SYSC_CALL) {
+		t->answer.flags |= HHALF_SIGNALLED;
+		t->answer.t_call_ns = e->t_enter_ns;
+	}
+	return emit_answer(a, t);
+}
+
+static int on_call(struct host_assembler *a, const struct host_syscall_event *e)
+{
+	struct thread *t = get_thread(a, e->tid);
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	a->stats.system_calls++;
+	err = settle_answer(a, t, e);
+	switch (e->cls) {
+	case SYSC_DATA:
+	case SYSC_META:
+		add_to_run(t, e);
+		break;
+	case SYSC_WAIT:
+		drop_run(a, t);
+		t->wait_enter_ns = e->t_enter_ns;
+		break;
+	case SYSC_KICK:
+		on_kick(a, t, e->h.ts_ns);
+		break;
+	case SYSC_CALL:
+		a->stats.calls++;
+		t->free_ns = e->h.ts_ns;
+		break;
+	case SYSC_FUTEX:
+		t->lock_ns = e->h.ts_ns;
+		break;
+	}
+	return err;
+}
+
+/* Could this run of calls have served the request? */
+static bool run_fits(const struct thread *t, const struct chain *c)
+{
+	const struct run *run = &t->run;
+
+	if (!run->count || run->last_return_ns < c->half.t_visible_ns)
+		return false;
+	if (run->data_addr && c->data_addr && run->data_addr != c->data_addr)
+		return false;
+	return opcode_may_begin_with(c->half.opcode, run->first_nr);
+}
+
+static struct thread *oldest_fitting_worker(struct host_assembler *a, const struct chain *c)
+{
+	struct thread *best = NULL;
+
+	for (size_t i = 0; i < a->nr_threads; i++) {
+		struct thread *t = a->threads[i];
+
+		if (t->takes_kicks || !run_fits(t, c) ||
+		    t->run.first_enter_ns < c->half.t_visible_ns)
+			continue;
+		if (!best || t->run.first_enter_ns < best->run.first_enter_ns)
+			best = t;
+	}
+	return best;
+}
+
+static struct thread *find_data_run(struct host_assembler *a, const struct chain *c)
+{
+	for (size_t i = 0; c->data_addr && i < a->nr_threads; i++)
+		if (a->threads[i]->run.data_addr == c->data_addr && run_fits(a->threads[i], c))
+			return a->threads[i];
+	return NULL;
+}
+
+/*
+ * Who served it. The thread that first saw it used is a hint only: with a pool, any thread may have
+ * been the next to make a system call.
+ */
+static struct thread *find_server(struct host_assembler *a, struct queue *q, const struct chain *c,
+				  uint32_t seen_by)
+{
+	struct thread *taker = taker_of(a, q), *seen = find_thread(a, seen_by), *t;
+
+	t = find_data_run(a, c);
+	if (t)
+		return t;
+	if (taker && (!q->has_pool || taker->run.count))
+		if (taker->run.count || !oldest_fitting_worker(a, c))
+			return taker;
+	if (seen && (!seen->takes_kicks || !taker) && run_fits(seen, c))
+		return seen;
+	t = oldest_fitting_worker(a, c);
+	if (t)
+		return t;
+	/* No calls at all: whoever published it most likely made the next system call, too. */
+	return seen && !seen->takes_kicks ? seen : taker ? taker : seen;
+}
+
+static void fill_times(struct host_half *h, const struct chain *c, const struct thread *server,
+		       const struct host_used_event *e, bool pool)
+{
+	const struct run *run = &server->run;
+	uint64_t limit_ns = e->h.ts_ns;
+
+	if (run->count)
+		limit_ns = min_u64(limit_ns, run->first_enter_ns);
+	h->t_used_ns = e->h.ts_ns;
+	h->t_taken_ns = max_u64(h->t_visible_ns, c->kick_ns);
+	if (!pool)
+		h->t_taken_ns = max_u64(h->t_taken_ns, server->free_ns);
+	h->t_taken_ns = max_u64(min_u64(h->t_taken_ns, limit_ns), h->t_visible_ns);
+	h->t_start_ns = h->t_taken_ns;
+	if (pool && run->count)
+		h->t_start_ns = max_u64(h->t_taken_ns, min_u64(run->before_ns, limit_ns));
+	h->t_io_end_ns = min_u64(max_u64(run->last_return_ns, e->t_absent_ns), h->t_used_ns);
+	h->host_io_ns = run->total_ns;
+	h->nr_io_calls = run->count;
+}
+
+static int finish_chain(struct host_assembler *a, struct queue *q, struct chain *c,
+			const struct host_used_event *e)
+{
+	struct thread *server = find_server(a, q, c, e->tid);
+	struct host_half *h = &c->half;
+	bool pool;
+	int err;
+
+	if (!server)
+		server = get_thread(a, e->tid);
+	if (!server)
+		return -ENOMEM;
+	err = emit_answer(a, server);
+	pool = !server->takes_kicks && taker_of(a, q);
+	q->has_pool |= pool && server->run.count;
+	fill_times(h, c, server, e, pool);
+	h->reply_len = e->len;
+	h->tid = server->tid;
+	if (pool)
+		h->flags |= HHALF_POOL;
+	if (h->flags & HHALF_NO_HEADER)
+		a->stats.without_header++;
+	server->run = (struct run){};
+	server->free_ns = e->h.ts_ns;
+	server->answer = *h;
+	server->has_answer = true;
+	return err;
+}
+
+static int on_used(struct host_assembler *a, const struct host_used_event *e)
+{
+	struct queue *q = get_queue(a, e->queue);
+	struct chain *c;
+	int err;
+
+	if (!q)
+		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
+	note_position(e->used_idx, &q->used_known, &q->next_used, &a->stats.missing_used);
+	a->stats.used++;
+	c = q->in_flight[e->head];
+	if (!c) {
+		a->stats.without_start++;
+		return 0;
+	}
+	err = finish_chain(a, q, c, e);
+	free_chain(q, c);
+	return err;
+}
+
+static int on_event(struct host_assembler *a, const union host_event *event)
+{
+	switch (event->h.type) {
+	case EV_HOST_CHAIN:
+		return on_chain(a, &event->chain);
+	case EV_HOST_HEADER:
+		on_header(a, &event->chain);
+		return 0;
+	case EV_HOST_SYSCALL:
+		return on_call(a, &event->call);
+	default:
+		return on_used(a, &event->used);
+	}
+}
+
+static int drain(struct host_assembler *a, int all)
+{
+	const union host_event *event;
+	int err = 0;
+
+	while (!err && (event = event_sort_pop(a->sort, all)))
+		err = on_event(a, event);
+	return err;
+}
+
+int host_assembler_add(struct host_assembler *a, const struct event_header *event)
+{
+	int err = event_sort_push(a->sort, event);
+
+	return err ? err : drain(a, 0);
+}
+
+int host_assembler_finish(struct host_assembler *a)
+{
+	int err = drain(a, 1);
+
+	for (size_t i = 0; !err && i < a->nr_threads; i++)
+		err = emit_answer(a, a->threads[i]);
+	for (size_t i = 0; i < MAX_QUEUES; i++)
+		for (size_t head = 0; a->queues[i] && head < NR_HEADS; head++)
+			a->stats.without_end += a->queues[i]->in_flight[head] != NULL;
+	return err;
+}
