@@ -20,6 +20,8 @@
 #include "lib/summary.h"
 #include "lib/units.h"
 
+#define MAX_COLUMN 98
+
 static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
 
 static double duration_s(const struct summary *s)
@@ -191,33 +193,45 @@ static void print_stages(FILE *out, const char *name, const struct opcode_summar
 	print_left_out(out, o);
 }
 
-static void print_classes(const struct summary *s, FILE *out)
+static void print_opcode_classes(FILE *out, const char *name, const struct opcode_summary *o)
 {
-	fputs("\nclasses of requests\n", out);
-	for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
-		const char *separator = "";
+	int column = fprintf(out, "  %s:", name);
+	const char *separator = "";
 
-		/* Requests without data have one class: nothing to tell apart. */
-		if (!s->opcode[i] || s->opcode[i]->class_count[SPAN_OTHER] == s->opcode[i]->count)
+	for (int cls = 0; cls < NR_SPAN_CLASSES; cls++) {
+		char text[48];
+
+		if (!o->class_count[cls])
 			continue;
-		fprintf(out, "  %s: ", fuse_opcode_name(i));
-		for (int cls = 0; cls < NR_SPAN_CLASSES; cls++) {
-			if (!s->opcode[i]->class_count[cls])
-				continue;
-			fprintf(out, "%s%s %" PRIu64, separator, span_class_name(cls),
-				s->opcode[i]->class_count[cls]);
-			separator = ", ";
-		}
-		fputc('\n', out);
+		snprintf(text, sizeof(text), " %s %" PRIu64, span_class_name(cls),
+			 o->class_count[cls]);
+		column += fprintf(out, "%s", separator);
+		if (column + strlen(text) > MAX_COLUMN)
+			column = fprintf(out, "\n     ") - 1;
+		column += fprintf(out, "%s", text);
+		separator = ",";
 	}
+	fputc('\n', out);
 }
 
-static bool has_classes(const struct summary *s)
+/* Requests without data have one class: nothing to tell apart. */
+static bool has_classes(const struct opcode_summary *o)
 {
-	for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++)
-		if (s->opcode[i] && s->opcode[i]->class_count[SPAN_OTHER] != s->opcode[i]->count)
-			return true;
-	return false;
+	return o && o->class_count[SPAN_OTHER] != o->count;
+}
+
+static void print_classes(const struct summary *s, FILE *out)
+{
+	bool header = false;
+
+	for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
+		if (!has_classes(s->opcode[i]))
+			continue;
+		if (!header)
+			fputs("\nclasses of requests\n", out);
+		header = true;
+		print_opcode_classes(out, fuse_opcode_name(i), s->opcode[i]);
+	}
 }
 
 static void print_depth(const struct summary *s, FILE *out)
@@ -288,8 +302,7 @@ void summary_print(const struct summary *s, FILE *out)
 		for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++)
 			if (s->opcode[i])
 				print_stages(out, fuse_opcode_name(i), s->opcode[i]);
-		if (has_classes(s))
-			print_classes(s, out);
+		print_classes(s, out);
 		print_depth(s, out);
 		print_transport(s, out);
 	}

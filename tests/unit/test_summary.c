@@ -73,15 +73,14 @@ static struct summary *fold(uint64_t from, uint64_t to, uint64_t step)
 	return s;
 }
 
-static char *text_of(const struct summary *s)
+/* The caller frees *text. */
+static void print_to(const struct summary *s, char **text)
 {
-	char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	FILE *out = open_memstream(text, &len);
 
 	summary_print(s, out);
 	fclose(out);
-	return text;
 }
 
 static json_t *get(json_t *object, const char *path)
@@ -126,8 +125,9 @@ static void test_stages_sum_to_latency(void **state)
 {
 	struct summary *s = fold(0, 10007, 1);
 	json_t *json = summary_json(s);
-	char *text = text_of(s);
+	char *text;
 
+	print_to(s, &text);
 	check_sums(json);
 	/* The report says so too: latency and sum of stages print the same mean. */
 	assert_true(strstr(text, "  sum ") && strstr(strstr(text, "  sum "), "100.0 %"));
@@ -174,7 +174,7 @@ static void test_unknown_stages(void **state)
 	assert_int_equal(get_u64(json, "opcodes/READ/host_io_ns/count"), 1);
 	/* The host cannot know the guest's queue depth. */
 	assert_null(json_object_get(get(json, "queues"), "5"));
-	text = text_of(s);
+	print_to(s, &text);
 	assert_non_null(strstr(text, "1 in the guest only, 1 on the host only"));
 	assert_non_null(strstr(text, "unsplit"));
 	assert_non_null(strstr(text, "not known: "));
@@ -195,8 +195,10 @@ static void test_merge_equals_adding(void **state)
 	}
 	{
 		json_t *a = summary_json(whole), *b = summary_json(parts);
-		char *ta = text_of(whole), *tb = text_of(parts);
+		char *ta, *tb;
 
+		print_to(whole, &ta);
+		print_to(parts, &tb);
 		assert_true(json_equal(a, b));
 		assert_string_equal(ta, tb);
 		free(ta);
@@ -285,9 +287,10 @@ static void test_ops(void **state)
 static void test_extremes(void **state)
 {
 	struct summary *s = summary_new();
-	char *text = text_of(s);
 	json_t *json = summary_json(s);
+	char *text;
 
+	print_to(s, &text);
 	assert_string_equal(text, "0 requests.\n");
 	assert_int_equal(get_u64(json, "duration_ns"), 0);
 	assert_int_equal(json_object_size(get(json, "opcodes")), 0);
@@ -315,7 +318,7 @@ static void test_extremes(void **state)
 			s->opcode[opcode < 64 ? opcode : 0]->count += 999999;
 		}
 	}
-	text = text_of(s);
+	print_to(s, &text);
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		if (strlen(line) >= 100)
 			fail_msg("%zu columns: %s", strlen(line), line);
@@ -343,8 +346,9 @@ static void test_report_reads_well(void **state)
 		"no req",
 	};
 	struct summary *s = fold(0, 10007, 1);
-	char *text = text_of(s);
+	char *text;
 
+	print_to(s, &text);
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		if (!strstr(text, wanted[i]))
 			fail_msg("no '%s' in:\n%s", wanted[i], text);
