@@ -72,7 +72,7 @@ struct option_spec {
 struct command_help {
 	const char *name; /* "report" */
 	const char *summary; /* one line */
-	const char *text; /* paragraphs under the usage line, or NULL */
+	const char *text; /* paragraphs under the usage line, or NULL; long lines are wrapped */
 	bool takes_command; /* everything after the first non-option (or --) is a command to run */
 };
 

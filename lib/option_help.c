@@ -24,10 +24,11 @@ static const char *default_metavar(enum option_type type)
 	}
 }
 
+/* One line of text, up to its end or a newline, in lines of HELP_WIDTH. */
 static void print_wrapped(FILE *out, const char *text, int column, int indent)
 {
-	while (*text) {
-		size_t word = strcspn(text, " ");
+	while (*text && *text != '\n') {
+		size_t word = strcspn(text, " \n");
 
 		if (column > indent && column + (int)word + 1 > HELP_WIDTH) {
 			fprintf(out, "\n%*s", indent, "");
@@ -42,6 +43,22 @@ static void print_wrapped(FILE *out, const char *text, int column, int indent)
 		text += strspn(text, " ");
 	}
 	fputc('\n', out);
+}
+
+/* Lines that fit stay as they are written; longer ones are wrapped. */
+static void print_text(FILE *out, const char *text)
+{
+	fputc('\n', out);
+	while (*text) {
+		int len = (int)strcspn(text, "\n");
+
+		if (len <= HELP_WIDTH)
+			fprintf(out, "%.*s\n", len, text);
+		else
+			print_wrapped(out, text, 0, 0);
+		text += len;
+		text += *text == '\n';
+	}
 }
 
 static void option_label(const struct option_spec *s, char *buf, size_t len)
@@ -104,7 +121,7 @@ void options_print_help(FILE *out, const struct command_help *cmd, const struct 
 	fprintf(out, "%s\n\n", cmd->takes_command ? " [--] [COMMAND [ARG...]]" : "");
 	print_wrapped(out, cmd->summary, 0, 0);
 	if (cmd->text)
-		fprintf(out, "\n%s\n", cmd->text);
+		print_text(out, cmd->text);
 	print_section(out, "arguments", specs, true);
 	fputs("\noptions:\n", out);
 	print_section(out, NULL, specs, false);

@@ -28,13 +28,15 @@ static void print_help(FILE *out)
 		     "Trace, model and predict the performance of virtio-fs.\n\ncommands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-	fprintf(out, "\noptions:\n"
-		     "  -q, --quiet    errors and warnings only\n"
-		     "  -v, --verbose  more messages\n"
-		     "  --version      print the version\n"
-		     "\nexit status: 0 done; 1 the answer is no; 2 wrong use; 3 cannot (permission,\n"
-		     "missing kernel feature); 4 bad input file; 5 data was lost and --strict was given\n"
-		     "\n'vfscope COMMAND --help' tells about one command.\n");
+	fprintf(out,
+		"\noptions:\n"
+		"  -q, --quiet    errors and warnings only\n"
+		"  -v, --verbose  more messages\n"
+		"  --version      print the version\n"
+		"\nexit status: 0 done; 1 the answer is no; 2 wrong use; 3 cannot (permission,\n"
+		"missing kernel feature); 4 bad input file; 5 data was lost and --strict was "
+		"given\n"
+		"\n'vfscope COMMAND --help' tells about one command.\n");
 }
 
 static const struct command *find_command(const char *name)
@@ -75,24 +77,28 @@ static int parse_global_options(int argc, char **argv)
 	return i;
 }
 
+/* A full disk or closed pipe on stdout must not look like success. */
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	msg_error(
+		"cannot write the result to standard output: is its disk full, or was it closed?");
+	return EXIT_CANNOT;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
-	int at, status;
+	int at;
 
 	at = parse_global_options(argc, argv);
 	if (at <= 0)
-		return at < 0 ? EXIT_USAGE : EXIT_DONE;
+		return finish(at < 0 ? EXIT_USAGE : EXIT_DONE);
 	command = find_command(argv[at]);
 	if (!command) {
 		msg_error("unknown command '%s'; 'vfscope --help' lists them", argv[at]);
 		return EXIT_USAGE;
 	}
-	status = command->run(argc - at, argv + at);
-	/* A full disk or closed pipe on stdout must not look like success. */
-	if (fflush(stdout) || ferror(stdout)) {
-		msg_error("cannot write the result to standard output");
-		return EXIT_CANNOT;
-	}
-	return status;
+	return finish(command->run(argc - at, argv + at));
 }
