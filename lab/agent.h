@@ -28,7 +28,7 @@ int client_main(int argc, char **argv);
 
 /*
  * Forks a process that outlives this one by as much as it takes to end every process that carries
- * LAB_DIR=`dir` in its environment, and to remove `dir`. It starts when *fd is closed: by
+ * LAB_RUN=`dir` in its environment, and to remove `dir`. It starts when *fd is closed: by
  * guard_finish(), or by the kernel however this process ends. Returns its pid or -errno.
  */
 pid_t guard_start(const char *dir, int *fd);

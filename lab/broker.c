@@ -135,7 +135,9 @@ static int from_client(struct broker *broker, struct client *client, const struc
 		client->job = broker->next_job++;
 	else if (!client->job || (frame->type != FRAME_SIGNAL && frame->type != FRAME_CREDIT))
 		return -EBADMSG;
-	return chan_send(&broker->port, frame->type, client->job, frame->data, frame->len);
+	/* If the port is gone, so is QEMU: broker_set_lost() follows with the reason. */
+	chan_send(&broker->port, frame->type, client->job, frame->data, frame->len);
+	return 0;
 }
 
 static void handle_client(struct broker *broker, struct client *client, short revents)
@@ -207,9 +209,9 @@ static void handle_port(struct broker *broker, uint64_t now_ns)
 	while (got >= 0 && (got = chan_next(&broker->port, &frame)) > 0)
 		got = from_guest(broker, &frame);
 	if (got == -EBADMSG)
-		broker_set_lost(broker, "the guest sent something that is not a frame");
-	else if (got < 0 && got != -EAGAIN)
-		broker_set_lost(broker, "the control port closed: QEMU ended");
+		broker->broken = "the guest's agent sent something that is not a frame";
+	if (got < 0 && got != -EAGAIN)
+		chan_close(&broker->port);
 }
 
 void broker_handle(struct broker *broker, const struct pollfd *fds, uint64_t now_ns)

@@ -23,6 +23,7 @@ struct broker {
 	bool synced; /* it answered the last broker_sync() */
 	uint64_t heard_ns; /* when something last came from the guest */
 	uint32_t next_job;
+	const char *broken; /* set if the guest does not keep to the protocol */
 	char lost[512]; /* why no job can finish any more; empty while all is well */
 	struct client clients[FRAME_MAX_JOBS];
 };

@@ -3,8 +3,8 @@
  * The guard: a process beside lab/vm that cleans up after it, also if it is killed with SIGKILL.
  *
  * The parent-death signal already ends QEMU, the daemons and the host command. What it cannot reach
- * are the children of the host command; those carry LAB_DIR in their environment, a name that no
- * other run has, and are found by it in /proc.
+ * are the children of the host command; those inherit LAB_RUN in their environment, which holds a
+ * name that no other run has, and are found by it in /proc.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -80,12 +80,12 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 static void guard_run(const char *dir, int fd)
 {
-	char entry[4096 + sizeof("LAB_DIR=")];
+	char entry[4096 + sizeof("LAB_RUN=")];
 	char byte;
 
 	while (read(fd, &byte, 1) < 0 && errno == EINTR)
 		;
-	snprintf(entry, sizeof(entry), "LAB_DIR=%s", dir);
+	snprintf(entry, sizeof(entry), "LAB_RUN=%s", dir);
 	for (int i = 0; i < KILL_ROUNDS && kill_round(entry); i++)
 		usleep(KILL_PAUSE_US);
 	/* The host command is gone, so nobody writes there any more. Never crosses a mount. */

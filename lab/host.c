@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +23,8 @@
 #define PING_EVERY_NS (5 * NS_PER_S)
 #define DEAF_AFTER_NS (60 * NS_PER_S) /* much more than a loaded machine makes a guest wait */
 #define SIGNAL_GRACE_NS (10 * NS_PER_S) /* for the host command to end after SIGINT or SIGTERM */
+#define QEMU_GRACE_NS (2 * NS_PER_S) /* between a daemon's end and that of the QEMU that ended it  \
+				      */
 #define SYNC_GRACE_NS (20 * NS_PER_S)
 #define TAIL_BYTES 2048
 
@@ -44,6 +47,8 @@ struct host {
 	uint64_t phase_deadline_ns; /* UINT64_MAX: none */
 	uint64_t timeout_ns; /* the same for --timeout */
 	uint64_t ping_ns; /* when to send the next one */
+	struct process *ended_daemon; /* not reported yet, see process_ended() */
+	uint64_t ended_daemon_ns;
 };
 
 static uint64_t now_ns(void)
@@ -149,21 +154,38 @@ static void start_vm(struct host *host)
 	set_phase(host, BOOTING, spec->boot_timeout_s * NS_PER_S);
 }
 
-static void process_ended(struct host *host, struct process *process)
+static void report_end(struct host *host, const struct process *process)
 {
 	char end[128], why[400], log[4096];
 	bool daemon = strcmp(process->name, "qemu");
 
 	if (host->phase == FINISHED || *host->broker.lost)
 		return;
-	snprintf(why, sizeof(why), "%s%s (%.200s) %s", daemon ? "the daemon of share " : "",
-		 daemon ? process->name : "QEMU", process->argv[0],
-		 process_describe_end(process, end, sizeof(end)));
 	snprintf(log, sizeof(log), "%s/%s.log", host->spec.dir, process->name);
 	print_tail(daemon ? "the daemon's log" : "QEMU's log", log);
 	if (!daemon && host->phase != BOOTING)
 		print_tail("the guest's console", host->spec.console);
+	process_describe_end(process, end, sizeof(end));
+	if (daemon)
+		snprintf(why, sizeof(why), "the daemon of the %s directory (%.200s) %s",
+			 process->name, process->argv[0], end);
+	else
+		snprintf(why, sizeof(why), "QEMU %s, as it does when the guest's kernel panics",
+			 end);
 	lose(host, why);
+}
+
+/* A daemon that ends by itself mostly does because QEMU is ending, which is then the news. */
+static void process_ended(struct host *host, struct process *process)
+{
+	bool clean = WIFEXITED(process->status) && !WEXITSTATUS(process->status);
+
+	if (!clean || !strcmp(process->name, "qemu")) {
+		report_end(host, process);
+	} else if (!host->ended_daemon) {
+		host->ended_daemon = process;
+		host->ended_daemon_ns = now_ns() + QEMU_GRACE_NS;
+	}
 }
 
 static void host_command_ended(struct host *host)
@@ -242,20 +264,32 @@ static void handle_signals(struct host *host)
 	}
 }
 
+static void check_guest(struct host *host, uint64_t now)
+{
+	char why[128];
+
+	if (host->ended_daemon && now >= host->ended_daemon_ns)
+		report_end(host, host->ended_daemon);
+	if (host->broker.broken)
+		lose(host, host->broker.broken);
+	if (!host->broker.up || *host->broker.lost)
+		return;
+	if (now >= host->ping_ns) {
+		broker_ping(&host->broker);
+		host->ping_ns = now + PING_EVERY_NS;
+	}
+	if (now > host->broker.heard_ns + DEAF_AFTER_NS) {
+		snprintf(why, sizeof(why), "the guest has not answered for %llu seconds",
+			 DEAF_AFTER_NS / NS_PER_S);
+		print_tail("the guest's console", host->spec.console);
+		lose(host, why);
+	}
+}
+
 static void check_deadlines(struct host *host, uint64_t now)
 {
 	char why[128];
 
-	if (host->broker.up && !*host->broker.lost && now >= host->ping_ns) {
-		broker_ping(&host->broker);
-		host->ping_ns = now + PING_EVERY_NS;
-	}
-	if (host->broker.up && !*host->broker.lost && now > host->broker.heard_ns + DEAF_AFTER_NS) {
-		snprintf(why, sizeof(why), "the guest has not answered for %llu seconds",
-			 DEAF_AFTER_NS / NS_PER_S);
-		lose(host, why);
-		print_tail("the guest's console", host->spec.console);
-	}
 	if (now >= host->timeout_ns && host->phase == RUNNING && !host->timed_out) {
 		fprintf(stderr, "lab/vm: the command did not end within --timeout %u seconds\n",
 			host->spec.timeout_s);
@@ -297,8 +331,10 @@ static int poll_timeout_ms(const struct host *host, uint64_t now)
 
 	if (host->timeout_ns < next && !host->timed_out)
 		next = host->timeout_ns;
-	if (host->broker.up && host->ping_ns < next)
+	if (host->broker.up && !*host->broker.lost && host->ping_ns < next)
 		next = host->ping_ns;
+	if (host->ended_daemon && !*host->broker.lost && host->ended_daemon_ns < next)
+		next = host->ended_daemon_ns;
 	if (host->spec.verbose && now + NS_PER_S / 10 < next)
 		next = now + NS_PER_S / 10;
 	if (next <= now)
@@ -334,6 +370,7 @@ static void supervise(struct host *host)
 		broker_handle(&host->broker, fds + 1, now);
 		if (fds[0].revents)
 			handle_signals(host);
+		check_guest(host, now);
 		check_deadlines(host, now);
 		show_console(host);
 		advance(host);
@@ -383,8 +420,14 @@ int host_main(int argc, char **argv)
 	host.phase_deadline_ns = host.timeout_ns = UINT64_MAX;
 	host.console_fd = -1;
 	host.signal_fd = block_signals();
+	if (host.spec.die_with_parent) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != host.spec.die_with_parent)
+			raise(SIGTERM);
+	}
 	guard = guard_start(host.spec.dir, &guard_fd);
 	setenv("LAB_DIR", host.spec.dir, 1);
+	setenv("LAB_RUN", host.spec.dir, 1); /* for the guard: nobody has a reason to copy it */
 	err = guard < 0 ? guard : broker_open(&host.broker, host.spec.dir);
 	if (err || host.signal_fd < 0) {
 		fprintf(stderr, "lab/vm: cannot listen in %s: %s\n", host.spec.dir, strerror(-err));

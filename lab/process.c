@@ -96,6 +96,8 @@ static int take_setting(struct spec *spec, const char *key, const char *value)
 		spec->timeout_s = (unsigned int)atoi(value);
 	else if (!strcmp(key, "verbose"))
 		spec->verbose = *value == '1';
+	else if (!strcmp(key, "die-with-parent"))
+		spec->die_with_parent = atoi(value);
 	else
 		return -EINVAL;
 	return 0;
@@ -139,6 +141,8 @@ static void exec_process(const struct process *process, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	/* A script that starts lab/vm with '&' has it ignored; here it is passed on on purpose. */
+	signal(SIGINT, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(LAB_CANNOT);

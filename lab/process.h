@@ -3,7 +3,8 @@
  * The processes of one lab run, as lab/vm wrote them into its spec file, and starting them.
  *
  * The spec is NUL-terminated tokens, a keyword and its operands:
- *   dir DIR | boot-timeout SECONDS | timeout SECONDS | console FILE | verbose 0|1
+ *   dir DIR | boot-timeout SECONDS | timeout SECONDS | console FILE | verbose 0|1 |
+ *   die-with-parent PID
  *   process NAME LISTEN N ARG...   LISTEN: path of a Unix socket that it gets as fd 3, or empty
  *   host N ARG...                  the command to run while the VM is up
  */
@@ -33,6 +34,7 @@ struct spec {
 	unsigned int boot_timeout_s;
 	unsigned int timeout_s; /* 0: none */
 	bool verbose;
+	pid_t die_with_parent; /* 0: no */
 	struct process processes[MAX_PROCESSES];
 	int process_count;
 	struct process host;
