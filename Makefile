@@ -55,6 +55,7 @@ BPF_SRC = $(wildcard bpf/*.bpf.c)
 TEST_SRC = $(wildcard tests/unit/test_*.c)
 BENCH_SRC = $(wildcard bench/bench_*.c)
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
+TOOL_SRC = $(wildcard tests/tools/*.c)
 
 MODULE_OBJ = $(MODULE_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/%.o)
@@ -62,6 +63,7 @@ SKELETONS = $(BPF_SRC:%.bpf.c=$(BUILD)/%.skel.h)
 TEST_BIN = $(TEST_SRC:%.c=$(BUILD)/%)
 BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
+TOOL_BIN = $(TOOL_SRC:%.c=$(BUILD)/%)
 VFSCOPE = $(BUILD)/vfscope
 LAB_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lab/*.c))
 LAB_AGENT = $(BUILD)/lab/lab-agent
@@ -105,13 +107,26 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(MODULE_OBJ)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(MODULE_OBJ) $(LDLIBS) -lcmocka
 
+# Programs that tests run: generators of input files.
+$(BUILD)/tests/tools/%: tests/tools/%.c $(MODULE_OBJ)
+	$(call msg,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(MODULE_OBJ) $(LDLIBS)
+
+# Each fuzz target is a libFuzzer entry; replay.c gives it a main() that runs the files it is given.
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(MODULE_OBJ)
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< tests/fuzz/replay.c \
+		$(MODULE_OBJ) $(LDLIBS)
+
 $(BUILD)/bench/%: bench/%.c $(MODULE_OBJ)
 	$(call msg,BENCH,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(MODULE_OBJ) $(LDLIBS)
 
 .PHONY: tests
-tests: $(TEST_BIN)
+tests: $(TEST_BIN) $(TOOL_BIN) $(FUZZ_BIN)
 
 .PHONY: deps
 deps:

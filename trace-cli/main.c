@@ -18,6 +18,8 @@ struct command {
 /* In the order in which a newcomer would use them. */
 static const struct command commands[] = {
 	{"record", "trace the guest's or the host's side into a file", cmd_record},
+	{"join", "put a guest and a host trace together", cmd_join},
+	{"report", "print where the time of each kind of request went", cmd_report},
 	{"calibrate", "make a model out of a joined trace", cmd_calibrate},
 	{"export", "print the records of a trace for other programs", cmd_export},
 };

@@ -65,6 +65,9 @@ int vft_writer_flush(struct vft_writer *w);
  */
 int vft_writer_close(struct vft_writer *w, const uint64_t *losses, json_t *extra);
 
+/* Close without a footer, so that the file reads as interrupted. Frees the writer. */
+void vft_writer_abandon(struct vft_writer *w);
+
 uint64_t vft_writer_bytes(const struct vft_writer *w);
 uint64_t vft_writer_records(const struct vft_writer *w);
 
@@ -93,6 +96,9 @@ struct vft_record {
  */
 int vft_reader_open(struct vft_reader **out, const char *path);
 void vft_reader_close(struct vft_reader *r);
+
+/* No warnings from here on: for programs that read a file more than once. */
+void vft_reader_set_quiet(struct vft_reader *r);
 
 /*
  * Next record; valid until the next call. Damaged chunks are skipped and counted, a missing footer

@@ -55,7 +55,7 @@ struct vft_reader {
 	uint32_t left; /* records of the chunk not yet handed out */
 	uint32_t stride; /* bytes of a span or op as the writer knew it */
 	uint32_t next_sequence;
-	bool ended, said_damaged;
+	bool ended, is_damaged, quiet;
 	uint64_t delivered;
 	uint64_t damaged; /* records known to be lost */
 	json_t *header, *footer;
@@ -109,10 +109,10 @@ static ssize_t read_bytes(struct vft_reader *r, void *into, size_t len)
 static void note_damage(struct vft_reader *r, uint64_t records, const char *what)
 {
 	/* Once per file: a trace with many damaged chunks must not flood the terminal. */
-	if (!r->said_damaged)
+	if (!r->is_damaged && !r->quiet)
 		msg_warn("%s: %s near byte %" PRIu64 "; what is damaged is left out", r->path, what,
 			 r->offset);
-	r->said_damaged = true;
+	r->is_damaged = true;
 	r->damaged += records;
 }
 
@@ -387,6 +387,11 @@ void vft_reader_close(struct vft_reader *r)
 	free(r);
 }
 
+void vft_reader_set_quiet(struct vft_reader *r)
+{
+	r->quiet = true;
+}
+
 static uint64_t footer_number(const json_t *object, const char *key)
 {
 	json_int_t value = json_integer_value(json_object_get(object, key));
@@ -414,7 +419,7 @@ static void account_footer(struct vft_reader *r)
 		note_damage(r, 0, "record count differs from the footer's");
 	if (promised > r->delivered)
 		r->damaged = max_u64(r->damaged, promised - r->delivered);
-	if (not_written)
+	if (not_written && !r->quiet)
 		msg_warn("%s: the recorder could not write %" PRIu64 " records (%s)", r->path,
 			 not_written,
 			 json_string_value(json_object_get(r->footer, "write_error"))
@@ -432,13 +437,13 @@ static void end_of_file(struct vft_reader *r)
 		account_footer(r);
 		if (read_bytes(r, &byte, 1) > 0)
 			note_damage(r, 1, "bytes after the footer");
-	} else if (!r->error) {
+	} else if (!r->error && !r->quiet) {
 		msg_warn("%s has no footer: the recording was interrupted or the file is cut off; "
 			 "read up to the last whole chunk, loss counters are unknown",
 			 r->path);
 	}
 	/* Damage is never reported as zero, also where its size is not known. */
-	if (r->said_damaged && !r->damaged)
+	if (r->is_damaged && !r->damaged)
 		r->damaged = 1;
 	r->losses[LOSS_DAMAGED] = add_saturated(r->losses[LOSS_DAMAGED], r->damaged);
 }

@@ -375,6 +375,12 @@ int vft_writer_close(struct vft_writer *w, const uint64_t *losses, json_t *extra
 	return first;
 }
 
+void vft_writer_abandon(struct vft_writer *w)
+{
+	close(w->fd);
+	free_writer(w);
+}
+
 uint64_t vft_writer_bytes(const struct vft_writer *w)
 {
 	return w->bytes;

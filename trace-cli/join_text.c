@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The result of a join as text.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include "lib/exit_status.h"
+#include "trace-cli/join_text.h"
+
+static void print_unmatched(FILE *out, const char *label, const char *side, const char *other,
+			    const struct unmatched *u)
+{
+	fprintf(out,
+		"%-9s %" PRIu64 " of the %s without %s half while both recorded, %" PRIu64
+		" at the edges (normal)\n",
+		label, u->inside, side, other, u->edge);
+	for (uint32_t i = 0; i < FUSE_OPCODE_LIMIT; i++)
+		if (u->by_opcode[i])
+			fprintf(out, "%-9s   %s %" PRIu64 "\n", "", fuse_opcode_name(i),
+				u->by_opcode[i]);
+}
+
+void join_print_counts(FILE *out, const struct join_result *r)
+{
+	fprintf(out, "%-9s %" PRIu64 " requests of connection %" PRIu32 ", %" PRIu64 " ops\n",
+		"joined", r->joined, r->conn, r->ops);
+	if (r->by_ring)
+		fprintf(out,
+			"%-9s %" PRIu64 " of them by ring entry: their header was unreadable\n", "",
+			r->by_ring);
+	print_unmatched(out, "unmatched", "guest", "host", &r->guest);
+	print_unmatched(out, "", "host", "guest", &r->host);
+	if (r->not_sent)
+		fprintf(out, "%-9s %" PRIu64 " ended in the guest without having been sent\n", "",
+			r->not_sent);
+	if (r->contradicting)
+		fprintf(out,
+			"%-9s %" PRIu64
+			" agreed in unique but not in opcode and node: not joined\n",
+			"", r->contradicting);
+}
+
+int join_exit_status(int err)
+{
+	switch (err) {
+	case 0:
+		return EXIT_DONE;
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EPIPE:
+	case -EIO:
+	case -EROFS:
+		return EXIT_CANNOT;
+	default:
+		return EXIT_BAD_INPUT;
+	}
+}

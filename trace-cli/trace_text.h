@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every command that reads a trace prints about it: where it comes from and what it lost.
+ */
+#ifndef VFSCOPE_TRACE_CLI_TRACE_TEXT_H
+#define VFSCOPE_TRACE_CLI_TRACE_TEXT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "trace/vft.h"
+
+/*
+ * Machine, kernel, mount, daemon, mode and, of a joined trace, the clocks' error bar. footer may be
+ * NULL.
+ */
+void trace_print_context(FILE *out, enum vft_kind kind, const json_t *header, const json_t *footer);
+
+/* The nonzero counters with their meanings, or that there are none. */
+void trace_print_losses(FILE *out, const uint64_t *losses, bool interrupted);
+json_t *trace_losses_json(const uint64_t *losses); /* New reference or NULL. */
+
+/* Is an event that happened missing or wrong? What --strict asks. */
+bool trace_lost_data(const uint64_t *losses, bool interrupted);
+
+#endif

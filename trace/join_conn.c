@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Counts what each guest connection has in common with the host trace, from samples.
+ *
+ * Both sides keep the requests whose hash lies below a limit that sinks as they grow: the same
+ * requests on both sides, wherever the recordings begin and end, and bounded memory.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "lib/msg.h"
+#include "trace/join_conn.h"
+
+#define SAMPLE_SIZE 65536u
+
+struct sampled {
+	uint64_t hash;
+	uint32_t conn;
+};
+
+struct sample {
+	uint64_t limit; /* hashes at or below it are kept */
+	uint32_t count;
+	struct sampled item[SAMPLE_SIZE];
+};
+
+static uint64_t mix(uint64_t x)
+{
+	/* Finalizer of MurmurHash3: every bit of x reaches every bit of the result. */
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdu;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53u;
+	return x ^ (x >> 33);
+}
+
+static uint64_t hash_request(uint64_t unique, uint32_t opcode, uint64_t nodeid)
+{
+	return mix(mix(mix(unique) + opcode) + nodeid);
+}
+
+static void lower_limit(struct sample *s, uint64_t limit)
+{
+	uint32_t kept = 0;
+
+	s->limit = limit;
+	for (uint32_t i = 0; i < s->count; i++)
+		if (s->item[i].hash <= limit)
+			s->item[kept++] = s->item[i];
+	s->count = kept;
+}
+
+static void add(struct sample *s, uint64_t hash, uint32_t conn)
+{
+	while (hash <= s->limit && s->count == SAMPLE_SIZE && s->limit)
+		lower_limit(s, s->limit / 2);
+	/* A limit of 0 means the same request over and over: enough of it is there. */
+	if (hash <= s->limit && s->count < SAMPLE_SIZE)
+		s->item[s->count++] = (struct sampled){.hash = hash, .conn = conn};
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+	uint64_t x = ((const struct sampled *)a)->hash, y = ((const struct sampled *)b)->hash;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct conn_overlap *overlap_of(struct conn_overlaps *all, uint32_t conn)
+{
+	uint32_t i;
+
+	for (i = 0; i < all->count; i++)
+		if (all->conn[i].conn == conn)
+			return &all->conn[i];
+	if (i == JOIN_MAX_CONNS)
+		return NULL;
+	all->count++;
+	all->conn[i] = (struct conn_overlap){.conn = conn};
+	return &all->conn[i];
+}
+
+static int compare_overlaps(const void *a, const void *b)
+{
+	const struct conn_overlap *x = a, *y = b;
+
+	if (x->common != y->common)
+		return x->common > y->common ? -1 : 1;
+	return x->conn < y->conn ? -1 : x->conn > y->conn;
+}
+
+static void count_common(struct conn_overlaps *all, struct sample *guest, struct sample *host)
+{
+	uint64_t limit = min_u64(guest->limit, host->limit);
+
+	lower_limit(guest, limit);
+	lower_limit(host, limit);
+	qsort(host->item, host->count, sizeof(host->item[0]), compare_hashes);
+	for (uint32_t i = 0; i < guest->count; i++) {
+		struct conn_overlap *o = overlap_of(all, guest->item[i].conn);
+
+		if (o && bsearch(&guest->item[i], host->item, host->count, sizeof(host->item[0]),
+				 compare_hashes))
+			o->common++;
+	}
+	qsort(all->conn, all->count, sizeof(all->conn[0]), compare_overlaps);
+}
+
+static int read_guest(struct conn_overlaps *all, struct sample *s, struct join_input *in)
+{
+	const struct guest_request_event *g;
+	int got;
+
+	while ((got = join_input_guest(in, &g)) > 0) {
+		struct conn_overlap *o = overlap_of(all, g->conn);
+
+		if (o)
+			o->requests++;
+		add(s, hash_request(g->unique, g->opcode, g->nodeid), g->conn);
+	}
+	return got;
+}
+
+static int read_host(struct conn_overlaps *all, struct sample *s, struct join_input *in)
+{
+	const struct host_half *h;
+	int got;
+
+	while ((got = join_input_host(in, &h)) > 0) {
+		all->host_requests++;
+		if (!(h->flags & HHALF_NO_HEADER))
+			add(s, hash_request(h->unique, h->opcode, h->nodeid), 0);
+	}
+	return got;
+}
+
+int join_find_conns(struct conn_overlaps *out, struct join_input *in)
+{
+	struct sample *guest = malloc(sizeof(*guest)), *host = malloc(sizeof(*host));
+	int err = guest && host ? 0 : -ENOMEM;
+
+	memset(out, 0, sizeof(*out));
+	if (!err) {
+		guest->count = host->count = 0;
+		guest->limit = host->limit = UINT64_MAX;
+		err = read_guest(out, guest, in);
+	}
+	if (!err)
+		err = read_host(out, host, in);
+	if (!err)
+		count_common(out, guest, host);
+	if (err == -ENOMEM)
+		msg_error("cannot join: out of memory");
+	free(guest);
+	free(host);
+	return err;
+}

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The passes of a join: fit the clocks on all pairs, then put them together.
+ *
+ * Both passes see the same halves in the same sequence. What the first learned about that sequence
+ * (how far back an issue time may lie) lets the second put out spans in order without holding all.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "lib/msg.h"
+#include "lib/units.h"
+#include "trace/join.h"
+#include "trace/join_conn.h"
+#include "trace/join_files.h"
+#include "trace/join_input.h"
+#include "trace/pairing.h"
+#include "trace/span_order.h"
+
+#define BOUNDS_KEPT 65536u
+
+/* How the times of one side go by in the sequence that pairing hands out. */
+struct tide {
+	uint64_t first; /* smallest of all */
+	uint64_t high; /* largest so far */
+	uint64_t ebb; /* how far below the largest so far one came, at most */
+	uint64_t count;
+};
+
+struct survey {
+	struct clock_bound *bounds;
+	size_t nr_bounds;
+	uint64_t all_bounds;
+	struct tide guest; /* issue times, guest clock */
+	struct tide host; /* visible times, host clock */
+	uint64_t guest_first_end, guest_last_issue; /* both recordings run for sure within these */
+	uint64_t host_first_used, host_last_visible;
+};
+
+struct joiner {
+	const struct join_config *config;
+	const struct join_sink *sink;
+	void *ctx;
+	struct join_result *result;
+	struct join_input in;
+	struct survey survey;
+	struct tide guest, host; /* of the second pass */
+	struct span_order *order;
+	json_t *guest_footer, *host_footer; /* of the first pass; NULL: interrupted */
+};
+
+static void tide_start(struct tide *t)
+{
+	*t = (struct tide){.first = UINT64_MAX};
+}
+
+static void tide_add(struct tide *t, uint64_t at)
+{
+	t->first = min_u64(t->first, at);
+	if (at < t->high)
+		t->ebb = max_u64(t->ebb, t->high - at);
+	t->high = max_u64(t->high, at);
+	t->count++;
+}
+
+/* Given the whole tide and where it stands now: nothing earlier than this will come. */
+static uint64_t tide_mark(const struct tide *whole, const struct tide *now)
+{
+	uint64_t low = now->high > whole->ebb ? now->high - whole->ebb : 0;
+
+	return now->count == whole->count ? UINT64_MAX : max_u64(low, whole->first);
+}
+
+static uint64_t issue_time(const struct guest_request_event *g)
+{
+	struct span span;
+
+	span_from_guest(&span, g);
+	return span.t_issue_ns;
+}
+
+static int add_bound(struct survey *s, uint64_t t_guest, uint64_t t_host, bool upper)
+{
+	ssize_t kept;
+
+	if (!t_guest || !t_host)
+		return 0;
+	s->all_bounds++;
+	if (s->nr_bounds == BOUNDS_KEPT) {
+		kept = clock_band_reduce(s->bounds, s->nr_bounds);
+		if (kept < 0)
+			return (int)kept;
+		s->nr_bounds = (size_t)kept;
+		/* So many corners do not come from clocks that are nearly straight lines. */
+		if (s->nr_bounds == BOUNDS_KEPT)
+			return -ERANGE;
+	}
+	s->bounds[s->nr_bounds++] = (struct clock_bound){
+		.t_guest_ns = t_guest,
+		.theta_ns = (int64_t)(t_host - t_guest),
+		.upper = upper,
+	};
+	return 0;
+}
+
+static int survey_pair(void *ctx, const struct guest_request_event *g, const struct host_half *h)
+{
+	struct survey *s = &((struct joiner *)ctx)->survey;
+	int err = 0;
+
+	if (g) {
+		uint64_t issue = issue_time(g);
+
+		tide_add(&s->guest, issue);
+		s->guest_first_end = min_u64(s->guest_first_end, g->h.ts_ns);
+		s->guest_last_issue = max_u64(s->guest_last_issue, issue);
+	}
+	if (h) {
+		tide_add(&s->host, h->t_visible_ns);
+		s->host_first_used = min_u64(s->host_first_used, h->t_used_ns);
+		s->host_last_visible = max_u64(s->host_last_visible, h->t_visible_ns);
+	}
+	if (!g || !h)
+		return 0;
+	err = add_bound(s, g->t_add_ns, h->t_visible_ns, true);
+	if (!err)
+		err = add_bound(s, g->t_complete_ns, h->t_io_end_ns, false);
+	return err;
+}
+
+struct pass {
+	struct pairing_ops pairing;
+	int (*begin)(struct joiner *j); /* may be NULL */
+	int (*on_op)(void *ctx, const struct guest_op_event *op); /* may be NULL */
+};
+
+static int feed(struct joiner *j, struct pairing *p)
+{
+	const struct guest_request_event *g;
+	const struct host_half *h;
+	bool guest_left = true, host_left = true;
+	int got = 0;
+
+	while (got >= 0 && (guest_left || host_left)) {
+		if (guest_left && (!host_left || pairing_wants_guest(p))) {
+			got = join_input_guest(&j->in, &g);
+			guest_left = got > 0;
+			got = got > 0 ? pairing_add_guest(p, g) : got;
+		} else {
+			got = join_input_host(&j->in, &h);
+			host_left = got > 0;
+			got = got > 0 ? pairing_add_host(p, h) : got;
+		}
+	}
+	return got < 0 ? got : pairing_finish(p);
+}
+
+/* Reads both files once; leaves j->in open, with what is known at the ends. */
+static int run_pass(struct joiner *j, const struct pass *pass)
+{
+	struct pairing *p;
+	int err = pairing_new(&p, &pass->pairing, j);
+
+	if (!err)
+		err = join_input_open(&j->in, j->config->guest, j->config->host);
+	if (err) {
+		pairing_free(p);
+		return err;
+	}
+	/* The pass that looked for the connection has told what is wrong with the files. */
+	vft_reader_set_quiet(j->in.guest);
+	vft_reader_set_quiet(j->in.host);
+	j->in.any_conn = false;
+	j->in.conn = j->result->conn;
+	j->in.on_op = pass->on_op;
+	j->in.on_op_ctx = j;
+	if (pass->begin)
+		err = pass->begin(j);
+	if (!err)
+		err = feed(j, p);
+	j->result->by_ring = pairing_stats(p)->by_ring;
+	j->result->contradicting = pairing_stats(p)->contradicting;
+	pairing_free(p);
+	return err;
+}
+
+static void keep_footers(struct joiner *j)
+{
+	json_decref(j->guest_footer);
+	json_decref(j->host_footer);
+	j->guest_footer = json_incref((json_t *)vft_reader_footer(j->in.guest));
+	j->host_footer = json_incref((json_t *)vft_reader_footer(j->in.host));
+}
+
+static int fit_conn(struct joiner *j, uint32_t conn)
+{
+	static const struct pass pass = {.pairing = {.emit = survey_pair}};
+	struct survey *s = &j->survey;
+	int err;
+
+	j->result->conn = conn;
+	s->nr_bounds = s->all_bounds = 0;
+	tide_start(&s->guest);
+	tide_start(&s->host);
+	s->guest_first_end = s->host_first_used = UINT64_MAX;
+	s->guest_last_issue = s->host_last_visible = 0;
+	err = run_pass(j, &pass);
+	if (!err)
+		keep_footers(j);
+	join_input_close(&j->in);
+	if (!err)
+		err = clock_band_fit(&j->result->band, s->bounds, s->nr_bounds);
+	j->result->band.nr_bounds = s->all_bounds;
+	return err;
+}
+
+static int say_conflict(const struct joiner *j)
+{
+	const struct clock_band *band = &j->result->band;
+	uint64_t first = j->survey.guest.first;
+	char by[32], at[32];
+
+	msg_error(
+		"cannot join %s and %s: their clocks contradict each other by %s, about %s after "
+		"the first guest request; a clock was stepped or the VM was paused or migrated "
+		"during the recording, or the files are not of the same run; record again",
+		j->config->guest, j->config->host,
+		format_ns((double)band->conflict_ns, by, sizeof(by)),
+		format_ns(band->conflict_at_ns > first ? (double)(band->conflict_at_ns - first) : 0,
+			  at, sizeof(at)));
+	return -EBADE;
+}
+
+/* With several mounts of like traffic, the clocks tell which one the daemon serves. */
+static int choose_conn(struct joiner *j, const struct conn_overlaps *all)
+{
+	uint32_t chosen = all->conn[0].conn, fits = 0;
+	int err;
+
+	for (uint32_t i = 0; i < all->count && all->count > 1; i++) {
+		if (all->conn[i].common <= all->conn[0].common / 2)
+			break;
+		err = fit_conn(j, all->conn[i].conn);
+		if (err && err != -ENOENT)
+			return err;
+		if (err || j->result->band.empty)
+			continue;
+		chosen = all->conn[i].conn;
+		fits++;
+	}
+	if (fits > 1) {
+		msg_error("cannot tell which connection of %s the daemon of %s serves: %" PRIu32
+			  " fit; name it with --connection",
+			  j->config->guest, j->config->host, fits);
+		return -ENOTUNIQ;
+	}
+	err = fit_conn(j, chosen);
+	return !err && j->result->band.empty ? say_conflict(j) : err;
+}
+
+static void say_nothing_common(const struct joiner *j, const struct conn_overlaps *all)
+{
+	uint64_t guest = 0;
+
+	for (uint32_t i = 0; i < all->count; i++)
+		guest += all->conn[i].requests;
+	msg_error("%s (%" PRIu64 " requests) and %s (%" PRIu64 " requests) have no request in "
+		  "common: they are not of the same VM and time",
+		  j->config->guest, guest, j->config->host, all->host_requests);
+}
+
+static int find_and_fit(struct joiner *j)
+{
+	const struct join_config *c = j->config;
+	struct conn_overlaps all;
+	int err = join_input_open(&j->in, c->guest, c->host);
+
+	if (!err)
+		err = join_find_conns(&all, &j->in);
+	join_input_close(&j->in);
+	if (err)
+		return err;
+	if (!c->conn_given && (!all.count || !all.conn[0].common)) {
+		say_nothing_common(j, &all);
+		return -ENODATA;
+	}
+	if (c->conn_given) {
+		all.count = 1;
+		all.conn[0] = (struct conn_overlap){.conn = c->conn};
+	}
+	err = choose_conn(j, &all);
+	if (err == -ENOENT) {
+		msg_error("cannot align the clocks of %s and %s: connection %" PRIu32
+			  " has no pair of requests with all times known; record longer",
+			  c->guest, c->host, j->result->conn);
+		return -ENODATA;
+	}
+	if (err == -ERANGE)
+		msg_error("cannot align the clocks of %s and %s: their times are nonsense (more "
+			  "than 146 years apart); a file is damaged",
+			  c->guest, c->host);
+	return err;
+}
+
+static bool ring_is_plausible(void *ctx, const struct guest_request_event *g,
+			      const struct host_half *h)
+{
+	const struct clock_band *band = &((struct joiner *)ctx)->result->band;
+	uint64_t half = band->width_ns / 2 + 1, visible, io_end;
+
+	if (!g->t_add_ns || !g->t_complete_ns)
+		return false;
+	visible = clock_band_to_guest(band, h->t_visible_ns);
+	io_end = clock_band_to_guest(band, h->t_io_end_ns ? h->t_io_end_ns : h->t_visible_ns);
+	return visible + half >= g->t_add_ns && io_end <= g->t_complete_ns + half;
+}
+
+static void count_unmatched(struct unmatched *u, bool inside, uint32_t opcode)
+{
+	if (!inside) {
+		u->edge++;
+		return;
+	}
+	u->inside++;
+	if (opcode < FUSE_OPCODE_LIMIT)
+		u->by_opcode[opcode]++;
+}
+
+static void note_guest_alone(struct joiner *j, const struct guest_request_event *g)
+{
+	const struct clock_band *band = &j->result->band;
+	uint64_t half = band->width_ns / 2 + 1, end = g->t_complete_ns ?: g->h.ts_ns;
+
+	if ((g->flags & GREQ_ABORTED) || !g->t_add_ns)
+		j->result->not_sent++;
+	else
+		count_unmatched(
+			&j->result->guest,
+			g->t_add_ns >= clock_band_to_guest(band, j->survey.host_first_used) +
+						half &&
+				end + half <=
+					clock_band_to_guest(band, j->survey.host_last_visible),
+			g->opcode);
+}
+
+static void note_host_alone(struct joiner *j, const struct span *span)
+{
+	uint64_t half = j->result->band.width_ns / 2 + 1;
+	uint64_t end = span->t_issue_ns + span_latency_ns(span);
+
+	count_unmatched(&j->result->host,
+			span->t_issue_ns >= j->survey.guest_first_end + half &&
+				end + half <= j->survey.guest_last_issue,
+			span->opcode);
+}
+
+/* Spans before the lower of both marks cannot be preceded by one that is still to come. */
+static int advance(struct joiner *j)
+{
+	uint64_t guest = tide_mark(&j->survey.guest, &j->guest);
+	uint64_t host = tide_mark(&j->survey.host, &j->host);
+
+	if (host != UINT64_MAX) {
+		/* Mapping rounds: leave room for it. */
+		host = clock_band_to_guest(&j->result->band, host);
+		host = host > 2 ? host - 2 : 0;
+	}
+	return span_order_advance(j->order, min_u64(guest, host));
+}
+
+static int join_pair(void *ctx, const struct guest_request_event *g, const struct host_half *h)
+{
+	struct joiner *j = ctx;
+	struct span span;
+	int err;
+
+	if (g && h) {
+		span_from_both(&span, g, h, &j->result->band);
+		j->result->joined++;
+		j->result->skewed += !!(span.flags & SPAN_SKEWED);
+	} else if (g) {
+		span_from_guest(&span, g);
+		note_guest_alone(j, g);
+	} else {
+		span_from_host(&span, h);
+		span.conn = j->result->conn;
+		span.t_issue_ns = clock_band_to_guest(&j->result->band, span.t_issue_ns);
+		note_host_alone(j, &span);
+	}
+	if (g)
+		tide_add(&j->guest, span.t_issue_ns);
+	if (h)
+		tide_add(&j->host, h->t_visible_ns);
+	err = span_order_add(j->order, &span);
+	return err ? err : advance(j);
+}
+
+static int join_op(void *ctx, const struct guest_op_event *event)
+{
+	struct joiner *j = ctx;
+	struct op_record op;
+
+	op_from_event(&op, event);
+	j->result->ops++;
+	return j->sink->op(j->ctx, &op);
+}
+
+static void sum_losses(struct joiner *j)
+{
+	struct join_result *r = j->result;
+
+	memcpy(r->guest_losses, vft_reader_losses(j->in.guest), sizeof(r->guest_losses));
+	memcpy(r->host_losses, vft_reader_losses(j->in.host), sizeof(r->host_losses));
+	r->guest_interrupted = vft_reader_interrupted(j->in.guest);
+	r->host_interrupted = vft_reader_interrupted(j->in.host);
+	r->assembled = *host_assembler_stats(j->in.assembler);
+	for (int i = 0; i < NR_LOSS_CLASSES; i++)
+		r->losses[i] = r->guest_losses[i] + r->host_losses[i];
+	r->losses[LOSS_UNMATCHED_GUEST] += r->guest.inside;
+	r->losses[LOSS_UNMATCHED_HOST] += r->host.inside;
+	r->losses[LOSS_SKEWED] += r->skewed;
+}
+
+/* Entries of an array of objects that are of this connection. */
+static json_t *only_conn(const json_t *array, uint32_t conn)
+{
+	json_t *kept = json_array(), *entry;
+	size_t i;
+
+	json_array_foreach((json_t *)array, i, entry)
+	{
+		const json_t *value = json_object_get(entry, "conn");
+
+		if (kept && json_is_integer(value) && json_integer_value(value) == conn)
+			json_array_append(kept, entry);
+	}
+	return kept;
+}
+
+/*
+ * The guest's header, with the one mount that was joined and what it negotiated, which the recorder
+ * knows only at its end.
+ */
+static json_t *joined_guest(const struct joiner *j)
+{
+	json_t *guest = json_copy((json_t *)vft_reader_header(j->in.guest));
+
+	if (guest && json_object_get(guest, "mounts"))
+		json_object_set_new(guest, "mounts",
+				    only_conn(json_object_get(guest, "mounts"), j->result->conn));
+	if (guest && json_object_get(j->guest_footer, "connections"))
+		json_object_set_new(guest, "connections",
+				    only_conn(json_object_get(j->guest_footer, "connections"),
+					      j->result->conn));
+	return guest;
+}
+
+static json_t *joined_header(const struct joiner *j)
+{
+	static const char *const from_guest[] = {
+		"start_ns", "start_realtime_ns", "hostname", "kernel", "arch",
+	};
+	const json_t *guest = vft_reader_header(j->in.guest);
+	const json_t *host = vft_reader_header(j->in.host);
+	json_t *header = json_object(), *value;
+
+	for (size_t i = 0; header && i < ARRAY_SIZE(from_guest); i++)
+		if ((value = json_object_get(guest, from_guest[i])))
+			json_object_set(header, from_guest[i], value);
+	if (!header || json_object_set_new(header, "guest", joined_guest(j)) ||
+	    json_object_set_new(header, "host", json_copy((json_t *)host)) ||
+	    json_object_set_new(header, "connection", json_integer(j->result->conn)) ||
+	    json_object_set_new(header, "clock", clock_band_json(&j->result->band))) {
+		json_decref(header);
+		return NULL;
+	}
+	return header;
+}
+
+static int begin_sink(struct joiner *j)
+{
+	json_t *header = joined_header(j);
+	int err = header ? j->sink->begin(j->ctx, header) : -ENOMEM;
+
+	json_decref(header);
+	return err;
+}
+
+static int join_all(struct joiner *j)
+{
+	static const struct pass pass = {
+		.pairing = {.emit = join_pair, .plausible = ring_is_plausible},
+		.begin = begin_sink,
+		.on_op = join_op,
+	};
+	int err;
+
+	tide_start(&j->guest);
+	tide_start(&j->host);
+	j->order = span_order_new(j->sink->span, j->ctx);
+	if (!j->order)
+		return -ENOMEM;
+	err = run_pass(j, &pass);
+	if (!err)
+		err = span_order_finish(j->order);
+	if (!err)
+		sum_losses(j);
+	join_input_close(&j->in);
+	return err;
+}
+
+int join_files(const struct join_config *config, const struct join_sink *sink, void *ctx,
+	       struct join_result *result)
+{
+	struct joiner j = {.config = config, .sink = sink, .ctx = ctx, .result = result};
+	int err = -ENOMEM;
+
+	*result = (struct join_result){0};
+	j.survey.bounds = malloc(BOUNDS_KEPT * sizeof(*j.survey.bounds));
+	if (j.survey.bounds)
+		err = find_and_fit(&j);
+	if (!err)
+		err = join_all(&j);
+	if (err == -ENOMEM)
+		msg_error("cannot join %s and %s: out of memory", config->guest, config->host);
+	json_decref(j.guest_footer);
+	json_decref(j.host_footer);
+	span_order_free(j.order);
+	free(j.survey.bounds);
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One pass over a guest and a host trace, as two streams of halves. join makes several passes
+ * rather than hold millions of halves in memory.
+ */
+#ifndef VFSCOPE_TRACE_JOIN_INPUT_H
+#define VFSCOPE_TRACE_JOIN_INPUT_H
+
+#include <stdbool.h>
+#include "trace/halves.h"
+#include "trace/vft.h"
+
+struct join_input {
+	struct vft_reader *guest, *host;
+	struct host_assembler *assembler;
+	bool guest_ended, host_ended;
+	bool any_conn; /* else only requests of conn */
+	uint32_t conn;
+	/* Ops of the chosen connection; NULL: not wanted. Not 0 stops with that value. */
+	int (*on_op)(void *ctx, const struct guest_op_event *op);
+	void *on_op_ctx;
+	struct host_half *ready; /* halves that the assembler has emitted */
+	size_t nr_ready, next_ready, ready_size;
+};
+
+/* Opens both and checks their kinds. -errno after a message. */
+int join_input_open(struct join_input *in, const char *guest_path, const char *host_path);
+void join_input_close(struct join_input *in); /* also after a failed open */
+
+/* 1 and a half, 0 at the end, -errno after a message. Valid until the next call for that side. */
+int join_input_guest(struct join_input *in, const struct guest_request_event **half);
+int join_input_host(struct join_input *in, const struct host_half **half);
+
+#endif
