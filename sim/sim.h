@@ -15,7 +15,11 @@
 
 struct sim_sink {
 	void *ctx;
-	/* Each request at its end, each op at its end; either may be NULL. Non-zero stops the run.
+	/*
+	 * Each request at its end, each op at its end; either may be NULL. Non-zero stops the run.
+	 * task is an index into the workload's tasks, or UINT32_MAX for a kernel thread; span->task
+	 * and op->task count from 1. Ops that start in their task's ramp time are not told, its
+	 * requests are: they are in the traced VM, too.
 	 */
 	int (*span)(void *ctx, const struct span *span, uint32_t task);
 	int (*op)(void *ctx, const struct op_record *op, uint32_t task);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Direct I/O: ops on files that the daemon opened with FOPEN_DIRECT_IO, and O_DIRECT on others.
+ *
+ * An op is cut into parts of at most max_pages pages (and max_write bytes). Parts go one after the
+ * other, or all at once as background requests (FUSE_ASYNC_DIO): then the op either waits for them
+ * all or, asynchronous I/O that does not extend the file, goes on without its task.
+ */
+#include "sim/flow.h"
+#include "sim/model.h"
+
+bool file_is_direct(const struct sim *sim, const struct thread *th)
+{
+	return sim->stack->daemon.mode == MODE_DIRECT || th->op.flags & OP_DIRECT;
+}
+
+/*
+ * fuse_direct_IO() or the serial path: the former needs O_DIRECT on a cached file, or asynchronous
+ * I/O (before 6.18 also O_DIRECT) on an FOPEN_DIRECT_IO one.
+ */
+static bool goes_parallel(const struct sim *sim, const struct thread *th)
+{
+	bool o_direct = th->op.flags & OP_DIRECT;
+
+	if (!sim->stack->daemon.async_dio)
+		return false;
+	if (sim->stack->daemon.mode != MODE_DIRECT)
+		return true;
+	return th->spec->async && (o_direct || !sim->rules.async_needs_o_direct);
+}
+
+static struct request *next_part(struct sim *sim, struct thread *th, uint32_t opcode)
+{
+	uint64_t largest = (uint64_t)sim->max_pages * PAGE_BYTES;
+	struct request *req = request_new(sim, opcode, &sim->files[th->op.file]);
+
+	if (!req)
+		return NULL;
+	if (opcode == FUSE_WRITE)
+		largest = min_u64(largest, sim->stack->daemon.max_write_bytes);
+	th->dio.part = min_u64(th->dio.left, largest);
+	req->span.cls = SPAN_DIRECT;
+	request_set_data(req, th->dio.pos, th->dio.part,
+			 (th->dio.part + PAGE_BYTES - 1) / PAGE_BYTES);
+	th->dio.pos += th->dio.part;
+	th->dio.left -= th->dio.part;
+	return req;
+}
+
+/* One part after the other, until one comes back short. */
+static bool serial_parts(struct sim *sim, struct thread *th, uint32_t opcode)
+{
+	FLOW_BEGIN(th->parts.at);
+	while (th->dio.left && !sim->stop) {
+		th->simple.req = next_part(sim, th, opcode);
+		FLOW_CALL(th->parts.at, simple_request(sim, th));
+		if (opcode == FUSE_WRITE)
+			th->simple.reply_bytes = th->dio.part;
+		th->dio.done += th->simple.reply_bytes;
+		if (th->simple.reply_bytes < th->dio.part)
+			break;
+	}
+	FLOW_END(th->parts.at);
+}
+
+/* All parts at once; th->dio.done is known afterwards only if the op waits. */
+static bool parallel_parts(struct sim *sim, struct thread *th, uint32_t opcode)
+{
+	struct aio *aio = th->dio.aio;
+
+	FLOW_BEGIN(th->parts.at);
+	th->dio.aio = aio = aio_new(th, th->dio.blocking);
+	while (th->dio.left && !sim->stop) {
+		struct request *req = next_part(sim, th, opcode);
+
+		th->background.req = req;
+		th->background.force = false;
+		if (req) {
+			req->use = USE_AIO;
+			req->aio = aio;
+			req->may_block = opcode == FUSE_READ;
+			req->span.flags |= SPAN_ASYNC_DIO;
+			aio->parts++;
+		}
+		FLOW_CALL(th->parts.at, simple_background(sim, th));
+	}
+	if (!th->dio.blocking) {
+		th->issued_async = true;
+		FLOW_RETURN(th->parts.at);
+	}
+	if (--aio->parts)
+		FLOW_WAIT(th->parts.at, thread_block(th));
+	FLOW_WAIT(th->parts.at, cpu_wait_turn(sim, th->slot));
+	th->dio.done = aio->bytes;
+	aio_release(th, aio);
+	FLOW_END(th->parts.at);
+}
+
+static void start(struct thread *th)
+{
+	th->dio.pos = th->op.offset_bytes;
+	th->dio.left = th->op.size_bytes;
+	th->dio.done = 0;
+	th->dio.parallel = false;
+	th->dio.blocking = !th->spec->async;
+}
+
+bool direct_read(struct sim *sim, struct thread *th)
+{
+	struct file *file = &sim->files[th->op.file];
+
+	FLOW_BEGIN(th->dio.at);
+	start(th);
+	FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_READ_PREPARE));
+	th->dio.parallel = goes_parallel(sim, th);
+	if (th->dio.parallel && th->dio.pos + th->dio.left > file->size_bytes)
+		th->dio.left = max_u64(file->size_bytes, th->dio.pos) - th->dio.pos;
+	if (!th->dio.left)
+		th->dio.parallel = false;
+	if (th->dio.parallel)
+		FLOW_CALL(th->dio.at, parallel_parts(sim, th, FUSE_READ));
+	else
+		FLOW_CALL(th->dio.at, serial_parts(sim, th, FUSE_READ));
+	if (!th->issued_async)
+		FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_READ_FINISH));
+	th->record.result = th->dio.done;
+	FLOW_END(th->dio.at);
+}
+
+/* fuse_write_update_attr(): sizes grow, attributes must be asked for again. */
+static void written(struct sim *sim, struct file *file, uint64_t end)
+{
+	file->size_bytes = max_u64(file->size_bytes, end);
+	if (sim->stack->daemon.mode == MODE_WRITEBACK) {
+		file->times_dirty = true;
+		return;
+	}
+	file->attr_stale = true;
+	file->host_newer = true;
+}
+
+bool direct_write(struct sim *sim, struct thread *th)
+{
+	struct file *file = &sim->files[th->op.file];
+
+	FLOW_BEGIN(th->dio.at);
+	start(th);
+	FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_WRITE_PREPARE));
+	FLOW_WAIT(th->dio.at, inode_lock(th, file));
+	if (sim->stack->daemon.mode != MODE_DIRECT)
+		FLOW_CALL(th->dio.at, file_remove_privs(sim, th, file));
+	th->dio.parallel = goes_parallel(sim, th);
+	/* A file cannot be extended asynchronously. */
+	th->dio.blocking |= th->dio.pos + th->dio.left > file->size_bytes;
+	if (th->dio.parallel)
+		FLOW_CALL(th->dio.at, parallel_parts(sim, th, FUSE_WRITE));
+	else
+		FLOW_CALL(th->dio.at, serial_parts(sim, th, FUSE_WRITE));
+	if (sim->stop)
+		FLOW_RETURN(th->dio.at);
+	written(sim, file, th->op.offset_bytes + th->op.size_bytes);
+	inode_unlock(sim, file);
+	if (!th->issued_async)
+		FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_WRITE_FINISH));
+	th->record.result = th->op.size_bytes;
+	FLOW_END(th->dio.at);
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Ops and steps around the data: open, close, fsync, attributes, privileges and the inode lock.
+ *
+ * Files lie in the root of the mount. The path walk checks the root's attributes (virtio-fs always
+ * mounts with default_permissions), then the name's entry, each within its timeout.
+ */
+#include "sim/flow.h"
+#include "sim/model.h"
+
+bool inode_lock(struct thread *th, struct file *file)
+{
+	struct inode_lock *lock = &file->lock;
+
+	if (!lock->held) {
+		lock->held = true;
+		return false;
+	}
+	th->wait_next = NULL;
+	if (lock->last)
+		lock->last->wait_next = th;
+	else
+		lock->first = th;
+	lock->last = th;
+	return thread_block(th);
+}
+
+/* The lock passes to whoever waits longest, who needs a wake-up to go on. */
+void inode_unlock(struct sim *sim, struct file *file)
+{
+	struct inode_lock *lock = &file->lock;
+	struct thread *th = lock->first;
+
+	if (!th) {
+		lock->held = false;
+		return;
+	}
+	lock->first = th->wait_next;
+	if (!lock->first)
+		lock->last = NULL;
+	thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
+}
+
+static bool send_simple(struct sim *sim, struct thread *th, uint32_t opcode,
+			const struct file *file)
+{
+	if (!th->simple.at)
+		th->simple.req = request_new(sim, opcode, file);
+	return simple_request(sim, th);
+}
+
+static uint64_t until(const struct sim *sim, uint64_t timeout_ns)
+{
+	return timeout_ns > UINT64_MAX - sim->now_ns ? UINT64_MAX : sim->now_ns + timeout_ns;
+}
+
+/* What a reply with attributes tells: pages older than the host's file are dropped. */
+static void take_attributes(struct sim *sim, struct file *file)
+{
+	file->attr_until_ns = until(sim, sim->stack->daemon.attr_timeout_ns);
+	file->attr_stale = false;
+	if (file->host_newer && sim->stack->daemon.mode == MODE_WRITETHROUGH)
+		page_cache_drop(sim, file);
+	file->host_newer = false;
+}
+
+bool file_update_attr(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!th->simple.at && !file->attr_stale && sim->now_ns < file->attr_until_ns)
+		return true;
+	if (!send_simple(sim, th, FUSE_GETATTR, file))
+		return false;
+	take_attributes(sim, file);
+	return true;
+}
+
+/* security.capability is asked for before each write until the daemon answers ENOSYS. */
+bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!th->simple.at && sim->no_getxattr)
+		return true;
+	if (!send_simple(sim, th, FUSE_GETXATTR, file))
+		return false;
+	if (!sim->stack->daemon.xattr)
+		sim->no_getxattr = true;
+	return true;
+}
+
+static bool update_root_attr(struct sim *sim, struct thread *th)
+{
+	if (!th->simple.at && !sim->root_attr_stale && sim->now_ns < sim->root_attr_until_ns)
+		return true;
+	if (!send_simple(sim, th, FUSE_GETATTR, NULL))
+		return false;
+	sim->root_attr_stale = false;
+	sim->root_attr_until_ns = until(sim, sim->stack->daemon.attr_timeout_ns);
+	return true;
+}
+
+static void looked_up(struct sim *sim, struct file *file)
+{
+	file->entry_until_ns = until(sim, sim->stack->daemon.entry_timeout_ns);
+	take_attributes(sim, file);
+}
+
+/*
+ * O_CREAT of a name that is not there: a negative entry is always looked up again. With a timeout
+ * of zero the root's attributes are checked once more for the write permission, and the new file's
+ * after CREATE.
+ */
+static bool create(struct sim *sim, struct thread *th, struct file *file)
+{
+	FLOW_BEGIN(th->create.at);
+	if (!sim->stack->daemon.attr_timeout_ns)
+		FLOW_CALL(th->create.at, update_root_attr(sim, th));
+	FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_LOOKUP, NULL));
+	FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_CREATE, NULL));
+	file->exists = true;
+	sim->root_attr_stale |= sim->rules.dir_change_drops_attr;
+	looked_up(sim, file);
+	FLOW_CALL(th->create.at, file_update_attr(sim, th, file));
+	FLOW_END(th->create.at);
+}
+
+static bool open_existing(struct sim *sim, struct thread *th, struct file *file)
+{
+	FLOW_BEGIN(th->create.at);
+	if (sim->now_ns >= file->entry_until_ns) {
+		FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_LOOKUP, NULL));
+		looked_up(sim, file);
+	}
+	FLOW_CALL(th->create.at, file_update_attr(sim, th, file));
+	FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_OPEN, file));
+	FLOW_END(th->create.at);
+}
+
+bool file_open(struct sim *sim, struct thread *th)
+{
+	struct file *file = &sim->files[th->op.file];
+
+	FLOW_BEGIN(th->meta.at);
+	FLOW_CALL(th->meta.at, update_root_attr(sim, th));
+	th->meta.creates = !file->exists;
+	if (th->meta.creates)
+		FLOW_CALL(th->meta.at, create(sim, th, file));
+	else
+		FLOW_CALL(th->meta.at, open_existing(sim, th, file));
+	if (sim->stop)
+		FLOW_RETURN(th->meta.at);
+	/* Without FOPEN_KEEP_CACHE: invalidate_inode_pages2(), which writes dirty pages first. */
+	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
+	page_cache_drop(sim, file);
+	task_file_opened(sim, th);
+	FLOW_END(th->meta.at);
+}
+
+/* The last name and opener of the inode are gone: it leaves the cache, and is forgotten. */
+static bool evict(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!send_forget(sim, th, file))
+		return false;
+	page_cache_drop(sim, file);
+	file->entry_until_ns = 0;
+	file->attr_until_ns = 0;
+	return true;
+}
+
+static bool release(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!sim->rules.release_async)
+		return send_simple(sim, th, FUSE_RELEASE, file);
+	if (!th->background.at) {
+		th->background.req = request_new(sim, FUSE_RELEASE, file);
+		th->background.force = true;
+	}
+	return simple_background(sim, th);
+}
+
+bool file_close(struct sim *sim, struct thread *th)
+{
+	struct file *file = &sim->files[th->op.file];
+
+	FLOW_BEGIN(th->meta.at);
+	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
+	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_FLUSH, file));
+	FLOW_CALL(th->meta.at, release(sim, th, file));
+	task_file_closed(sim, th);
+	if (!file->nr_open && !sim->stack->daemon.entry_timeout_ns)
+		FLOW_CALL(th->meta.at, evict(sim, th, file));
+	FLOW_END(th->meta.at);
+}
+
+bool file_sync(struct sim *sim, struct thread *th)
+{
+	struct file *file = &sim->files[th->op.file];
+
+	FLOW_BEGIN(th->meta.at);
+	FLOW_WAIT(th->meta.at, inode_lock(th, file));
+	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
+	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_FSYNC, file));
+	inode_unlock(sim, file);
+	FLOW_END(th->meta.at);
+}

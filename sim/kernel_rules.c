@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Kernel behaviour by version: the one place in the simulator that knows version numbers.
+ *
+ * A rule holds from its first kernel to before its end. Read in the sources of 6.1.192, 6.12.117,
+ * 6.18.15 and 7.2.12 and seen on running guests of those versions; kernels in between follow the
+ * older one where the exact release is not known.
+ */
+#include <stddef.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "sim/kernel_rules.h"
+#include "sim/stack.h"
+
+#define ALWAYS 0
+#define STILL UINT32_MAX
+
+struct rule {
+	size_t offset; /* bool in struct kernel_rules */
+	uint32_t first; /* holds for first <= kernel < end */
+	uint32_t end;
+	const char *fact;
+};
+
+#define RULE(field, from, until, text)                                                             \
+	{                                                                                          \
+		.offset = offsetof(struct kernel_rules, field), .first = from, .end = until,       \
+		.fact = text                                                                       \
+	}
+
+static const struct rule rules_by_version[] = {
+	RULE(ring_full_timer, ALWAYS, KERNEL(6, 12),
+	     "virtio_fs_enqueue_req: -ENOSPC queues schedule_delayed_work(msecs_to_jiffies(1)); "
+	     "6.12 lets done_work schedule the dispatch instead"),
+	RULE(queue_by_cpu, KERNEL(6, 12), STILL,
+	     "virtio_fs_send_req: queue = mq_map[raw_smp_processor_id()]; before, VQ_REQUEST"),
+	RULE(async_needs_o_direct, ALWAYS, KERNEL(6, 18),
+	     "fuse_direct_read_iter, fuse_direct_write_iter: IOCB_DIRECT asked for until 6.18"),
+	RULE(release_async, KERNEL(6, 18), KERNEL(7, 1),
+	     "6.18.15 sends RELEASE in the background (FR_BACKGROUND seen); 6.1, 6.12, 7.1, 7.2 "
+	     "wait for it (auto_submounts)"),
+	RULE(rewrite_waits_for_writeback, ALWAYS, KERNEL(6, 18),
+	     "fuse_write_begin calls fuse_wait_on_page_writeback; 6.18 writes through iomap and "
+	     "fuse sets no stable pages"),
+	RULE(dirty_share_starts_at_zero, ALWAYS, KERNEL(6, 13),
+	     "wb_calc_thresh floors an idle bdi's share at (thresh - dirty) / 100 from 6.13"),
+	RULE(dir_change_drops_attr, ALWAYS, KERNEL(7, 2),
+	     "fuse_dir_changed invalidates all attributes; 7.2 masks with FUSE_STATX_MODDIR"),
+};
+
+void kernel_rules_get(uint32_t kernel, struct kernel_rules *rules)
+{
+	memset(rules, 0, sizeof(*rules));
+	for (size_t i = 0; i < ARRAY_SIZE(rules_by_version); i++) {
+		const struct rule *rule = &rules_by_version[i];
+
+		if (kernel >= rule->first && kernel < rule->end)
+			*(bool *)((char *)rules + rule->offset) = true;
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What guest kernels do differently, as data: the model asks these rules, never the version.
+ */
+#ifndef VFSCOPE_SIM_KERNEL_RULES_H
+#define VFSCOPE_SIM_KERNEL_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kernel_rules {
+	/* A request that found the ring full is tried again after 1 jiffy, not at a completion. */
+	bool ring_full_timer;
+	/* Requests go to the queue mapped to the CPU; else all go to the first request queue. */
+	bool queue_by_cpu;
+	/* On FOPEN_DIRECT_IO files asynchronous I/O needs O_DIRECT to be asynchronous. */
+	bool async_needs_o_direct;
+	/* RELEASE is a background request. */
+	bool release_async;
+	/* A page under writeback was copied: rewriting it waits for the copy's WRITE. */
+	bool rewrite_waits_for_writeback;
+	/* The device's share of the dirty limit starts at zero and grows with its writeback. */
+	bool dirty_share_starts_at_zero;
+	/* Each create or unlink makes the directory's attributes stale. */
+	bool dir_change_drops_attr;
+};
+
+/* The rules of KERNEL(major, minor): each names its fact in kernel_rules.c. */
+void kernel_rules_get(uint32_t kernel, struct kernel_rules *rules);
+
+#endif

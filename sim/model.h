@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state of a running simulation, shared by the files of sim/ and by nobody else.
+ *
+ * Everything that acts has a runner, its slot in the event queue: guest threads (tasks and
+ * kworkers), interrupt lines, daemon threads and pool workers. Runners of one kind are numbered
+ * from that kind's first slot.
+ */
+#ifndef VFSCOPE_SIM_MODEL_H
+#define VFSCOPE_SIM_MODEL_H
+
+#include "lib/compiler.h"
+#include "lib/rng.h"
+#include "sim/event_queue.h"
+#include "sim/kernel_rules.h"
+#include "sim/sim.h"
+
+#define PAGE_BYTES 4096u
+#define ROOT_NODEID 1u
+#define HIPRIO_QUEUE 0u
+
+enum runner_kind {
+	RUN_TASK, /* guest: application thread */
+	RUN_DONE_WORK, /* guest: completion kworker of a queue */
+	RUN_DISPATCH_WORK, /* guest: kworker that retries what found the ring full */
+	RUN_FLUSHER, /* guest: writeback kworker */
+	RUN_IRQ, /* a queue's interrupt on its way */
+	RUN_DAEMON, /* host: daemon thread that waits for kicks */
+	RUN_WORKER, /* host: pool worker */
+	NR_RUNNER_KINDS
+};
+
+struct runner {
+	enum runner_kind kind;
+	bool on_guest; /* its bursts need a guest CPU first */
+	bool on_cpu; /* its pending event is the end of a burst */
+	uint32_t index; /* within its kind */
+	uint32_t next; /* slot behind it in a CPU's queue */
+	uint64_t burst_ns;
+};
+
+struct cpu_pool {
+	uint32_t nr; /* 0: never short */
+	uint32_t busy;
+	uint32_t first; /* slots waiting, FIFO; EVENTQ_NONE */
+	uint32_t last;
+};
+
+struct thread;
+struct file;
+struct aio;
+
+/* Who takes a request's end, besides a waiting thread. */
+enum request_use {
+	USE_NONE,
+	USE_PAGES_READ, /* fills pages first_page .. + nr_pages of file */
+	USE_PAGES_WRITTEN, /* ends their writeback */
+	USE_AIO, /* part of a direct op whose parts go in parallel */
+};
+
+struct request {
+	struct request *next; /* in whichever list it is */
+	struct thread *waiter; /* synchronous: who sleeps on it */
+	struct file *file;
+	struct aio *aio;
+	enum request_use use;
+	bool ended;
+	bool may_block; /* completed by a second work item */
+	uint32_t queue;
+	uint32_t ring_slots;
+	uint64_t first_page;
+	uint32_t nr_pages;
+	struct thread *page_waiters; /* threads that wait for its pages */
+	uint64_t t_left_ns; /* left the background queue */
+	uint64_t t_added_ns; /* attempt that succeeded began */
+	uint64_t t_visible_ns;
+	uint64_t t_taken_ns;
+	uint64_t t_started_ns;
+	uint64_t t_used_ns;
+	uint64_t t_irq_ns;
+	uint64_t t_work_ns;
+	uint64_t t_turn_ns;
+	uint64_t t_end_ns;
+	struct span span;
+};
+
+struct request_list {
+	struct request *first;
+	struct request *last;
+};
+
+struct virtqueue {
+	uint32_t index;
+	uint32_t nr_free;
+	uint32_t in_flight;
+	struct request_list avail; /* visible, not yet popped by the daemon */
+	struct request_list used; /* published, not yet collected by the guest */
+	struct request_list retry; /* found the ring full */
+	uint64_t avail_idx; /* entries ever made visible; the ring's index without its wrap */
+	uint64_t avail_event; /* kick when entry number avail_event becomes visible */
+	bool no_notify; /* without EVENT_IDX: the daemon asked for no kicks */
+	bool call_armed; /* the next publication interrupts the guest */
+	bool irq_again; /* interrupt came while the completion work ran */
+	uint64_t t_irq_ns;
+	uint32_t daemon; /* index of the daemon thread that serves it */
+	bool kick_pending; /* the thread has not read the kick yet */
+	uint64_t kick_order;
+};
+
+/* A daemon thread that waits for kicks on one queue or, Rust, on both; with its pool. */
+struct daemon_thread {
+	uint32_t slot;
+	bool awake;
+	struct rng rng;
+	struct virtqueue *queue; /* whose batch it serves */
+	struct request_list batch; /* popped, served in turn (no pool) */
+	struct request *serving;
+	struct request_list backlog; /* popped, no idle worker (pool) */
+	uint32_t first_worker;
+	uint32_t nr_workers;
+	uint32_t idle_worker; /* index of the first idle worker, or EVENTQ_NONE */
+};
+
+struct worker {
+	uint32_t slot;
+	uint32_t next_idle;
+	struct daemon_thread *daemon;
+	struct request *serving; /* NULL: idle */
+	bool started; /* its pending event is the end of the service, not of the hand-off */
+	struct rng rng;
+};
+
+/* An asynchronous op in flight, or the parts of a synchronous one that go in parallel. */
+struct aio {
+	struct aio *next;
+	struct thread *task;
+	struct op_record op;
+	uint32_t parts; /* requests not ended, plus one while it is being submitted */
+	bool blocking; /* its task waits for it inside the op */
+	uint64_t bytes;
+};
+
+struct inode_lock {
+	bool held;
+	struct thread *first; /* FIFO */
+	struct thread *last;
+};
+
+/* Read-ahead state of an open file: struct file_ra_state of the kernel. */
+struct read_ahead {
+	uint64_t start;
+	uint32_t size;
+	uint32_t async_size;
+	uint32_t max_pages;
+	uint64_t prev_pos;
+	bool random;
+};
+
+struct page_chunk;
+
+struct file {
+	uint32_t index;
+	uint64_t nodeid;
+	bool exists;
+	uint32_t nr_open;
+	uint64_t size_bytes; /* i_size in the guest */
+	uint64_t host_size_bytes;
+	uint64_t entry_until_ns; /* 0: never looked up */
+	uint64_t attr_until_ns;
+	bool attr_stale; /* size or times invalid: GETATTR at next need */
+	bool host_newer; /* host mtime moved on: GETATTR's reply drops cached pages */
+	bool times_dirty; /* writeback: SETATTR due */
+	uint64_t mtime_tick; /* writeback: timer tick of the last local mtime */
+	struct inode_lock lock;
+	/* Page cache: chunks of page slots by index, NULL where never cached. */
+	struct page_chunk **chunks;
+	uint64_t nr_chunks;
+	uint64_t nr_dirty;
+	uint64_t nr_writeback;
+	uint64_t dirtied_when_ns;
+	struct thread *writeback_waiters;
+};
+
+struct open_file {
+	bool is_open;
+	struct read_ahead ra;
+};
+
+/* Flow positions and what survives waits. One member per flow function, named after it. */
+struct thread {
+	uint32_t slot;
+	uint32_t index;
+	struct rng rng;
+	bool blocked;
+	struct thread *wait_next;
+
+	/* the request being sent or waited for, the aio being built */
+	struct {
+		int at;
+		struct request *req;
+		uint32_t reply_bytes;
+	} simple;
+	struct {
+		int at;
+		struct request *req;
+		bool force;
+	} background;
+	struct {
+		int at;
+		bool background; /* the request that just ended was one */
+	} flush;
+	struct {
+		int at;
+		struct request *req;
+		bool is_full; /* the last try found the ring full */
+		uint64_t doorbell_ns;
+	} send;
+	/* tasks */
+	const struct workload_task *spec;
+	struct open_file **files;
+	struct {
+		int at;
+		uint64_t t_started_ns;
+		uint64_t t_prev_end_ns;
+		bool have_op;
+		bool waits_for_aio; /* in io_getevents() */
+		bool pauses; /* between ops: what ends meanwhile is taken at once */
+	} task;
+	struct workload_op op;
+	struct op_record record;
+	bool issued_async; /* the op went on without its task */
+	struct {
+		int at;
+		uint64_t pos;
+		uint64_t left;
+		uint64_t done;
+		uint32_t part;
+		struct aio *aio;
+		bool parallel; /* all parts at once, as background requests */
+		bool blocking; /* the task waits for them */
+	} dio;
+	struct {
+		int at;
+	} parts;
+	struct {
+		int at;
+		struct file *file;
+		uint64_t page;
+		uint64_t end;
+		uint64_t scan;
+		uint64_t pages_seen;
+		uint32_t requests_before;
+		uint32_t count;
+	} io;
+	struct {
+		int at;
+		bool creates;
+	} meta;
+	struct {
+		int at;
+	} create;
+	struct {
+		int at;
+		struct aio *aio;
+	} reap;
+	struct {
+		int at;
+		uint64_t start;
+		uint32_t nr;
+		uint32_t lookahead;
+		uint32_t i;
+		uint32_t batch;
+		uint64_t batch_start;
+	} ra;
+	struct {
+		int at;
+		struct file *file;
+		uint64_t next;
+		uint64_t written;
+		uint64_t limit;
+		bool sync;
+	} wb;
+	uint32_t nr_dirtied;
+	struct {
+		int at;
+		uint32_t next_file;
+		uint64_t next_wakeup_ns;
+	} flusher;
+	uint32_t aio_in_flight;
+	struct aio *aio_pool;
+	struct aio *aio_free; /* of the pool, not in use */
+	struct aio *reap_first; /* ended, not yet seen by the task */
+	struct aio *reap_last;
+
+	/* kworkers */
+	struct {
+		int at;
+		struct request_list inline_list;
+		struct request_list deferred;
+		struct request *req;
+		bool again;
+	} work;
+};
+
+struct page_cache;
+
+/* A cost or service distribution, with constants drawn without a call. */
+struct sampler {
+	const struct dist *dist;
+	bool is_const;
+	uint64_t constant_ns;
+};
+
+struct service_sampler {
+	struct sampler cpu;
+	struct sampler host_io;
+	double cpu_ns_per_byte;
+	double host_io_ns_per_byte;
+};
+
+struct sim {
+	struct eventq events;
+	uint64_t now_ns;
+	int stop; /* what a sink or stream returned, or -ENOMEM; -ECANCELED: a limit was reached */
+	const struct stack *stack;
+	struct workload *workload;
+	const struct sim_options *options;
+	const struct sim_sink *sink;
+	struct sim_stats stats;
+	struct kernel_rules rules;
+	struct sampler cost[NR_COSTS];
+	struct service_sampler service[FUSE_OPCODE_LIMIT];
+
+	struct runner *runners;
+	uint32_t nr_runners;
+	uint32_t first_slot[NR_RUNNER_KINDS];
+	struct cpu_pool guest_cpus;
+	struct cpu_pool host_cpus;
+
+	struct thread *threads; /* tasks, then completion and dispatch kworkers, the flusher */
+	uint32_t nr_threads;
+	uint32_t nr_tasks;
+	struct thread *done_work; /* one per queue */
+	struct thread *dispatch_work;
+	struct thread *flusher;
+	uint32_t group;
+	uint32_t tasks_left_in_group;
+	uint32_t tasks_left;
+
+	struct file *files;
+	uint32_t nr_files;
+	uint64_t root_attr_until_ns;
+	bool root_attr_stale;
+	struct page_cache *cache;
+
+	/* fuse_conn */
+	uint64_t unique;
+	uint64_t next_op_id;
+	uint32_t max_pages;
+	uint32_t num_background;
+	uint32_t active_background;
+	uint32_t congestion_threshold;
+	bool background_blocked;
+	struct request_list background_queue;
+	struct thread *blocked_first;
+	struct thread *blocked_last;
+	bool no_getxattr;
+
+	struct virtqueue *queues;
+	uint32_t nr_queues;
+	uint64_t kicks_sent;
+	uint64_t jiffy_ns;
+	uint64_t jiffy_phase_ns;
+
+	struct daemon_thread *daemons;
+	uint32_t nr_daemons;
+	struct worker *workers;
+	uint32_t nr_workers;
+
+	struct request *free_requests;
+	uint32_t nr_requests_alive;
+	struct request_chunk *request_chunks;
+};
+
+static inline uint64_t sampler_draw(const struct sampler *s, struct rng *rng)
+{
+	return s->is_const ? s->constant_ns : dist_sample(s->dist, rng);
+}
+
+static inline uint64_t sim_cost(struct sim *sim, struct rng *rng, enum cost cost)
+{
+	return sampler_draw(&sim->cost[cost], rng);
+}
+
+static inline void list_append(struct request_list *list, struct request *req)
+{
+	req->next = NULL;
+	if (list->last)
+		list->last->next = req;
+	else
+		list->first = req;
+	list->last = req;
+}
+
+static inline struct request *list_take(struct request_list *list)
+{
+	struct request *req = list->first;
+
+	if (!req)
+		return NULL;
+	list->first = req->next;
+	if (!list->first)
+		list->last = NULL;
+	return req;
+}
+
+/* cpu.c: every function that returns bool says whether the caller must now wait. */
+bool cpu_burst(struct sim *sim, uint32_t slot, uint64_t ns);
+void cpu_release(struct sim *sim, struct runner *runner);
+/* Wait for a CPU to be free, as a thread that became runnable does. */
+bool cpu_wait_turn(struct sim *sim, uint32_t slot);
+
+static inline bool thread_spend(struct sim *sim, struct thread *th, uint64_t ns)
+{
+	return ns && cpu_burst(sim, th->slot, ns);
+}
+
+static inline bool thread_spend_cost(struct sim *sim, struct thread *th, enum cost cost)
+{
+	return thread_spend(sim, th, sim_cost(sim, &th->rng, cost));
+}
+
+static inline bool thread_block(struct thread *th)
+{
+	th->blocked = true;
+	return true;
+}
+
+static inline bool thread_sleep_until(struct sim *sim, struct thread *th, uint64_t time_ns)
+{
+	if (time_ns <= sim->now_ns)
+		return false;
+	eventq_arm(&sim->events, th->slot, time_ns);
+	return true;
+}
+
+static inline void thread_wake_after(struct sim *sim, struct thread *th, uint64_t delay_ns)
+{
+	th->blocked = false;
+	eventq_arm(&sim->events, th->slot, sim->now_ns + delay_ns);
+}
+
+/* request.c */
+struct request *request_new(struct sim *sim, uint32_t opcode, const struct file *file);
+void request_free(struct sim *sim, struct request *req);
+void requests_release(struct sim *sim);
+/* READ or WRITE: sizes and descriptors for nr_pages pages. */
+void request_set_data(struct request *req, uint64_t offset, uint32_t size, uint32_t nr_pages);
+/* The span of a request whose end and wake-up are known, to the sink. */
+void request_report(struct sim *sim, struct request *req, uint64_t wakeup_ns);
+
+/* virtqueue.c; flows marked FLOW are called through FLOW_CALL */
+void virtqueues_init(struct sim *sim);
+/* Put req into the ring. -ENOSPC, or 0 with *kick. */
+int virtqueue_add(struct sim *sim, struct request *req, bool *kick);
+bool send_request(struct sim *sim, struct thread *th); /* FLOW: th->send.req */
+void virtqueue_kick(struct sim *sim, struct virtqueue *vq);
+void virtqueue_publish(struct sim *sim, struct request *req);
+void virtqueue_irq(struct sim *sim, struct virtqueue *vq);
+void done_work_run(struct sim *sim, struct thread *th);
+void dispatch_work_run(struct sim *sim, struct thread *th);
+
+/* fuse_client.c: FLOWs */
+bool simple_request(struct sim *sim, struct thread *th); /* th->simple.req; frees it */
+bool simple_background(struct sim *sim, struct thread *th); /* th->background.req, .force */
+bool flush_background(struct sim *sim, struct thread *th);
+void request_end(struct sim *sim, struct request *req);
+bool send_forget(struct sim *sim, struct thread *th, const struct file *file);
+
+/* daemon.c */
+void daemon_init(struct sim *sim);
+void daemon_kicked(struct sim *sim, struct virtqueue *vq);
+void daemon_thread_run(struct sim *sim, struct daemon_thread *d);
+void worker_run(struct sim *sim, struct worker *w);
+
+/* task.c */
+int tasks_init(struct sim *sim);
+void tasks_release(struct sim *sim);
+void tasks_start_group(struct sim *sim);
+void task_run(struct sim *sim, struct thread *th);
+struct open_file *task_open_file(struct sim *sim, struct thread *th);
+void task_file_opened(struct sim *sim, struct thread *th);
+void task_file_closed(struct sim *sim, struct thread *th);
+struct aio *aio_new(struct thread *th, bool blocking);
+void aio_release(struct thread *th, struct aio *aio);
+void aio_put_part(struct sim *sim, struct aio *aio, uint32_t bytes);
+
+/* direct_io.c, file_ops.c: FLOWs; the op is th->op */
+bool file_is_direct(const struct sim *sim, const struct thread *th);
+bool direct_read(struct sim *sim, struct thread *th);
+bool direct_write(struct sim *sim, struct thread *th);
+bool file_open(struct sim *sim, struct thread *th);
+bool file_close(struct sim *sim, struct thread *th);
+bool file_sync(struct sim *sim, struct thread *th);
+bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file);
+/* GETATTR if the attributes are too old or known to be wrong. */
+bool file_update_attr(struct sim *sim, struct thread *th, struct file *file);
+/* Not FLOWs: inode_lock() says whether the caller must wait to get it. */
+bool inode_lock(struct thread *th, struct file *file);
+void inode_unlock(struct sim *sim, struct file *file);
+
+/* page_cache.c, read_ahead.c, cached_io.c, writeback.c */
+enum writeback_how {
+	WRITEBACK_START, /* WB_SYNC_NONE: send what is dirty */
+	WRITEBACK_SYNC, /* WB_SYNC_ALL: and wait for it */
+};
+
+int page_cache_init(struct sim *sim);
+void page_cache_release(struct sim *sim);
+void page_cache_drop(struct sim *sim, struct file *file);
+void read_ahead_init(struct sim *sim, struct read_ahead *ra, uint32_t open_flags);
+bool cached_read(struct sim *sim, struct thread *th);
+bool cached_write(struct sim *sim, struct thread *th);
+void flusher_run(struct sim *sim, struct thread *th);
+bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how);
+
+#endif

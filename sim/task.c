@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Tasks: application threads that draw ops from their streams, one after the other or, for
+ * asynchronous engines, up to iodepth at once.
+ *
+ * An asynchronous task submits until iodepth ops are in flight, then waits for one to end and takes
+ * all that have ended, as io_getevents() with a minimum of one. While it pauses between ops
+ * (think time, an open-loop start time) what ends is taken at once.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "sim/flow.h"
+#include "sim/model.h"
+
+int tasks_init(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->nr_tasks; i++) {
+		struct thread *th = &sim->threads[i];
+		uint32_t depth;
+
+		th->spec = &sim->workload->tasks[i];
+		depth = th->spec->iodepth ? th->spec->iodepth : 1;
+		th->aio_pool = calloc(depth + 1, sizeof(*th->aio_pool));
+		th->files = calloc(sim->nr_files ? sim->nr_files : 1, sizeof(*th->files));
+		if (!th->aio_pool || !th->files)
+			return -ENOMEM;
+		for (uint32_t a = 0; a <= depth; a++)
+			aio_release(th, &th->aio_pool[a]);
+		th->blocked = true;
+	}
+	return 0;
+}
+
+void tasks_release(struct sim *sim)
+{
+	for (uint32_t i = 0; sim->threads && i < sim->nr_tasks; i++) {
+		struct thread *th = &sim->threads[i];
+
+		for (uint32_t f = 0; th->files && f < sim->nr_files; f++)
+			free(th->files[f]);
+		free(th->files);
+		free(th->aio_pool);
+	}
+}
+
+void tasks_start_group(struct sim *sim)
+{
+	while (!sim->tasks_left_in_group && sim->tasks_left) {
+		for (uint32_t i = 0; i < sim->nr_tasks; i++) {
+			if (sim->workload->tasks[i].group != sim->group)
+				continue;
+			sim->tasks_left_in_group++;
+			thread_wake_after(sim, &sim->threads[i], 0);
+		}
+		sim->group++;
+	}
+}
+
+/* The task's state of a file, made at its first use; NULL with sim->stop set when out of memory. */
+struct open_file *task_open_file(struct sim *sim, struct thread *th)
+{
+	struct open_file **open = &th->files[th->op.file];
+
+	if (!*open) {
+		*open = calloc(1, sizeof(**open));
+		if (!*open) {
+			sim->stop = -ENOMEM;
+			return NULL;
+		}
+		read_ahead_init(sim, &(*open)->ra, 0);
+	}
+	return *open;
+}
+
+void task_file_opened(struct sim *sim, struct thread *th)
+{
+	struct open_file *open = task_open_file(sim, th);
+
+	if (!open)
+		return;
+	read_ahead_init(sim, &open->ra, th->op.flags);
+	if (!open->is_open)
+		sim->files[th->op.file].nr_open++;
+	open->is_open = true;
+}
+
+void task_file_closed(struct sim *sim, struct thread *th)
+{
+	struct open_file *open = task_open_file(sim, th);
+
+	if (!open || !open->is_open)
+		return;
+	open->is_open = false;
+	sim->files[th->op.file].nr_open--;
+}
+
+struct aio *aio_new(struct thread *th, bool blocking)
+{
+	struct aio *aio = th->aio_free;
+
+	th->aio_free = aio->next;
+	*aio = (struct aio){.task = th, .parts = 1, .blocking = blocking};
+	return aio;
+}
+
+void aio_release(struct thread *th, struct aio *aio)
+{
+	aio->next = th->aio_free;
+	th->aio_free = aio;
+}
+
+static void report_op(struct sim *sim, struct thread *th, struct op_record *op)
+{
+	op->t_end_ns = sim->now_ns;
+	sim->stats.ops++;
+	if (!sim->sink->op || sim->stop)
+		return;
+	if (op->t_start_ns - th->task.t_started_ns < th->spec->ramp_ns)
+		return;
+	sim->stop = sim->sink->op(sim->sink->ctx, op, th->index);
+}
+
+static void reap(struct sim *sim, struct thread *th, struct aio *aio)
+{
+	report_op(sim, th, &aio->op);
+	th->aio_in_flight--;
+	aio_release(th, aio);
+}
+
+/* A part ended (with bytes), or its submission did. */
+void aio_put_part(struct sim *sim, struct aio *aio, uint32_t bytes)
+{
+	struct thread *th = aio->task;
+
+	aio->bytes += bytes;
+	if (--aio->parts)
+		return;
+	if (aio->blocking) {
+		thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
+		return;
+	}
+	aio->op.result = aio->bytes;
+	if (th->task.pauses) {
+		reap(sim, th, aio);
+		return;
+	}
+	aio->next = NULL;
+	if (th->reap_last)
+		th->reap_last->next = aio;
+	else
+		th->reap_first = aio;
+	th->reap_last = aio;
+	if (th->task.waits_for_aio && th->blocked)
+		thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
+}
+
+static struct aio *take_ended(struct thread *th)
+{
+	struct aio *aio = th->reap_first;
+
+	if (!aio)
+		return NULL;
+	th->reap_first = aio->next;
+	if (!th->reap_first)
+		th->reap_last = NULL;
+	return aio;
+}
+
+static uint64_t finish_cost(struct sim *sim, struct thread *th, const struct aio *aio)
+{
+	return sim_cost(sim, &th->rng,
+			aio->op.type == OP_READ ? COST_READ_FINISH : COST_WRITE_FINISH);
+}
+
+/* io_getevents(): wait for one if told to, take all that have ended. */
+static bool reap_flow(struct sim *sim, struct thread *th, bool wait)
+{
+	FLOW_BEGIN(th->reap.at);
+	if (wait && !th->reap_first) {
+		th->task.waits_for_aio = true;
+		FLOW_WAIT(th->reap.at, thread_block(th));
+		th->task.waits_for_aio = false;
+		FLOW_WAIT(th->reap.at, cpu_wait_turn(sim, th->slot));
+	}
+	while ((th->reap.aio = take_ended(th))) {
+		FLOW_WAIT(th->reap.at, thread_spend(sim, th, finish_cost(sim, th, th->reap.aio)));
+		reap(sim, th, th->reap.aio);
+	}
+	FLOW_END(th->reap.at);
+}
+
+static bool op_flow(struct sim *sim, struct thread *th)
+{
+	switch (th->op.type) {
+	case OP_READ:
+		return file_is_direct(sim, th) ? direct_read(sim, th) : cached_read(sim, th);
+	case OP_WRITE:
+		return file_is_direct(sim, th) ? direct_write(sim, th) : cached_write(sim, th);
+	case OP_OPEN:
+		return file_open(sim, th);
+	case OP_CLOSE:
+		return file_close(sim, th);
+	case OP_FSYNC:
+	case OP_FDATASYNC:
+		return file_sync(sim, th);
+	default:
+		sim->stop = -ENOTSUP;
+		return true;
+	}
+}
+
+static void begin_op(struct sim *sim, struct thread *th)
+{
+	uint32_t flags = th->op.flags & OP_DIRECT;
+
+	if (sim->stack->daemon.mode == MODE_DIRECT)
+		flags |= OP_FOPEN_DIRECT;
+	th->record = (struct op_record){
+		.t_start_ns = sim->now_ns,
+		.op_id = ++sim->next_op_id,
+		.nodeid = sim->files[th->op.file].nodeid,
+		.offset_bytes = th->op.offset_bytes,
+		.size_bytes = th->op.size_bytes,
+		.task = th->index + 1,
+		.type = th->op.type,
+		.flags = flags,
+	};
+	th->issued_async = false;
+}
+
+static void end_op(struct sim *sim, struct thread *th)
+{
+	if (th->issued_async) {
+		th->record.flags |= OP_ASYNC;
+		th->dio.aio->op = th->record;
+		th->aio_in_flight++;
+		aio_put_part(sim, th->dio.aio, 0);
+	} else {
+		report_op(sim, th, &th->record);
+	}
+	th->task.t_prev_end_ns = sim->now_ns;
+}
+
+/* Draw the next op; when there is none or the stream fails the task is at its end. */
+static void draw_op(struct sim *sim, struct thread *th)
+{
+	struct op_stream *stream = th->spec->stream;
+	int rc = stream->next(stream, sim->now_ns - th->task.t_started_ns, &th->op);
+
+	if (rc < 0)
+		sim->stop = rc;
+	else if (rc == OP_STREAM_OP && th->op.file >= sim->nr_files)
+		sim->stop = -EINVAL;
+	th->task.have_op = rc == OP_STREAM_OP && !sim->stop;
+}
+
+static uint64_t start_time(const struct thread *th)
+{
+	return max_u64(th->task.t_prev_end_ns + th->op.think_ns,
+		       th->op.not_before_ns ? th->task.t_started_ns + th->op.not_before_ns : 0);
+}
+
+static bool task_flow(struct sim *sim, struct thread *th)
+{
+	FLOW_BEGIN(th->task.at);
+	th->task.t_started_ns = sim->now_ns;
+	th->task.t_prev_end_ns = sim->now_ns;
+	while (!sim->stop) {
+		if (th->aio_in_flight && th->aio_in_flight >= th->spec->iodepth) {
+			FLOW_CALL(th->task.at, reap_flow(sim, th, true));
+			continue;
+		}
+		draw_op(sim, th);
+		if (!th->task.have_op) {
+			while (th->aio_in_flight)
+				FLOW_CALL(th->task.at, reap_flow(sim, th, true));
+			break;
+		}
+		if (start_time(th) > sim->now_ns) {
+			FLOW_CALL(th->task.at, reap_flow(sim, th, false));
+			th->task.pauses = true;
+			FLOW_WAIT(th->task.at, thread_sleep_until(sim, th, start_time(th)));
+			th->task.pauses = false;
+		}
+		FLOW_WAIT(th->task.at, thread_spend_cost(sim, th, COST_SYSCALL));
+		begin_op(sim, th);
+		FLOW_CALL(th->task.at, op_flow(sim, th));
+		end_op(sim, th);
+	}
+	sim->tasks_left--;
+	if (!--sim->tasks_left_in_group)
+		tasks_start_group(sim);
+	FLOW_END(th->task.at);
+}
+
+void task_run(struct sim *sim, struct thread *th)
+{
+	task_flow(sim, th);
+}
