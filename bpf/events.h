@@ -97,7 +97,7 @@ struct guest_request_event {
 	__ev_u16 avail_idx_known;
 	__ev_u16 pad16;
 	__ev_u32 end_cpu;
-	__ev_u32 pad;
+	__ev_u32 pad[2];
 };
 
 struct guest_op_event {

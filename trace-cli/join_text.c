@@ -30,6 +30,11 @@ void join_print_counts(FILE *out, const struct join_result *r)
 			r->by_ring);
 	print_unmatched(out, "unmatched", "guest", "host", &r->guest);
 	print_unmatched(out, "", "host", "guest", &r->host);
+	if (r->assembled.missing_chains || r->assembled.missing_used)
+		fprintf(out,
+			"%-9s the host's events have gaps: %" PRIu64 " chains and %" PRIu64
+			" used elements are missing\n",
+			"", r->assembled.missing_chains, r->assembled.missing_used);
 	if (r->not_sent)
 		fprintf(out, "%-9s %" PRIu64 " ended in the guest without having been sent\n", "",
 			r->not_sent);

@@ -185,10 +185,11 @@ static bool is_skewed(const struct guest_request_event *g, const struct host_hal
 {
 	uint64_t half = band->width_ns / 2 + 1;
 	uint64_t visible = clock_band_to_guest(band, max_u64(h->t_visible_ns, h->t_taken_ns));
-	uint64_t io_end = clock_band_to_guest(band, first_known(h->t_io_end_ns, h->t_used_ns));
 
-	return later_by_more(max_u64(c->queued, g->t_add_ns), visible, half) ||
-	       later_by_more(io_end, c->complete, half);
+	if (later_by_more(max_u64(c->queued, g->t_add_ns), visible, half))
+		return true;
+	return h->t_io_end_ns &&
+	       later_by_more(clock_band_to_guest(band, h->t_io_end_ns), c->complete, half);
 }
 
 /* Parts of notify and completion, each within its stage. */

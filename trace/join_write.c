@@ -82,12 +82,29 @@ static json_t *losses_json(const uint64_t *losses)
 
 static json_t *assembled_json(const struct host_assembler_stats *s)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "chains",
-			 (json_int_t)s->chains, "used", (json_int_t)s->used, "without_end",
-			 (json_int_t)s->without_end, "without_start", (json_int_t)s->without_start,
-			 "without_header", (json_int_t)s->without_header, "kicks",
-			 (json_int_t)s->kicks, "calls", (json_int_t)s->calls, "system_calls",
-			 (json_int_t)s->system_calls);
+	const struct {
+		const char *name;
+		uint64_t count;
+	} counts[] = {
+		{"chains", s->chains},
+		{"used", s->used},
+		{"without_end", s->without_end},
+		{"without_start", s->without_start},
+		{"without_header", s->without_header},
+		{"kicks", s->kicks},
+		{"calls", s->calls},
+		{"system_calls", s->system_calls},
+		{"missing_chains", s->missing_chains},
+		{"missing_used", s->missing_used},
+		{"duplicates", s->duplicates},
+		{"unattributed_calls", s->unattributed_calls},
+	};
+	json_t *object = json_object();
+
+	for (size_t i = 0; object && i < ARRAY_SIZE(counts); i++)
+		json_object_set_new(object, counts[i].name,
+				    json_integer((json_int_t)counts[i].count));
+	return object;
 }
 
 json_t *join_result_json(const struct join_result *r)
