@@ -19,8 +19,6 @@ PACKAGES = libbpf libelf jansson libzstd inih zlib
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-# Objects made on the way to another target are kept, or each build would make them again.
-.SECONDARY:
 # The first goal may come before the packages are there: ask pkg-config only when compiling.
 lib_cflags = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 lib_libs = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
@@ -65,6 +63,8 @@ BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
 TOOL_BIN = $(TOOL_SRC:%.c=$(BUILD)/%)
 VFSCOPE = $(BUILD)/vfscope
+# Made on the way to a skeleton, and kept. For all other files this would hide that one is missing.
+.SECONDARY: $(BPF_SRC:%.bpf.c=$(BUILD)/%.bpf.o)
 LAB_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lab/*.c))
 LAB_AGENT = $(BUILD)/lab/lab-agent
 

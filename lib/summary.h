@@ -8,6 +8,7 @@
 #ifndef VFSCOPE_LIB_SUMMARY_H
 #define VFSCOPE_LIB_SUMMARY_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <jansson.h>
 #include "lib/fuse_opcode.h"
@@ -41,6 +42,7 @@ struct op_summary {
  * exactly.
  */
 struct summary {
+	bool simulated; /* set by whoever folds simulated spans: the report then says so */
 	uint64_t first_ns; /* first issue, last end: the time base of rates */
 	uint64_t last_ns;
 	uint64_t nr_spans;

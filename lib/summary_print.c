@@ -83,7 +83,8 @@ static void print_sentence(const struct summary *s, FILE *out)
 {
 	char time[32], rate[32], read[32], written[32];
 
-	fprintf(out, "%" PRIu64 " request%s", s->nr_spans, s->nr_spans == 1 ? "" : "s");
+	fprintf(out, "%" PRIu64 " %srequest%s", s->nr_spans, s->simulated ? "simulated " : "",
+		s->nr_spans == 1 ? "" : "s");
 	if (s->nr_spans) {
 		fprintf(out, " in %s (%s/s), %s read, %s written",
 			format_ns(duration_s(s) * NS_PER_SEC, time, sizeof(time)),
@@ -91,7 +92,8 @@ static void print_sentence(const struct summary *s, FILE *out)
 			format_bytes((double)opcode_bytes(s, FUSE_READ), read, sizeof(read)),
 			format_bytes((double)opcode_bytes(s, FUSE_WRITE), written,
 				     sizeof(written)));
-		print_sides(s, out);
+		if (!s->simulated)
+			print_sides(s, out);
 	}
 	fputs(".\n", out);
 }

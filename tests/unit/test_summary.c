@@ -353,6 +353,12 @@ static void test_report_reads_well(void **state)
 		if (!strstr(text, wanted[i]))
 			fail_msg("no '%s' in:\n%s", wanted[i], text);
 	free(text);
+	/* Simulated requests have no sides from which they could be missing. */
+	s->simulated = true;
+	print_to(s, &text);
+	assert_true(strstr(text, "10007 simulated requests in 500 ms") == text);
+	assert_null(strstr(text, "both sides"));
+	free(text);
 	summary_free(s);
 }
 
