@@ -559,8 +559,11 @@ int calibration_fit(struct calibration *c, struct stack *stack)
 	int err;
 
 	clear_samples(c);
+	if (!c->nr_spans)
+		return -ENODATA;
 	qsort(c->spans, c->nr_spans, sizeof(*c->spans), by_op_and_issue);
-	qsort(c->ops, c->nr_ops, sizeof(*c->ops), by_task_and_start);
+	if (c->nr_ops)
+		qsort(c->ops, c->nr_ops, sizeof(*c->ops), by_task_and_start);
 	for (size_t i = 0; i < c->nr_spans; i++) {
 		/* FORGET has no reply and INIT is the mount's: neither is part of a workload. */
 		if (c->spans[i].cls == SPAN_FORGET || c->spans[i].opcode == FUSE_INIT)

@@ -21,6 +21,8 @@ static const struct command commands[] = {
 	{"join", "put a guest and a host trace together", cmd_join},
 	{"report", "print where the time of each kind of request went", cmd_report},
 	{"calibrate", "make a model out of a joined trace", cmd_calibrate},
+	{"simulate", "predict what a fio job does on a modelled stack", cmd_simulate},
+	{"compare", "one fio job in each mode: predicted, measured, error", cmd_compare},
 	{"export", "print the records of a trace for other programs", cmd_export},
 };
 

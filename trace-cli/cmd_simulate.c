@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vfscope simulate: predict what a fio job does on a modelled stack.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/exit_status.h"
+#include "lib/msg.h"
+#include "lib/option.h"
+#include "lib/units.h"
+#include "models/model_file.h"
+#include "models/predict.h"
+#include "trace-cli/command.h"
+
+enum simulate_format {
+	FORMAT_TEXT,
+	FORMAT_JSON,
+	FORMAT_FIO,
+};
+
+static const char *const formats[] = {
+	[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_FIO] = "fio", NULL};
+/* Index 0 leaves the model's mode; the others are enum io_mode + 1. */
+static const char *const modes[] = {"model", "direct", "writethrough", "writeback", "dax", NULL};
+
+struct simulate_options {
+	const char *job;
+	const char *model;
+	const char *requests;
+	struct string_list set;
+	uint32_t mode;
+	uint32_t format;
+	uint64_t seed;
+};
+
+static const struct command_help help = {
+	.name = "simulate",
+	.summary = "predict what a fio job does on a modelled stack",
+	.text = "JOB.fio is a real fio job file; docs/fio-jobs.md lists what is modelled. Equal\n"
+		"model, job and seed give equal output.",
+};
+
+static const struct option_spec options[] = {
+	OPTION("model", 'm', OPT_STRING, struct simulate_options, model, "NAME|FILE",
+	       "model to run on (default: ideal)"),
+	OPTION("set", 0, OPT_STRINGS, struct simulate_options, set, "SECTION.KEY=VALUE",
+	       "change one setting or cost of the model; may be repeated"),
+	OPTION_CHOICE("mode", 0, struct simulate_options, mode, modes,
+		      "how file data moves (default: as the model says)"),
+	OPTION("seed", 0, OPT_U64, struct simulate_options, seed, "N",
+	       "seed of random offsets and costs (default: 1)"),
+	OPTION_CHOICE("format", 'f', struct simulate_options, format, formats,
+		      "text, json, or fio: the shape of fio's own JSON (default: text)"),
+	OPTION("requests", 0, OPT_STRING, struct simulate_options, requests, "FILE",
+	       "also write every request and op as JSON lines, like vfscope export"),
+	OPTION_POSITIONAL("JOB.fio", OPT_STRING, struct simulate_options, job, true,
+			  "fio job file"),
+	OPTION_END,
+};
+
+static json_t *stats_json(const struct sim_stats *s)
+{
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:I}", "end_ns", (json_int_t)s->end_ns, "events",
+			 (json_int_t)s->events, "requests", (json_int_t)s->requests, "ops",
+			 (json_int_t)s->ops, "kicks", (json_int_t)s->kicks, "kicks_suppressed",
+			 (json_int_t)s->kicks_suppressed, "ring_full", (json_int_t)s->ring_full);
+}
+
+static int print_json(json_t *json)
+{
+	int err = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
+
+	json_decref(json);
+	putchar('\n');
+	if (err)
+		msg_error("cannot print the result: out of memory");
+	return err ? EXIT_CANNOT : EXIT_DONE;
+}
+
+static int print_text(const struct simulate_options *o, const struct stack *stack,
+		      const struct prediction *p)
+{
+	char end[32];
+
+	printf("%s on model '%s', mode %s, seed %" PRIu64 ": %s simulated\n\n", o->job, stack->name,
+	       mode_name(stack->daemon.mode), o->seed,
+	       format_ns(p->stats.end_ns, end, sizeof(end)));
+	fio_results_print(p->results, stdout);
+	putchar('\n');
+	summary_print(p->summary, stdout);
+	return EXIT_DONE;
+}
+
+static int print_result(const struct simulate_options *o, const struct stack *stack,
+			const struct prediction *p)
+{
+	switch (o->format) {
+	case FORMAT_JSON:
+		return print_json(json_pack(
+			"{s:s s:s s:s s:I s:o s:o s:o}", "workload", o->job, "model", stack->name,
+			"mode", mode_name(stack->daemon.mode), "seed", (json_int_t)o->seed, "stats",
+			stats_json(&p->stats), "jobs", fio_results_json(p->results), "summary",
+			summary_json(p->summary)));
+	case FORMAT_FIO:
+		return print_json(fio_results_as_fio(p->results));
+	default:
+		return print_text(o, stack, p);
+	}
+}
+
+static int run(const struct simulate_options *o, const struct stack *stack)
+{
+	struct prediction p;
+	FILE *requests = NULL;
+	int status, err;
+
+	if (o->requests) {
+		requests = fopen(o->requests, "we");
+		if (!requests) {
+			msg_error("cannot create '%s': %s", o->requests, strerror(errno));
+			return EXIT_CANNOT;
+		}
+	}
+	err = predict(&p, stack, o->job, o->seed, requests);
+	if (requests && fclose(requests) && !err) {
+		msg_error("cannot write '%s': %s", o->requests, strerror(errno));
+		prediction_free(&p);
+		return EXIT_CANNOT;
+	}
+	if (err)
+		return err == -ENOMEM || err == -EIO ? EXIT_CANNOT : EXIT_BAD_INPUT;
+	status = print_result(o, stack, &p);
+	prediction_free(&p);
+	return status;
+}
+
+/* Exit status of a model that cannot be used: a wrong --set is wrong use, all else bad input. */
+static int prepare_stack(const struct simulate_options *o, struct stack *stack)
+{
+	if (model_read(stack, o->model))
+		return EXIT_BAD_INPUT;
+	if (o->mode)
+		stack_set_mode(stack, o->mode - 1);
+	for (uint32_t i = 0; i < o->set.count; i++)
+		if (model_set(stack, o->set.items[i]))
+			return EXIT_USAGE;
+	return model_check(stack) ? EXIT_BAD_INPUT : EXIT_DONE;
+}
+
+int cmd_simulate(int argc, char **argv)
+{
+	struct simulate_options o = {.model = "ideal", .seed = 1};
+	struct stack *stack;
+	int status = options_parse(&help, options, &o, argc, argv, NULL);
+
+	if (status)
+		return status == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+	stack = malloc(sizeof(*stack));
+	if (!stack)
+		return EXIT_CANNOT;
+	status = prepare_stack(&o, stack);
+	if (status == EXIT_DONE)
+		status = run(&o, stack);
+	free(stack);
+	return status;
+}

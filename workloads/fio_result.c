@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fio-like results of simulated jobs, and how results are printed.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "lib/units.h"
+#include "workloads/fio_result_internal.h"
+
+const char *fio_row_name(enum fio_row row)
+{
+	static const char *const names[NR_FIO_ROWS] = {"read", "write", "sync"};
+
+	return (unsigned int)row < NR_FIO_ROWS ? names[row] : "?";
+}
+
+size_t fio_results_job(struct fio_results *r, const char *job)
+{
+	struct fio_result *more;
+	size_t first = r->nr_rows;
+
+	for (size_t i = 0; i < r->nr_rows; i += NR_FIO_ROWS)
+		if (!strcmp(r->rows[i].job, job))
+			return i;
+	more = reallocarray(r->rows, first + NR_FIO_ROWS, sizeof(*more));
+	if (!more)
+		return SIZE_MAX;
+	r->rows = more;
+	r->nr_rows += NR_FIO_ROWS;
+	for (int i = 0; i < NR_FIO_ROWS; i++) {
+		memset(&more[first + i], 0, sizeof(*more));
+		snprintf(more[first + i].job, sizeof(more->job), "%s", job);
+		more[first + i].row = i;
+		hist_init(&more[first + i].hist);
+	}
+	return first;
+}
+
+int fio_results_new(struct fio_results **out, const struct workload *w)
+{
+	struct fio_results *r = calloc(1, sizeof(*r));
+
+	*out = NULL;
+	if (!r)
+		return -ENOMEM;
+	r->workload = w;
+	r->processes = calloc(w->nr_tasks, sizeof(*r->processes));
+	if (!r->processes)
+		goto no_memory;
+	for (uint32_t i = 0; i < w->nr_tasks; i++) {
+		r->processes[i].first_row = fio_results_job(r, w->tasks[i].job);
+		if (r->processes[i].first_row == SIZE_MAX)
+			goto no_memory;
+	}
+	*out = r;
+	return 0;
+no_memory:
+	fio_results_free(r);
+	return -ENOMEM;
+}
+
+void fio_results_free(struct fio_results *r)
+{
+	if (!r)
+		return;
+	free(r->processes);
+	free(r->rows);
+	free(r);
+}
+
+static int row_of(const struct op_record *op)
+{
+	switch (op->type) {
+	case OP_READ:
+		return FIO_ROW_READ;
+	case OP_WRITE:
+		return FIO_ROW_WRITE;
+	case OP_FSYNC:
+	case OP_FDATASYNC:
+		return FIO_ROW_SYNC;
+	default:
+		return -1;
+	}
+}
+
+void fio_results_add_op(struct fio_results *r, const struct op_record *op, uint32_t task)
+{
+	struct fio_process *p = &r->processes[task];
+	struct fio_result *result;
+	int row = row_of(op);
+
+	if (!p->started) {
+		p->started = true;
+		p->start_ns = op->t_start_ns;
+		p->counted_from_ns = op->t_start_ns + r->workload->tasks[task].ramp_ns;
+	}
+	if (row < 0 || op->t_start_ns < p->counted_from_ns)
+		return;
+	/* fio's clock starts after the file is open, and runs on through the last sync. */
+	if (!p->end_ns)
+		p->start_ns = max_u64(p->counted_from_ns, op->t_start_ns);
+	p->end_ns = max_u64(p->end_ns, op->t_end_ns);
+	p->ios[row]++;
+	result = &r->rows[p->first_row + row];
+	result->ios++;
+	result->bytes += op->result > 0 ? op->result : 0;
+	hist_add(&result->hist, op->t_end_ns - op->t_start_ns);
+}
+
+void fio_results_finish(struct fio_results *r)
+{
+	for (uint32_t i = 0; r->workload && i < r->workload->nr_tasks; i++) {
+		const struct fio_process *p = &r->processes[i];
+		double ns = p->end_ns > p->start_ns ? p->end_ns - p->start_ns : 0;
+
+		for (int row = 0; row < NR_FIO_ROWS && ns > 0; row++) {
+			struct fio_result *result = &r->rows[p->first_row + row];
+
+			result->iops += p->ios[row] * (double)NS_PER_SEC / ns;
+			if (ns > result->runtime_ns)
+				result->runtime_ns = ns;
+		}
+	}
+	for (size_t i = 0; i < r->nr_rows; i++) {
+		r->rows[i].mean_ns = hist_mean(&r->rows[i].hist);
+		r->rows[i].p50_ns = hist_quantile(&r->rows[i].hist, 0.5);
+		r->rows[i].p99_ns = hist_quantile(&r->rows[i].hist, 0.99);
+	}
+}
+
+const struct fio_result *fio_results_at(const struct fio_results *r, size_t index)
+{
+	for (size_t i = 0; i < r->nr_rows; i++)
+		if (r->rows[i].ios && !index--)
+			return &r->rows[i];
+	return NULL;
+}
+
+const struct fio_result *fio_results_find(const struct fio_results *r, const char *job,
+					  enum fio_row row)
+{
+	for (size_t i = 0; i < r->nr_rows; i++)
+		if (r->rows[i].ios && r->rows[i].row == row && !strcmp(r->rows[i].job, job))
+			return &r->rows[i];
+	return NULL;
+}
+
+void fio_results_print(const struct fio_results *r, FILE *out)
+{
+	static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
+	const struct fio_result *row;
+	char text[32];
+
+	fprintf(out, "%-17s %-5s %8s %8s %11s %8s %8s %8s %8s %8s\n", "job", "op", "count", "IOPS",
+		"bytes/s", "mean", "p50", "p90", "p99", "p99.9");
+	for (size_t i = 0; (row = fio_results_at(r, i)); i++) {
+		fprintf(out, "%-17.17s %-5s %8s", row->job, fio_row_name(row->row),
+			format_count(row->ios, text, sizeof(text)));
+		fprintf(out, " %8s", format_count(row->iops, text, sizeof(text)));
+		fprintf(out, " %11s",
+			row->runtime_ns > 0 ? format_bytes(row->bytes * 1e9 / row->runtime_ns, text,
+							   sizeof(text))
+					    : "");
+		fprintf(out, " %8s", format_ns(row->mean_ns, text, sizeof(text)));
+		for (size_t q = 0; q < ARRAY_SIZE(quantiles); q++)
+			fprintf(out, " %8s",
+				format_ns(hist_quantile(&row->hist, quantiles[q]), text,
+					  sizeof(text)));
+		fprintf(out, "\n");
+	}
+}
+
+json_t *fio_results_json(const struct fio_results *r)
+{
+	const struct fio_result *row;
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && (row = fio_results_at(r, i)); i++)
+		if (json_array_append_new(
+			    array,
+			    json_pack("{s:s s:s s:I s:I s:f s:f s:f s:I s:I s:I s:I s:I}", "job",
+				      row->job, "op", fio_row_name(row->row), "ios",
+				      (json_int_t)row->ios, "bytes", (json_int_t)row->bytes, "iops",
+				      row->iops, "runtime_ns", row->runtime_ns, "mean_ns",
+				      row->mean_ns, "p50_ns", (json_int_t)row->p50_ns, "p90_ns",
+				      (json_int_t)hist_quantile(&row->hist, 0.9), "p99_ns",
+				      (json_int_t)row->p99_ns, "p999_ns",
+				      (json_int_t)hist_quantile(&row->hist, 0.999), "max_ns",
+				      (json_int_t)(row->hist.count ? row->hist.max : 0)))) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
+/* fio's block of latencies, with its bins (json+): ns -> count. */
+static json_t *latency_json(const struct hist *h)
+{
+	static const double quantiles[] = {1,  5,  10, 20, 30,	 40,   50,    60,   70,
+					   80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99};
+	json_t *percentile = json_object(), *bins = json_object();
+	char key[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
+		snprintf(key, sizeof(key), "%f", quantiles[i]);
+		json_object_set_new(percentile, key,
+				    json_integer((json_int_t)hist_quantile(h, quantiles[i] / 100)));
+	}
+	for (unsigned int b = 0; b < HIST_NR_BUCKETS; b++) {
+		if (!h->bucket[b])
+			continue;
+		snprintf(key, sizeof(key), "%" PRIu64,
+			 (hist_bucket_low(b) + hist_bucket_high(b)) / 2);
+		json_object_set_new(bins, key, json_integer((json_int_t)h->bucket[b]));
+	}
+	return json_pack("{s:I s:I s:f s:I s:o s:o}", "min", (json_int_t)(h->count ? h->min : 0),
+			 "max", (json_int_t)h->max, "mean", hist_mean(h), "N", (json_int_t)h->count,
+			 "percentile", percentile, "bins", bins);
+}
+
+static json_t *direction_json(const struct fio_result *row)
+{
+	if (row->row == FIO_ROW_SYNC)
+		return json_pack("{s:I s:o}", "total_ios", (json_int_t)row->ios, "lat_ns",
+				 latency_json(&row->hist));
+	return json_pack("{s:I s:f s:f s:f s:I s:o}", "io_bytes", (json_int_t)row->bytes,
+			 "bw_bytes", row->runtime_ns > 0 ? row->bytes * 1e9 / row->runtime_ns : 0.0,
+			 "iops", row->iops, "runtime", row->runtime_ns / 1e6, "total_ios",
+			 (json_int_t)row->ios, "clat_ns", latency_json(&row->hist));
+}
+
+json_t *fio_results_as_fio(const struct fio_results *r)
+{
+	json_t *jobs = json_array();
+
+	for (size_t i = 0; i < r->nr_rows; i += NR_FIO_ROWS) {
+		json_t *job = json_pack("{s:s s:i}", "jobname", r->rows[i].job, "error", 0);
+		double runtime_ns = 0;
+
+		for (int row = 0; row < NR_FIO_ROWS; row++) {
+			json_object_set_new(job, fio_row_name(row),
+					    direction_json(&r->rows[i + row]));
+			if (r->rows[i + row].runtime_ns > runtime_ns)
+				runtime_ns = r->rows[i + row].runtime_ns;
+		}
+		json_object_set_new(job, "job_runtime", json_real(runtime_ns / 1e6));
+		json_array_append_new(jobs, job);
+	}
+	return json_pack("{s:s s:o}", "fio version", "vfscope simulate", "jobs", jobs);
+}
