@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{"calibrate", "make a model out of a joined trace", cmd_calibrate},
 	{"simulate", "predict what a fio job does on a modelled stack", cmd_simulate},
 	{"compare", "one fio job in each mode: predicted, measured, error", cmd_compare},
+	{"plot", "draw a figure as .svg or .png", cmd_plot},
 	{"export", "print the records of a trace for other programs", cmd_export},
 };
 
