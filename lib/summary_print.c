@@ -109,19 +109,37 @@ static int name_width(const struct summary *s)
 	return (int)width;
 }
 
-static void print_opcodes(const struct summary *s, FILE *out)
+/* Opcodes that were seen, those first on which most time was spent. Returns how many. */
+static unsigned int order_opcodes(const struct summary *s, unsigned int *order)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
+		unsigned int at = count;
+
+		if (!s->opcode[i])
+			continue;
+		for (; at && s->opcode[order[at - 1]]->latency.sum < s->opcode[i]->latency.sum;
+		     at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+		count++;
+	}
+	return count;
+}
+
+static void print_opcodes(const struct summary *s, const unsigned int *order, unsigned int count,
+			  FILE *out)
 {
 	int width = name_width(s);
 	char buf[32];
 
 	fprintf(out, "\n%-*s %8s %7s %8s %6s %7s" QUANTILE_HEADER, width, "opcode", "count",
 		"req/s", "bytes", "errors", "mean");
-	for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
-		const struct opcode_summary *o = s->opcode[i];
+	for (unsigned int i = 0; i < count; i++) {
+		const struct opcode_summary *o = s->opcode[order[i]];
 
-		if (!o)
-			continue;
-		fprintf(out, "%-*s %8" PRIu64 " %7s", width, fuse_opcode_name(i), o->count,
+		fprintf(out, "%-*s %8" PRIu64 " %7s", width, fuse_opcode_name(order[i]), o->count,
 			rate_text(o->count, duration_s(s), buf, sizeof(buf)));
 		fprintf(out, " %8s %6" PRIu64, format_bytes((double)o->bytes, buf, sizeof(buf)),
 			o->errors);
@@ -261,12 +279,19 @@ static void print_depth(const struct summary *s, FILE *out)
 	}
 }
 
+/* A half alone does not know what the other side did: no zero is printed for it. */
 static void print_transport(const struct summary *s, FILE *out)
 {
-	fprintf(out,
-		"\nkicks %" PRIu64 ", suppressed %" PRIu64 "; calls %" PRIu64 "; ring full %" PRIu64
-		" times\n",
-		s->kicks, s->kicks_suppressed, s->signals, s->ring_full_retries);
+	bool guest = s->nr_both || s->nr_guest_only, host = s->nr_both || s->nr_host_only;
+
+	fputc('\n', out);
+	if (guest)
+		fprintf(out,
+			"kicks %" PRIu64 ", suppressed %" PRIu64 "; ring full %" PRIu64 " times%s",
+			s->kicks, s->kicks_suppressed, s->ring_full_retries, host ? "; " : "");
+	if (host)
+		fprintf(out, "calls %" PRIu64, s->signals);
+	fputc('\n', out);
 }
 
 static void print_ops(const struct summary *s, FILE *out)
@@ -298,12 +323,13 @@ static void print_ops(const struct summary *s, FILE *out)
 
 void summary_print(const struct summary *s, FILE *out)
 {
+	unsigned int order[FUSE_OPCODE_LIMIT], count = order_opcodes(s, order);
+
 	print_sentence(s, out);
 	if (s->nr_spans) {
-		print_opcodes(s, out);
-		for (unsigned int i = 0; i < FUSE_OPCODE_LIMIT; i++)
-			if (s->opcode[i])
-				print_stages(out, fuse_opcode_name(i), s->opcode[i]);
+		print_opcodes(s, order, count, out);
+		for (unsigned int i = 0; i < count; i++)
+			print_stages(out, fuse_opcode_name(order[i]), s->opcode[order[i]]);
 		print_classes(s, out);
 		print_depth(s, out);
 		print_transport(s, out);

@@ -352,6 +352,7 @@ static void test_report_reads_well(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		if (!strstr(text, wanted[i]))
 			fail_msg("no '%s' in:\n%s", wanted[i], text);
+	assert_true(strstr(text, "\nREAD: where") < strstr(text, "\nGETATTR: where"));
 	free(text);
 	/* Simulated requests have no sides from which they could be missing. */
 	s->simulated = true;
