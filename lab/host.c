@@ -23,10 +23,11 @@
 #define PING_EVERY_NS (5 * NS_PER_S)
 #define DEAF_AFTER_NS (60 * NS_PER_S) /* much more than a loaded machine makes a guest wait */
 #define SIGNAL_GRACE_NS (10 * NS_PER_S) /* for the host command to end after SIGINT or SIGTERM */
-#define QEMU_GRACE_NS (2 * NS_PER_S) /* between a daemon's end and that of the QEMU that ended it  \
-				      */
+#define QEMU_GRACE_NS                                                                              \
+	(2 * NS_PER_S) /* between a daemon's end and that of the QEMU that ended it                \
+			*/
 #define SYNC_GRACE_NS (20 * NS_PER_S)
-#define TAIL_BYTES 2048
+#define TAIL_BYTES 6144 /* a panic and its call trace */
 
 enum phase {
 	BOOTING,
@@ -61,7 +62,7 @@ static uint64_t now_ns(void)
 
 static void print_tail(const char *what, const char *path)
 {
-	char text[TAIL_BYTES + 1];
+	char text[TAIL_BYTES + 1], *line;
 	ssize_t len;
 	off_t size;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -75,7 +76,11 @@ static void print_tail(const char *what, const char *path)
 		return;
 	text[len] = '\0';
 	fprintf(stderr, "lab/vm: the end of %s:\n", what);
-	for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"))
+	line = strtok(text, "\r\n");
+	/* The first one of a part of the file is most likely not whole. */
+	if (line && size > TAIL_BYTES)
+		line = strtok(NULL, "\r\n");
+	for (; line; line = strtok(NULL, "\r\n"))
 		fprintf(stderr, "  | %s\n", line);
 }
 

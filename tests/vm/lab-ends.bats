@@ -118,7 +118,7 @@ start_busy_vm() {
 @test "nothing is left when the process that started it is killed" {
 	# shellcheck disable=SC2016
 	bash -c '"$0" --die-with-parent --host -- bash -c "echo \$LAB_DIR >$1; exec sleep infinity" &
-		until [ -s "$1" ]; do sleep 0.1; done
+		until [ -s "$1" ]; do kill -0 $! && sleep 0.1 || exit; done
 		kill -KILL $$' "$TOP/lab/vm" "$BATS_TEST_TMPDIR/state" 3>&- || true
 	nothing_is_left "$(<"$BATS_TEST_TMPDIR/state")"
 }

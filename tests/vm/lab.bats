@@ -71,8 +71,8 @@ teardown_file() {
 	kill -KILL "$GUEST_PID"
 	wait "$GUEST_PID" || true
 	# Its command is ended with it.
-	until ! guest pgrep -x yes; do
-		sleep 0.1
+	while guest pgrep -x yes; do
+		pause_for_vm
 	done
 }
 

@@ -31,14 +31,23 @@ start_guest() { # OUTPUT_FILE CMD...
 hold_open_in_guest() {
 	start_guest /dev/null sh -c 'exec >/mnt/vfs/open; echo data; exec sleep infinity'
 	until [[ $(guest stat -c %s /mnt/vfs/open 2>/dev/null) = 5 ]]; do
-		sleep 0.1
+		pause_for_vm || return 1
 	done
+}
+
+# For loops that wait for something that the VM does: fails once lab/vm has ended.
+pause_for_vm() {
+	if ! kill -0 "$VM_PID" 2>/dev/null; then
+		echo "lab/vm has ended${VM_LOG:+: $(cat "$VM_LOG")}"
+		return 1
+	fi
+	sleep 0.1
 }
 
 # Waits until a file has some content.
 wait_for() { # FILE
 	until [[ -s $1 ]]; do
-		sleep 0.1
+		pause_for_vm || return 1
 	done
 }
 
@@ -54,11 +63,7 @@ start_vm() { # OPTION...
 		exec sleep infinity' vm "$tmp/vm.env" >"$tmp/vm.log" 2>&1 3>&- &
 	export VM_PID=$! VM_LOG=$tmp/vm.log
 	until [[ -e $tmp/vm.env ]]; do
-		if ! kill -0 "$VM_PID" 2>/dev/null; then
-			cat "$VM_LOG" >&2
-			return 1
-		fi
-		sleep 0.1
+		pause_for_vm >&2 || return 1
 	done
 	# shellcheck disable=SC1091
 	source "$tmp/vm.env"
