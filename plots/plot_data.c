@@ -177,6 +177,13 @@ bad:
 	return -EINVAL;
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static int write_panel_definitions(const struct plot_dir *dir, const struct panels *panels)
 {
 	FILE *out = plot_dir_create(dir, "definitions.gp");
@@ -186,7 +193,8 @@ static int write_panel_definitions(const struct plot_dir *dir, const struct pane
 	if (!out)
 		return -EIO;
 	fprintf(out, "workload = ");
-	plot_quote(out, json_string_value(json_object_get(panels->comparison, "workload")) ?: "?");
+	plot_quote(out, base_name(json_string_value(json_object_get(panels->comparison, "workload"))
+					  ?: "?"));
 	fprintf(out, "\nmodel = ");
 	plot_quote(out, json_string_value(json_object_get(panels->comparison, "model")) ?: "?");
 	fprintf(out, "\npanels = %d\nmodes = %zu\narray titles[%d]\narray mode_names[%zu]\n",

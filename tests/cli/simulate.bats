@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vfscope simulate: jobs and models good and bad, determinism, and fio's own order of ops.
+
+load common
+
+setup() {
+	cd "$REPO"
+	job=$BATS_TEST_TMPDIR/job.fio
+	printf '[a]\nrw=randread\nsize=1m\ndirect=1\n' >"$job"
+}
+
+# bad_job LINE TEXT...: a job with this line appended is refused, and stderr says each text.
+bad_job() {
+	printf '[a]\nrw=read\nsize=1m\n%b\n' "$1" >"$job"
+	shift
+	expect 4 "$VFSCOPE" simulate "$job"
+	says "job.fio" "$@"
+	[ -z "$output" ]
+}
+
+# ops FILE: the reads, writes and syncs of --requests, as fio's write_iolog prints them.
+ops() {
+	sed -n 's/^{"type":"op","op":"\([a-z]*\)".*"offset":\([0-9]*\),"size":\([0-9]*\).*/\1 \2 \3/p' "$1" |
+		sed -n 's/^fsync .*/sync/p; s/^fdatasync .*/datasync/p; /^read\|^write/p'
+}
+
+@test "every shipped job runs, and fio takes it" {
+	for shipped in workloads/*.fio; do
+		expect 0 "$VFSCOPE" simulate "$shipped" --mode direct
+		[[ $output == *"IOPS"* ]]
+		if command -v fio >/dev/null; then
+			fio --parse-only "$shipped"
+		fi
+	done
+}
+
+@test "same seed, same bytes; another seed, other bytes" {
+	for i in 1 2 3; do
+		"$VFSCOPE" simulate "$job" --seed $((i / 3 + 1)) --requests "$BATS_TEST_TMPDIR/$i" \
+			>"$BATS_TEST_TMPDIR/$i.txt"
+	done
+	cmp "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/2"
+	cmp "$BATS_TEST_TMPDIR/1.txt" "$BATS_TEST_TMPDIR/2.txt"
+	! cmp -s "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/3"
+}
+
+@test "256 direct reads of 4 KiB are 256 READ requests" {
+	expect 0 "$VFSCOPE" simulate "$job" --requests "$BATS_TEST_TMPDIR/requests"
+	[ "$(grep -c '"opcode":"READ"' "$BATS_TEST_TMPDIR/requests")" -eq 256 ]
+	[ "$(grep -c '"op":"read"' "$BATS_TEST_TMPDIR/requests")" -eq 256 ]
+}
+
+@test "stages of each simulated request sum to its latency" {
+	expect 0 "$VFSCOPE" simulate "$job" --requests "$BATS_TEST_TMPDIR/requests" \
+		--set 'costs.kick=exp 40us' --set 'costs.wakeup=exp 10us'
+	sed -n 's/.*"latency_ns":\([0-9]*\),"stages":{\([^}]*\)},"unsplit_ns":\([0-9]*\).*/\1 \3 \2/p' \
+		"$BATS_TEST_TMPDIR/requests" | sed 's/"[a-z_]*":/ /g; s/,/ /g' |
+		awk '{ sum = $2; for (i = 3; i <= NF; i++) sum += $i; n++; bad += sum != $1 }
+		     END { exit !(n >= 256 && bad == 0) }'
+}
+
+@test "json output is one JSON document" {
+	for format in json fio; do
+		expect 0 "$VFSCOPE" simulate "$job" --format "$format"
+		[ "${output:0:1}" = "{" ]
+		[[ $output == *'"jobs"'* ]]
+	done
+}
+
+@test "text output stays within 100 columns" {
+	expect 0 "$VFSCOPE" simulate workloads/demo.fio --mode direct --model models/ideal.model
+	! grep -E '^.{101,}' <<<"$output"
+}
+
+@test "ops come in fio's order" {
+	command -v fio >/dev/null || skip "fio is not installed"
+	cd "$BATS_TEST_TMPDIR"
+	local n=0 body
+	for body in 'rw=write\nsize=64k\nfsync=3' 'rw=write\nsize=30k\nfdatasync=2\nend_fsync=1' \
+		'rw=read\nsize=48k\nio_size=96k\nbs=8k' 'rw=read\nfilesize=64k\noffset=8k\nsize=32k' \
+		'rw=write\nsize=16k\nloops=2\nfsync=3' 'rw=read\nsize=64k\nnumber_ios=5' \
+		'rw=randread\nsize=4k\nloops=2'; do
+		n=$((n + 1))
+		printf '[a]\nioengine=psync\n%b\n' "$body" >"order$n.fio"
+		cp "order$n.fio" "real$n.fio"
+		echo "write_iolog=real$n.log" >>"real$n.fio"
+		rm -f a.0.0
+		fio "real$n.fio" >/dev/null
+		awk '$3 == "read" || $3 == "write" { print $3, $4, $5 }
+		     $3 == "sync" || $3 == "datasync" { print $3 }' "real$n.log" >"want$n"
+		"$VFSCOPE" simulate "order$n.fio" --model "$REPO/models/ideal.model" \
+			--requests "requests$n" >/dev/null
+		ops "requests$n" >"got$n"
+		[ -s "want$n" ]
+		diff "want$n" "got$n"
+	done
+}
+
+@test "a missing job file" {
+	expect 4 "$VFSCOPE" simulate "$BATS_TEST_TMPDIR/none.fio"
+	says "none.fio" "No such file"
+}
+
+@test "bad job lines name file, line and option" {
+	bad_job 'bssplit=4k/50:8k/50' ':4: ' "'bssplit'"
+	bad_job 'nrfiles=2' ':4: nrfiles=2'
+	bad_job 'bs=4q' ':4: bs=4q'
+	bad_job 'iodepth=0' ':4: iodepth=0'
+	bad_job '# fine\n\nioengine=mmap' ':6: ioengine=mmap'
+	bad_job 'runtime=-3' ':4: runtime=-3'
+	bad_job 'include none.fio' ':4: cannot include'
+}
+
+@test "include reads the file; a cycle is refused" {
+	printf '[global]\nsize=64k\n' >"$BATS_TEST_TMPDIR/common.fio"
+	printf 'include common.fio\n[a]\nrw=read\ndirect=1\n' >"$job"
+	expect 0 "$VFSCOPE" simulate "$job"
+	echo "include job.fio" >>"$BATS_TEST_TMPDIR/common.fio"
+	expect 4 "$VFSCOPE" simulate "$job"
+	says "includes itself"
+}
+
+@test "garbage, binary, empty and huge job files" {
+	: >"$job"
+	expect 4 "$VFSCOPE" simulate "$job"
+	says "no job in it"
+	head -c 5000 /dev/zero >"$job"
+	expect 4 "$VFSCOPE" simulate "$job"
+	says "NUL"
+	truncate -s 10G "$job"
+	expect 4 "$VFSCOPE" simulate "$job"
+	says "larger than"
+}
+
+@test "bad models" {
+	expect 4 "$VFSCOPE" simulate "$job" --model nothing
+	says "no model 'nothing'"
+	expect 4 "$VFSCOPE" simulate "$job" --model ./nothing.model
+	says "cannot open model" "No such file"
+	local model=$BATS_TEST_TMPDIR/bad.model
+	sed 's/^vcpus = .*/vcpu = 64/' models/ideal.model >"$model"
+	expect 4 "$VFSCOPE" simulate "$job" --model "$model"
+	says "bad.model:$(grep -n '^vcpu = ' "$model" | cut -d: -f1): [guest] vcpu: unknown key"
+	sed 's/^kick = .*/kick = often/' models/ideal.model >"$model"
+	expect 4 "$VFSCOPE" simulate "$job" --model "$model"
+	says "[costs] kick = often"
+	grep -v '^wakeup' models/ideal.model >"$model"
+	expect 4 "$VFSCOPE" simulate "$job" --model "$model"
+	says "[costs] wakeup is missing"
+}
+
+@test "bad --set and --mode are wrong use" {
+	expect 2 "$VFSCOPE" simulate "$job" --set daemon.pool=4
+	says "there is no key pool in [daemon]"
+	expect 2 "$VFSCOPE" simulate "$job" --set guest.vcpus=none
+	says "--set guest.vcpus=none"
+	expect 2 "$VFSCOPE" simulate "$job" --mode sideways
+}
+
+@test "--requests into a place that cannot be written" {
+	expect 3 "$VFSCOPE" simulate "$job" --requests "$BATS_TEST_TMPDIR/no/such/dir"
+	says "cannot create"
+}
