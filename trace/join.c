@@ -109,33 +109,28 @@ static struct guest_chain guest_chain(const struct guest_request_event *g)
 	return c;
 }
 
-static void set_stage(struct span *span, enum stage stage, uint64_t ns)
+static uint64_t set_stage(struct span *span, enum stage stage, uint64_t ns)
 {
 	span->stage_ns[stage] = ns;
 	span->stages_known |= 1u << stage;
+	return ns;
 }
 
 void span_from_guest(struct span *span, const struct guest_request_event *g)
 {
 	struct guest_chain c = guest_chain(g);
-	uint64_t device_from = c.issue, device_to = c.end;
+	uint64_t known = 0;
 
 	copy_guest(span, g);
 	span->t_issue_ns = c.issue;
-	if (c.was_sent && !(g->flags & GREQ_NO_ISSUE)) {
-		set_stage(span, STAGE_BG_WAIT, c.send - c.issue);
-		device_from = c.send;
-	}
-	if (c.was_sent && c.was_queued) {
-		set_stage(span, STAGE_RING_WAIT, c.queued - c.send);
-		device_from = c.queued;
-	}
+	if (c.was_sent && !(g->flags & GREQ_NO_ISSUE))
+		known += set_stage(span, STAGE_BG_WAIT, c.send - c.issue);
+	if (c.was_sent && c.was_queued)
+		known += set_stage(span, STAGE_RING_WAIT, c.queued - c.send);
 	/* An interrupt from before the request cannot have announced it. */
-	if (c.was_queued && g->t_irq_ns >= c.queued && g->t_irq_ns <= c.end) {
-		device_to = g->t_irq_ns;
-		set_stage(span, STAGE_COMPLETION, c.end - device_to);
-	}
-	span->unsplit_ns = device_to - device_from;
+	if (c.was_queued && g->t_irq_ns >= c.queued && g->t_irq_ns <= c.end)
+		known += set_stage(span, STAGE_COMPLETION, c.end - g->t_irq_ns);
+	span->unsplit_ns = c.end - c.issue - known;
 	set_stage(span, STAGE_WAKEUP, c.wake - c.end);
 }
 
