@@ -80,7 +80,7 @@ int cmd_join(int argc, char **argv)
 {
 	struct join_options o = {0};
 	struct join_config config = {0};
-	struct join_result result;
+	struct join_result result = {0};
 	bool interrupted;
 	uint64_t conn;
 	int status = options_parse(&help, options, &o, argc, argv, NULL);
@@ -99,7 +99,7 @@ int cmd_join(int argc, char **argv)
 	config.host = o.host;
 	config.conn_given = o.connection;
 	config.conn = o.connection ? (uint32_t)conn : 0;
-	status = join_exit_status(join_write(&config, o.output, &result));
+	status = join_exit_status(join_write(&config, o.output, &result), &result);
 	if (status != EXIT_DONE)
 		return status;
 	interrupted = result.guest_interrupted || result.host_interrupted;

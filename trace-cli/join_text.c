@@ -45,18 +45,9 @@ void join_print_counts(FILE *out, const struct join_result *r)
 			"", r->contradicting);
 }
 
-int join_exit_status(int err)
+int join_exit_status(int err, const struct join_result *result)
 {
-	switch (err) {
-	case 0:
+	if (!err)
 		return EXIT_DONE;
-	case -ENOMEM:
-	case -ENOSPC:
-	case -EPIPE:
-	case -EIO:
-	case -EROFS:
-		return EXIT_CANNOT;
-	default:
-		return EXIT_BAD_INPUT;
-	}
+	return err == -ENOMEM || result->output_failed ? EXIT_CANNOT : EXIT_BAD_INPUT;
 }

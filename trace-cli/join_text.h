@@ -12,6 +12,6 @@
 void join_print_counts(FILE *out, const struct join_result *result);
 
 /* Exit status for what join_files() or join_write() returned. */
-int join_exit_status(int err);
+int join_exit_status(int err, const struct join_result *result);
 
 #endif

@@ -50,6 +50,7 @@ struct join_result {
 	uint64_t guest_losses[NR_LOSS_CLASSES];
 	uint64_t host_losses[NR_LOSS_CLASSES];
 	bool guest_interrupted, host_interrupted;
+	bool output_failed; /* join_write(): the error is the output's, not the inputs' */
 };
 
 /* Who gets the spans, in order of t_issue_ns, and the ops. Not 0 stops the join with that value. */

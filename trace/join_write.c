@@ -15,6 +15,7 @@
 struct file_sink {
 	const char *path;
 	struct vft_writer *writer;
+	bool failed;
 };
 
 static int begin(void *ctx, json_t *header)
@@ -22,14 +23,16 @@ static int begin(void *ctx, json_t *header)
 	struct file_sink *sink = ctx;
 	int err = vft_writer_open(&sink->writer, sink->path, VFT_JOINED, header);
 
+	sink->failed = err;
 	if (err)
 		msg_error("cannot create %s: %s; choose another place with -o", sink->path,
 			  strerror(-err));
 	return err;
 }
 
-static int say_write_failed(const struct file_sink *sink, int err)
+static int say_write_failed(struct file_sink *sink, int err)
 {
+	sink->failed = true;
 	msg_error("cannot write the joined trace to %s: %s", sink->path, strerror(-err));
 	return err;
 }
@@ -149,11 +152,10 @@ int join_write(const struct join_config *config, const char *output, struct join
 		return -EEXIST;
 	}
 	err = join_files(config, &to_file, &sink, result);
-	if (!sink.writer)
-		return err;
 	if (!err)
-		return close_file(&sink, result);
-	/* What is in the file is not the whole join: leave it without a footer. */
-	vft_writer_abandon(sink.writer);
+		err = close_file(&sink, result);
+	else if (sink.writer) /* not the whole join: leave the file without a footer */
+		vft_writer_abandon(sink.writer);
+	result->output_failed = sink.failed;
 	return err;
 }
