@@ -141,10 +141,8 @@ static void print_mode(FILE *out, const struct compared_mode *m, bool measured_c
 
 void comparison_print(const struct comparison *c, FILE *out)
 {
-	fprintf(out,
-		"%s on model '%s', seed %" PRIu64 "; err: (predicted - measured) in %% of "
-		"measured\n",
-		c->job, c->model, c->seed);
+	fprintf(out, "%s on model '%s', seed %" PRIu64 "%s\n", c->job, c->model, c->seed,
+		any_measured(c) ? "; err: (predicted - measured) in % of measured" : "");
 	print_head(c, out);
 	for (uint32_t i = 0; i < c->nr_modes; i++)
 		print_mode(out, &c->modes[i], any_measured(c));

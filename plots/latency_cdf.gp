@@ -18,6 +18,7 @@ set xlabel 'latency (us)' offset 0,0.5
 do for [p = 1:panels] {
 	set ylabel (p % 2 ? 'share of ops at or below' : '')
 	set title titles[p] offset 0,-0.5
+	set xrange [low[p]:high[p]]
 	if (p == 2) { unset key }
 	plot for [m = 1:modes] dir.sprintf('/cdf-%d-%d-0.dat', p, m) with lines lw 2 \
 			lc rgb colours[m] title mode_names[m], \

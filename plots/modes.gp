@@ -10,21 +10,24 @@ set style fill solid 0.9 border rgb '#404040'
 set grid ytics lc rgb '#d8d8d8'
 set border 3
 set tics nomirror
-set yrange [0:*]
-# Room for the key above the error texts
-set offsets 0, 0, graph 0.40, 0
 set key top right horizontal samplen 2 font ',9'
 set xrange [-0.6:modes - 0.4]
 do for [p = 1:panels] {
 	file = dir.sprintf('/modes-%d.dat', p)
+	load dir.sprintf('/modes-%d.gp', p)
 	do for [c = 0:1] {
 		set title titles[p].(c ? ': mean latency' : ': IOPS') offset 0,-0.5
 		set format y (c ? '%g' : '%.1s%c')
 		set ylabel (c ? 'us' : 'ops per second')
-		plot file using (column(2 + 3 * c)):xtic(1) lc rgb '#1f77b4' title 'predicted', \
-			'' using (column(3 + 3 * c)) lc rgb '#e6842a' title 'measured', \
-			'' using 0:(column(2 + 3 * c) > column(3 + 3 * c) || column(3 + 3 * c) != column(3 + 3 * c) ? column(2 + 3 * c) : column(3 + 3 * c)):(stringcolumn(4 + 3 * c)) \
-				with labels offset 0,0.6 font ',9' notitle
+		set yrange [0:ends[c + 1]]
+		if (measured) {
+			plot file using (column(2 + 3 * c)):xtic(1) lc rgb '#1f77b4' title 'predicted', \
+				'' using (column(3 + 3 * c)) lc rgb '#e6842a' title 'measured', \
+				'' using 0:(valid(3 + 3 * c) && column(3 + 3 * c) > column(2 + 3 * c) ? column(3 + 3 * c) : column(2 + 3 * c)):(stringcolumn(4 + 3 * c)) \
+					with labels offset 0,0.6 font ',9' notitle
+		} else {
+			plot file using (column(2 + 3 * c)):xtic(1) lc rgb '#1f77b4' title 'predicted'
+		}
 	}
 }
 unset multiplot

@@ -3,6 +3,7 @@
  * Turns summaries and comparisons into the data files that the gnuplot scripts read.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/compiler.h"
@@ -177,6 +178,43 @@ bad:
 	return -EINVAL;
 }
 
+/* A logarithmic axis has no 0: less than a nanosecond is drawn at one. */
+static double us_of(const json_t *point)
+{
+	double us = json_number_value(json_array_get(point, 0));
+
+	return us > 0.001 ? us : 0.001;
+}
+
+/* Whole decades around the curves of a panel. */
+static void find_range(const struct panels *panels, int p, double *low, double *high)
+{
+	static const char *const sides[] = {"predicted", "measured"};
+	const json_t *mode, *row, *point;
+	size_t i, k;
+
+	*low = 1e12;
+	*high = 0;
+	json_array_foreach(json_object_get(panels->comparison, "modes"), i, mode)
+	{
+		row = find_row(mode, &panels->at[p]);
+		for (size_t side = 0; side < ARRAY_SIZE(sides); side++) {
+			const json_t *cdf =
+				json_object_get(json_object_get(row, sides[side]), "cdf");
+
+			json_array_foreach(cdf, k, point)
+			{
+				*low = fmin(*low, us_of(point));
+				*high = fmax(*high, us_of(point));
+			}
+		}
+	}
+	*low = *high > 0 ? pow(10, floor(log10(*low))) : 1;
+	*high = *high > 0 ? pow(10, ceil(log10(*high))) : 10;
+	if (*high <= *low)
+		*high = 10 * *low;
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -199,13 +237,16 @@ static int write_panel_definitions(const struct plot_dir *dir, const struct pane
 	plot_quote(out, json_string_value(json_object_get(panels->comparison, "model")) ?: "?");
 	fprintf(out, "\npanels = %d\nmodes = %zu\narray titles[%d]\narray mode_names[%zu]\n",
 		panels->count, panels->nr_modes, panels->count, panels->nr_modes);
+	fprintf(out, "array low[%d]\narray high[%d]\n", panels->count, panels->count);
 	for (int p = 0; p < panels->count; p++) {
+		double low, high;
 		char title[128];
 
 		snprintf(title, sizeof(title), "%s, %s", panels->at[p].job, panels->at[p].op);
 		fprintf(out, "titles[%d] = ", p + 1);
 		plot_quote(out, title);
-		fprintf(out, "\n");
+		find_range(panels, p, &low, &high);
+		fprintf(out, "\nlow[%d] = %g\nhigh[%d] = %g\n", p + 1, low, p + 1, high);
 	}
 	json_array_foreach(json_object_get(panels->comparison, "modes"), i, mode)
 	{
@@ -224,7 +265,7 @@ static void write_cdf(FILE *out, const json_t *side)
 
 	json_array_foreach(json_object_get(side, "cdf"), i, point)
 	{
-		double us = json_number_value(json_array_get(point, 0));
+		double us = us_of(point);
 
 		if (!i)
 			fprintf(out, "%.4f 0\n", us);
@@ -263,10 +304,45 @@ static double figure(const json_t *row, const char *side, const char *key)
 	return json_number_value(json_object_get(json_object_get(row, side), key));
 }
 
+static const char *const mode_figures[] = {"iops", "mean_us"};
+
+/* The tallest bar, with room above it for error texts and the key. */
+static double axis_end(const struct panels *panels, int p, const char *key, bool *measured)
+{
+	const json_t *mode, *row;
+	double end = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(panels->comparison, "modes"), i, mode)
+	{
+		row = find_row(mode, &panels->at[p]);
+		end = fmax(end, fmax(figure(row, "predicted", key), figure(row, "measured", key)));
+		*measured |= json_object_get(row, "measured") != NULL;
+	}
+	return end > 0 ? 1.4 * end : 1;
+}
+
+/* Axis ends and whether there is anything measured, read by the script before each panel. */
+static int write_axes(const struct plot_dir *dir, const struct panels *panels, int p)
+{
+	bool measured = false;
+	double ends[2];
+	char name[64];
+	FILE *out;
+
+	for (int k = 0; k < 2; k++)
+		ends[k] = axis_end(panels, p, mode_figures[k], &measured);
+	snprintf(name, sizeof(name), "modes-%d.gp", p + 1);
+	out = plot_dir_create(dir, name);
+	if (!out)
+		return -EIO;
+	fprintf(out, "array ends[2] = [%g, %g]\nmeasured = %d\n", ends[0], ends[1], measured);
+	return fclose(out) ? -EIO : 0;
+}
+
 /* One line a mode: predicted and measured IOPS and mean, and their errors as text. */
 static int write_mode_data(const struct plot_dir *dir, const struct panels *panels, int p)
 {
-	static const char *const keys[] = {"iops", "mean_us"};
 	const json_t *mode, *row;
 	char name[64];
 	size_t i;
@@ -280,18 +356,18 @@ static int write_mode_data(const struct plot_dir *dir, const struct panels *pane
 	{
 		row = find_row(mode, &panels->at[p]);
 		fprintf(out, "\"%s\"", json_string_value(json_object_get(mode, "mode")));
-		for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
-			fprintf(out, "\t%.4f", figure(row, "predicted", keys[k]));
+		for (size_t k = 0; k < ARRAY_SIZE(mode_figures); k++) {
+			fprintf(out, "\t%.4f", figure(row, "predicted", mode_figures[k]));
 			if (json_object_get(row, "measured"))
 				fprintf(out, "\t%.4f\t\"%+.0f %%\"",
-					figure(row, "measured", keys[k]),
-					figure(row, "error_percent", keys[k]));
+					figure(row, "measured", mode_figures[k]),
+					figure(row, "error_percent", mode_figures[k]));
 			else
 				fprintf(out, "\tNaN\t\"\"");
 		}
 		fprintf(out, "\n");
 	}
-	return fclose(out) ? -EIO : 0;
+	return fclose(out) ? -EIO : write_axes(dir, panels, p);
 }
 
 static int plot_panels(const struct panels *panels, const char *script,

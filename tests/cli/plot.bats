@@ -46,7 +46,7 @@ is_png() {
 
 @test "without gnuplot the message says so" {
 	"$VFSCOPE" compare "$job" --modes direct -o "$BATS_TEST_TMPDIR" >/dev/null
-	PATH=/nonexistent expect 3 "$VFSCOPE" plot modes "$BATS_TEST_TMPDIR/compare.json" \
+	expect 3 env PATH=/nonexistent "$VFSCOPE" plot modes "$BATS_TEST_TMPDIR/compare.json" \
 		-o "$BATS_TEST_TMPDIR/f.svg"
 	says "gnuplot is not in PATH"
 }
