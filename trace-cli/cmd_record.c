@@ -37,7 +37,7 @@ static const struct option_spec options[] = {
 	       "record requests as the guest kernel sees them"),
 	OPTION("host", 'H', OPT_BOOL, struct record_options, host, NULL,
 	       "record requests as the daemon on the host sees them"),
-	OPTION("output", 'o', OPT_STRING, struct record_options, session.output, "FILE",
+	OPTION("output", 'o', OPT_STRING, struct record_options, session.capture.output, "FILE",
 	       "trace file to write (default vfscope.vft)"),
 	OPTION("duration", 'd', OPT_TIME, struct record_options, session.duration_ns, NULL,
 	       "end after this time, such as 10s (default: no limit)"),
@@ -77,9 +77,11 @@ static int wrong_use(const struct record_options *o)
 int cmd_record(int argc, char **argv)
 {
 	struct record_options o = {
-		.session = {.output = "vfscope.vft",
-			    .version = VFSCOPE_VERSION,
-			    .capture = {.buffer_bytes = 8 << 20, .ops = true, .daemon = "auto"}},
+		.session = {.version = VFSCOPE_VERSION,
+			    .capture = {.output = "vfscope.vft",
+					.buffer_bytes = 8 << 20,
+					.ops = true,
+					.daemon = "auto"}},
 	};
 	int rest, status = options_parse(&help, options, &o, argc, argv, &rest);
 

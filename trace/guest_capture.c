@@ -41,35 +41,78 @@ static int no_such_mount(const char *path, const struct guest_mounts *all)
 }
 
 /* Keep only the mounts that the user named. */
-static int filter_mounts(struct capture *c, const struct string_list *wanted)
+static int choose_mounts(struct capture *c, const struct string_list *wanted)
 {
-	int fd = bpf_map__fd(c->bpf->maps.mount_filter);
 	struct guest_mounts kept = {};
 	int err = 0;
 
-	for (uint32_t i = 0; i < wanted->count; i++) {
+	for (uint32_t i = 0; !err && i < wanted->count; i++) {
 		int64_t conn = guest_path_conn(wanted->items[i]);
-		uint32_t key = (uint32_t)conn, one = 1;
+		const struct guest_mount *mount;
 
 		if (conn < 0 && conn != -ENODEV) {
 			msg_error("cannot look at --mount %s: %s", wanted->items[i],
 				  strerror((int)-conn));
-			return (int)conn;
+			err = (int)conn;
+			break;
 		}
-		if (conn < 0 || !guest_mounts_find(&c->mounts, key))
-			return no_such_mount(wanted->items[i], &c->mounts);
-		err = bpf_map_update_elem(fd, &key, &one, BPF_ANY);
-		if (err)
-			return err;
-	}
-	for (size_t i = 0; i < c->mounts.count; i++) {
-		uint32_t one;
-
-		if (!bpf_map_lookup_elem(fd, &c->mounts.mount[i].conn, &one))
-			err = err ? err : guest_mounts_add(&kept, &c->mounts.mount[i]);
+		mount = conn < 0 ? NULL : guest_mounts_find(&c->mounts, (uint32_t)conn);
+		if (!mount)
+			err = no_such_mount(wanted->items[i], &c->mounts);
+		else if (!guest_mounts_find(&kept, mount->conn))
+			err = guest_mounts_add(&kept, mount);
 	}
 	guest_mounts_free(&c->mounts);
 	c->mounts = kept;
+	return err;
+}
+
+static int check_output(const struct capture *c, const char *path)
+{
+	char *copy = strdup(path);
+	const struct guest_mount *mount;
+	int64_t conn;
+
+	if (!copy)
+		return -ENOMEM;
+	conn = guest_path_conn(dirname(copy));
+	free(copy);
+	if (conn < 0) /* not virtio-fs; what else is wrong, opening it will tell */
+		return 0;
+	mount = guest_mounts_find(&c->mounts, (uint32_t)conn);
+	if (!mount)
+		return 0;
+	msg_error("cannot write the trace to %s: it lies on %s, which is being recorded, so the "
+		  "recording would record itself; choose another place with -o, or name the mounts "
+		  "to record with --mount",
+		  path, mount->path);
+	return -EINVAL;
+}
+
+static int find_mounts(struct capture *c, const struct capture_config *config)
+{
+	int err = guest_mounts_read(&c->mounts, "/proc/self/mountinfo");
+
+	if (err) {
+		msg_error("cannot read /proc/self/mountinfo: %s", strerror(-err));
+		return err;
+	}
+	if (config->mounts.count)
+		err = choose_mounts(c, &config->mounts);
+	return err ? err : check_output(c, config->output);
+}
+
+/* Tell the programs which connections to record. */
+static int filter_mounts(struct capture *c)
+{
+	int fd = bpf_map__fd(c->bpf->maps.mount_filter), err = 0;
+	uint32_t one = 1;
+
+	for (size_t i = 0; !err && i < c->mounts.count; i++)
+		err = bpf_map_update_elem(fd, &c->mounts.mount[i].conn, &one, BPF_ANY);
+	if (err)
+		msg_error("cannot choose the mounts to record: %s; name fewer with --mount",
+			  strerror(-err));
 	return err;
 }
 
@@ -89,9 +132,11 @@ static int load(struct capture *c, const struct capture_config *config)
 	c->bpf->rodata->wakeup_bytes = bytes / 4;
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
 	err = guest_bpf__load(c->bpf);
-	if (err)
+	if (err) {
 		bpf_util_explain("guest probes", err);
-	return err;
+		return err;
+	}
+	return config->mounts.count ? filter_mounts(c) : 0;
 }
 
 static void guest_close(struct capture *c)
@@ -113,11 +158,9 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 	if (!c)
 		return -ENOMEM;
 	bpf_util_quiet();
-	err = guest_mounts_read(&c->mounts, "/proc/self/mountinfo");
-	if (err) {
-		msg_error("cannot read /proc/self/mountinfo: %s", strerror(-err));
+	err = find_mounts(c, config);
+	if (err)
 		goto out;
-	}
 	c->bpf = guest_bpf__open();
 	if (!c->bpf) {
 		err = -errno;
@@ -125,36 +168,12 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 		goto out;
 	}
 	err = load(c, config);
-	if (!err && config->mounts.count)
-		err = filter_mounts(c, &config->mounts);
 out:
 	if (err)
 		guest_close(c);
 	else
 		*out = c;
 	return err;
-}
-
-static int guest_check_output(struct capture *c, const char *path)
-{
-	char *copy = strdup(path);
-	const struct guest_mount *mount;
-	int64_t conn;
-
-	if (!copy)
-		return -ENOMEM;
-	conn = guest_path_conn(dirname(copy));
-	free(copy);
-	if (conn < 0) /* not virtio-fs; what else is wrong, opening it will tell */
-		return 0;
-	mount = guest_mounts_find(&c->mounts, (uint32_t)conn);
-	if (!mount)
-		return 0;
-	msg_error("cannot write the trace to %s: it lies on %s, which is being recorded, so the "
-		  "recording would record itself; choose another place with -o, or name the mounts "
-		  "to record with --mount",
-		  path, mount->path);
-	return -EINVAL;
 }
 
 static int guest_describe(struct capture *c, json_t *header)
@@ -281,7 +300,6 @@ const struct capture_ops guest_capture_ops = {
 	.kind = VFT_GUEST,
 	.request_event = EV_GUEST_REQUEST,
 	.open = guest_open,
-	.check_output = guest_check_output,
 	.describe = guest_describe,
 	.start = guest_start,
 	.poll = guest_poll,

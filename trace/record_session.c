@@ -92,15 +92,10 @@ static json_t *header_json(struct session *s)
 
 static int open_output(struct session *s)
 {
-	const char *path = s->config->output;
+	const char *path = s->config->capture.output;
 	json_t *header;
 	int err;
 
-	if (s->ops->check_output) {
-		err = s->ops->check_output(s->capture, path);
-		if (err)
-			return err;
-	}
 	header = header_json(s);
 	if (!header) {
 		msg_error("cannot describe this machine for the header of %s", path);
@@ -121,7 +116,7 @@ static int keep_event(void *ctx, const struct event_header *event)
 
 	if (err)
 		msg_error("cannot write to %s: %s; what was written before is readable",
-			  s->config->output, strerror(-err));
+			  s->config->capture.output, strerror(-err));
 	else if (event->type == s->ops->request_event)
 		s->requests++;
 	return err;
@@ -133,7 +128,7 @@ static int announce(struct session *s)
 	int fd;
 
 	msg_info("recording the %s's requests into %s; Ctrl-C ends", vft_kind_name(s->ops->kind),
-		 s->config->output);
+		 s->config->capture.output);
 	if (!path)
 		return 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
@@ -155,7 +150,7 @@ static int flush_each_second(struct session *s, uint64_t now_ns)
 	err = vft_writer_flush(s->writer);
 	if (err)
 		msg_error("cannot write to %s: %s; what was written before is readable",
-			  s->config->output, strerror(-err));
+			  s->config->capture.output, strerror(-err));
 	return err;
 }
 
@@ -217,7 +212,7 @@ static int close_output(struct session *s)
 	json_decref(footer);
 	if (close_err)
 		msg_error("cannot finish %s: %s; 'vfscope report' reads what is whole",
-			  s->config->output, strerror(-close_err));
+			  s->config->capture.output, strerror(-close_err));
 	return err ? err : close_err;
 }
 
@@ -250,7 +245,7 @@ static int print_result(const struct session *s, uint64_t bytes)
 	msg_info("kept %" PRIu64 " requests of %s in %s, %s", s->requests,
 		 format_ns((double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns), seconds,
 			   sizeof(seconds)),
-		 s->config->output, format_bytes((double)bytes, size, sizeof(size)));
+		 s->config->capture.output, format_bytes((double)bytes, size, sizeof(size)));
 	lost = print_losses(s);
 	if (lost && s->config->strict) {
 		msg_error("data was lost and --strict was given");
@@ -287,7 +282,7 @@ int record_session_run(const struct capture_ops *ops, const struct record_config
 	catch_signals(false);
 	record_command_finish(&s.command);
 	if (!err && !close_err)
-		status = print_result(&s, file_bytes(config->output));
+		status = print_result(&s, file_bytes(config->capture.output));
 	ops->close(s.capture);
 	return status;
 }

@@ -17,6 +17,7 @@
 #include "trace/vft.h"
 
 struct capture_config {
+	const char *output; /* where the trace will be: must not lie on what is recorded */
 	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	bool ops; /* guest: record ops too */
@@ -34,10 +35,9 @@ struct capture_ops {
 	enum vft_kind kind;
 	enum event_type request_event; /* one of these is one request, for the closing line */
 
-	/* Load and size everything, attach nothing. *out is NULL on error. */
+	/* Refuse what cannot work, load and size everything, attach nothing. *out: NULL on error.
+	 */
 	int (*open)(struct capture **out, const struct capture_config *config);
-	/* May be NULL. Refuse a path that cannot hold the trace (it would trace itself). */
-	int (*check_output)(struct capture *c, const char *path);
 	/* Add to the file's header; kind, times, host and version are already there. */
 	int (*describe)(struct capture *c, json_t *header);
 	/* Attach. From here on, emit is called out of poll() and stop(). */
@@ -62,7 +62,6 @@ extern const struct capture_ops host_capture_ops; /* trace/host_capture.c */
 
 struct record_config {
 	struct capture_config capture;
-	const char *output;
 	const char *ready_file; /* NULL: none. Created once everything is attached */
 	uint64_t duration_ns; /* 0: no limit */
 	bool strict;
