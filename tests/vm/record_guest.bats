@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# vfscope record --guest in a real guest: of a known number of requests exactly that many are
+# recorded, each with its life in order and its class; losses are counted; nothing is left behind.
+
+bats_require_minimum_version 1.5.0
+load vm
+
+setup_file() {
+	start_vm --cache auto
+	truncate -s 41M "$VM_SHARE/file"
+}
+
+teardown_file() {
+	stop_vm
+}
+
+# Records what the command in the guest does on the share.
+record() { # OPTION... -- CMD...
+	run --separate-stderr guest "$TOP/build/vfscope" record --guest --mount /mnt/vfs \
+		-o /run/lab/trace.vft "$@"
+	echo "$stderr"
+	export_trace "$VM_DIR/trace.vft"
+}
+
+# Leaves its raw events and its requests for raw and requests.
+export_trace() { # FILE
+	"$TOP/build/vfscope" export --format raw "$1" 2>/dev/null >"$BATS_TEST_TMPDIR/raw" || true
+	"$TOP/build/vfscope" export "$1" 2>/dev/null >"$BATS_TEST_TMPDIR/requests" || true
+}
+
+# What jq says of all raw events, in one array. The first is the file's header, the last its footer.
+raw() { # JQ_FILTER
+	jq -s -r "$1" "$BATS_TEST_TMPDIR/raw"
+}
+
+count() { # JQ_CONDITION
+	raw "map(select($1)) | length"
+}
+
+# Requests of an opcode by class: "5 writethrough".
+classes() { # OPCODE
+	jq -r "select(.opcode == \"$1\") | .class" "$BATS_TEST_TMPDIR/requests" | sort | uniq -c |
+		sed 's/^ *//'
+}
+
+# Of every request: no time is before the one that it follows, and no request is doubled.
+well_formed() {
+	[ "$(raw 'map(select(.type == "request" and (
+		([.t_issue_ns, .t_send_ns, .t_queued_ns, .t_add_ns, .t_complete_ns, .t_end_ns, .t_wake_ns]
+			| map(select(. != null)) | . != sort)
+		or .t_irq_ns > .t_complete_ns or .t_work_ns > .t_complete_ns))) | length')" -eq 0 ]
+	[ "$(raw 'map(select(.type == "request") | [.conn, .unique]) | length - (unique | length)')" -eq 0 ]
+}
+
+nothing_lost() {
+	[ "$(raw '.[-1] | .interrupted or (.losses | add > 0)')" = false ]
+}
+
+direct_reads() { # NUMBER
+	record --strict -- dd if=/mnt/vfs/file of=/dev/null bs=4k count="$1" iflag=direct status=none
+	[ "$status" -eq 0 ]
+	[ "$(count '.opcode == "READ"')" -eq "$1" ]
+	[ "$(count '.opcode == "READ" and .size == 4096 and .reply_bytes == 4096 and .error == 0
+		and .queue == 1 and .sg_out == 2 and .sg_in == 2')" -eq "$1" ]
+	[ "$(count '.op == "read" and .result == 4096 and .nr_requests > 0')" -eq "$1" ]
+	[ "$(classes READ)" = "$1 direct" ]
+	well_formed
+	nothing_lost
+}
+
+@test "23 direct reads are 23 requests, each issued by an op; the file tells on what connection" {
+	direct_reads 23
+	[ "$(raw '(map(select(.op == "read") | .op_id) | sort) ==
+		(map(select(.opcode == "READ") | .op_id) | sort)')" = true ]
+	[ "$(raw 'map(select(.opcode == "READ") | .offset) | sort == [range(23) * 4096]')" = true ]
+	[ "$(raw '.[0].header.mounts | map(.path) | join(" ")')" = /mnt/vfs ]
+	[ "$(raw '.[-1].footer.connections[0] | .max_pages > 0 and .max_write >= 4096 and
+		.queue_size == 128 and .request_queues == 1 and .max_background > 0')" = true ]
+	[ "$(raw '[.[0].header.mounts[0].conn] == [.[-1].footer.connections[].conn]')" = true ]
+}
+
+@test "10007 direct reads are 10007 requests" {
+	direct_reads 10007
+}
+
+@test "lookups, read-ahead, write-through, FORGET: each is counted and classed" {
+	guest sh -c 'echo 3 >/proc/sys/vm/drop_caches'
+	# shellcheck disable=SC2016
+	record --strict -- bash -c '
+		i=0; while ((i++ < 500)); do [ -e "/mnt/vfs/none$i" ]; done
+		dd if=/mnt/vfs/file of=/dev/null bs=64k count=64 status=none
+		dd if=/dev/zero of=/mnt/vfs/written bs=100k count=5 conv=fsync status=none
+		mkdir -p /mnt/vfs/dir
+		for i in {1..40}; do : >"/mnt/vfs/dir/$i"; done
+		rm -r /mnt/vfs/dir; echo 2 >/proc/sys/vm/drop_caches; sleep 1'
+	[ "$status" -eq 0 ]
+	nothing_lost
+	well_formed
+	# Synchronous requests: the waiting task woke up.
+	[ "$(count '.opcode == "LOOKUP" and .error == -2 and .t_wake_ns > 0 and .size == 0 and
+		(.flags | index("background") | not)')" -ge 500 ]
+	# Read-ahead: in the background, each part of the file once, so that some reads need no request.
+	[[ $(classes READ) == *" readahead" ]]
+	[ "$(count '.opcode == "READ" and (.flags | index("background") | not)')" -eq 0 ]
+	[ "$(raw 'map(select(.opcode == "READ") | .offset) | length - (unique | length)')" -eq 0 ]
+	[ "$(raw 'map(select(.opcode == "READ") | .size) | add')" -ge $((64 * 65536)) ]
+	[ "$(count '.op == "read" and .size == 65536 and .nr_requests == 0')" -gt 0 ]
+	# Write-through.
+	[ "$(classes WRITE)" = "5 writethrough" ]
+	[ "$(count '.opcode == "WRITE" and .size == 102400 and .sg_out == 27')" -eq 5 ]
+	[ "$(count '.opcode == "FSYNC"')" -eq 1 ]
+	[ "$(count '.op == "fsync" and .nr_requests == 1')" -eq 1 ]
+	# FORGET: one buffer on the hiprio queue, no reply, one for each file.
+	[ "$(count '.opcode == "FORGET"')" -ge 41 ]
+	[ "$(count '.opcode == "FORGET" and (.queue != 0 or .sg_out != 1 or .sg_in != 0 or
+		.t_end_ns == null or (.flags | index("forget") | not))')" -eq 0 ]
+}
+
+@test "a buffer that is too small loses events, counts them, says so, and --strict fails" {
+	# The recorder is stopped while the requests are made.
+	# shellcheck disable=SC2016
+	record --buffer 4k --no-ops --strict -- sh -c 'kill -STOP $PPID
+		dd if=/mnt/vfs/file of=/dev/null bs=4k count=100 iflag=direct status=none
+		kill -CONT $PPID'
+	[ "$status" -eq 5 ]
+	[[ $stderr == *"lost: "*"(ringbuf)"* && $stderr == *"--strict"* ]]
+	local kept lost
+	kept=$(count '.opcode == "READ"')
+	lost=$(raw '.[-1].losses.ringbuf')
+	[ "$kept" -lt 100 ]
+	[ $((kept + lost)) -ge 100 ]
+	well_formed
+}
+
+@test "without --mount every virtio-fs mount is recorded" {
+	run guest sh -c "'$TOP/build/vfscope' record --guest -o /tmp/all.vft -- \
+		ls -l /usr/share/zoneinfo /mnt/vfs && cp /tmp/all.vft /run/lab/"
+	[ "$status" -eq 0 ]
+	export_trace "$VM_DIR/all.vft"
+	[ "$(raw 'map(select(.type == "request") | .conn) | unique | length')" -ge 2 ]
+	[ "$(raw '.[0].header.mounts | length')" -ge 2 ]
+}
+
+@test "what cannot be recorded is refused with what to do" {
+	run --separate-stderr guest "$TOP/build/vfscope" record --guest -o /mnt/vfs/trace.vft -- true
+	[ "$status" -eq 3 ]
+	[[ $stderr == *"/mnt/vfs"*"record itself"* ]]
+	[ ! -e "$VM_SHARE/trace.vft" ]
+	run --separate-stderr guest "$TOP/build/vfscope" record --guest --mount /proc -o /tmp/x.vft
+	[ "$status" -eq 3 ]
+	[[ $stderr == *"/proc is not on a virtio-fs mount"* ]]
+	record -- /nonexistent/program
+	[ "$status" -eq 3 ]
+	[[ $stderr == *"/nonexistent/program"* ]]
+}
+
+@test "ends: by duration, with the command, whatever its status, and by a signal" {
+	record --duration 300ms -- sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done'
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"status 7"* ]]
+	nothing_lost
+	# shellcheck disable=SC2016
+	run --separate-stderr guest bash -c '
+		"$0" record --guest --mount /mnt/vfs -o /tmp/s.vft --ready-file /tmp/s.ready & pid=$!
+		until [ -e /tmp/s.ready ] || ! kill -0 $pid; do sleep 0.1; done
+		kill -INT $pid; wait $pid' "$TOP/build/vfscope"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"kept "*" requests"* ]]
+}
+
+@test "kill -9 leaves a readable file, no program or map, and I/O that goes on" {
+	# shellcheck disable=SC2016
+	run --separate-stderr guest bash -c '
+		"$0" record --guest --mount /mnt/vfs -o /run/lab/killed.vft --ready-file /tmp/k.ready & pid=$!
+		until [ -e /tmp/k.ready ] || ! kill -0 $pid; do sleep 0.1; done
+		dd if=/mnt/vfs/file of=/dev/null bs=4k count=50 iflag=direct status=none
+		until [ "$("$0" export /run/lab/killed.vft 2>/dev/null | grep -c READ)" -eq 50 ] || ! kill -0 $pid; do sleep 0.2; done
+		kill -KILL $pid; wait $pid
+		dd if=/mnt/vfs/file of=/dev/null bs=4k count=50 iflag=direct status=none || exit 1
+		while bpftool prog show | grep -E "enqueue_begin|request_end|waiter_woke"; do sleep 0.1; done
+		while bpftool map show | grep -E "requests|issues|enqueues"; do sleep 0.1; done
+		true' "$TOP/build/vfscope"
+	[ "$status" -eq 0 ]
+	export_trace "$VM_DIR/killed.vft"
+	[ "$(count '.opcode == "READ"')" -eq 50 ]
+	[ "$(raw '.[-1].interrupted')" = true ]
+	run --separate-stderr "$TOP/build/vfscope" export "$VM_DIR/killed.vft"
+	[ "$status" -eq 0 ]
+	[ -n "$stderr" ]
+}
+
+@test "the guest's kernel has nothing to complain about" {
+	run guest dmesg
+	[ "$status" -eq 0 ]
+	[[ $output != *WARNING* && $output != *BUG:* && $output != *Oops* && $output != *"Call Trace"* ]]
+}
