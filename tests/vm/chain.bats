@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The chain on a real VM: what is recorded on both sides at once joins without remainder, its stages
+# sum to the latency, and the latency is what fio saw, less the system call.
+
+bats_require_minimum_version 1.5.0
+load vm
+
+setup_file() {
+	VFSCOPE=$TOP/build/vfscope
+	export VFSCOPE
+	OUT=$BATS_FILE_TMPDIR
+	export OUT
+	start_vm --cache never --vcpus 2
+	head -c 48M /dev/urandom >"$VM_SHARE/file"
+}
+
+teardown_file() {
+	stop_vm
+}
+
+# Records both sides while the guest runs a command in the share; leaves $OUT/NAME.{guest,host,joined}.
+record_both() { # NAME COMMAND
+	"$VFSCOPE" record --host --daemon "$VM_DAEMON_PID" --strict -o "$OUT/$1.host" -- \
+		env LAB_DIR="$VM_DIR" "$TOP/lab/guest" "$VFSCOPE" record --guest --mount /mnt/vfs --strict \
+		-o "/run/lab/$1.guest" -- sh -c "cd /mnt/vfs && $2" 3>&-
+	mv "$VM_DIR/$1.guest" "$OUT/$1.guest"
+	"$VFSCOPE" join --strict --format json "$OUT/$1.guest" "$OUT/$1.host" -o "$OUT/$1.joined" \
+		>"$OUT/$1.json" || { cat "$OUT/$1.json"; return 1; }
+	"$VFSCOPE" export "$OUT/$1.joined" >"$OUT/$1.jsonl"
+}
+
+# Prints a number: the requests of the export that match a jq condition.
+count() { # NAME CONDITION
+	jq -n "[inputs | select(.type == \"request\") | select($2)] | length" "$OUT/$1.jsonl"
+}
+
+@test "of 23 and of 10007 direct reads, exactly as many are joined, each with all its stages" {
+	local n
+	for n in 23 10007; do
+		record_both "reads$n" "dd if=file of=/dev/null bs=4k count=$n iflag=direct 2>/dev/null"
+		[ "$(count "reads$n" '.opcode == "READ"')" -eq "$n" ]
+		[ "$(count "reads$n" '.opcode == "READ" and .size == 4096 and .reply_bytes == 4096 and
+			(.flags | contains(["guest", "host"])) and .unsplit_ns == 0 and
+			([.stages[]] | all(. != null))')" -eq "$n" ]
+		# None doubled: each offset and each unique once.
+		[ "$(jq -n '[inputs | select(.opcode == "READ") | .offset] | unique | length' \
+			"$OUT/reads$n.jsonl")" -eq "$n" ]
+		[ "$(jq -n '[inputs | select(.opcode == "READ") | .unique] | unique | length' \
+			"$OUT/reads$n.jsonl")" -eq "$n" ]
+	done
+}
+
+@test "requests in flight at once join too, and the losses are none" {
+	record_both deep "fio --name=d --filename=file --rw=randread --bs=4k --size=16m --direct=1 \
+		--ioengine=libaio --iodepth=16 --output=/run/lab/deep-fio.json --output-format=json"
+	[ "$(count deep '.opcode == "READ"')" -eq "$(jq '.jobs[0].read.total_ios' "$VM_DIR/deep-fio.json")" ]
+	[ "$(count deep '.opcode == "READ" and (.flags | contains(["guest", "host"]))')" -eq 4096 ]
+	# Only what was really deep tests this.
+	[ "$(count deep '.inflight > 4')" -gt 100 ]
+	[ "$(jq '[.losses[]] | add' "$OUT/deep.json")" -eq 0 ]
+}
+
+@test "stages sum to the latency to the nanosecond" {
+	local name
+	for name in reads10007 deep; do
+		[ "$(count "$name" '([.stages[] | values] | add) + .unsplit_ns != .latency_ns')" -eq 0 ]
+	done
+}
+
+@test "each latency is what fio saw for that read, less the system call" {
+	record_both fio "fio --name=x --filename=file --rw=randread --bs=4k --size=12m --direct=1 \
+		--ioengine=psync --write_lat_log=/run/lab/fio --log_offset=1 --output=/dev/null"
+	# fio's log is in order of completion, at depth 1 that of the requests: time, ns, direction, ...
+	cut -d, -f2,5 "$VM_DIR/fio_clat.1.log" | tr -d ' ' >"$OUT/fio.log"
+	jq -r 'select(.opcode == "READ") | "\(.latency_ns),\(.offset)"' "$OUT/fio.jsonl" >"$OUT/trace.log"
+	[ "$(wc -l <"$OUT/fio.log")" -eq 3072 ]
+	[ "$(cut -d, -f2 "$OUT/fio.log" | md5sum)" = "$(cut -d, -f2 "$OUT/trace.log" | md5sum)" ]
+	# A request lies within its read(): never longer, and at the median not much shorter.
+	paste -d, "$OUT/fio.log" "$OUT/trace.log" | awk -F, '
+		$3 > $1 { print "request of " $3 " ns in a read of " $1 " ns"; wrong++ }
+		{ print $1 - $3, $1 >"/dev/stderr" }
+		END { exit wrong > 0 }' 2>"$OUT/differences"
+	sort -n "$OUT/differences" | awk '{ d[NR] = $1 } END { print d[int((NR + 1) / 2)] }' >"$OUT/d50"
+	sort -n -k2 "$OUT/differences" | awk '{ r[NR] = $2 } END { print r[int((NR + 1) / 2)] }' >"$OUT/r50"
+	echo "median read() $(cat "$OUT/r50") ns, of it outside the request $(cat "$OUT/d50") ns"
+	[ "$(cat "$OUT/d50")" -lt $(($(cat "$OUT/r50") / 2)) ]
+}
+
+@test "the join states its error bar and the report its losses" {
+	[ "$(jq '.clock.width_ns > 0' "$OUT/reads10007.json")" = true ]
+	run "$VFSCOPE" report "$OUT/reads10007.joined"
+	[ "$status" -eq 0 ]
+	[[ $output == *"aligned to +-"* && $output == *"losses    none"* ]]
+	run ! grep -E "^.{100}" <<<"$output"
+}
+
+@test "the guest's kernel log is clean" {
+	run guest dmesg
+	[ "$status" -eq 0 ]
+	run ! grep -E 'WARNING:|BUG:|Oops|lockdep|hung_task' <<<"$output"
+}
