@@ -2,7 +2,8 @@
 /*
  * Summaries for people: the stage report of 'vfscope report' and 'vfscope simulate'.
  *
- *	10007 requests in 12.3 s (813/s), 39.1 MiB read, 0 B written; 10007 seen on both sides.
+ *	10007 requests in 12.3 s (813/s), 39.1 MiB read, 0 B written;
+ *	10007 seen on both sides.
  *
  *	opcode     count   req/s    bytes errors    mean     p50     p90     p99   p99.9     max
  *	READ       10007     813 39.1 MiB      0  812 us  790 us  ...
@@ -69,7 +70,7 @@ static void print_sides(const struct summary *s, FILE *out)
 		{s->nr_guest_only, "in the guest only"},
 		{s->nr_host_only, "on the host only"},
 	};
-	const char *separator = "; ";
+	const char *separator = ";\n";
 
 	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
 		if (!sides[i].count)
