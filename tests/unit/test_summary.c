@@ -331,7 +331,7 @@ static void test_report_reads_well(void **state)
 	static const char *const wanted[] = {
 		"10007 requests in 500 ms (20.0k/s), ",
 		" read, ",
-		" written; 10007 seen on both sides.",
+		" written;\n10007 seen on both sides.",
 		"\nopcode ",
 		"req/s",
 		"\nREAD ",
