@@ -107,6 +107,11 @@ static bool serves_guest(pid_t pid, uint64_t arg)
 	return is_virtiofsd(pid) && guest_memory_inode(pid);
 }
 
+static bool is_daemon(pid_t pid, uint64_t arg)
+{
+	return is_virtiofsd(pid);
+}
+
 static bool is_serving_child(pid_t pid, uint64_t parent)
 {
 	return (uint64_t)parent_of(pid) == parent && guest_memory_inode(pid);
@@ -173,11 +178,16 @@ static void list_daemons(const struct pid_list *list)
 	}
 }
 
-static int find_only(struct daemon *daemon)
+static int find_only(struct daemon *daemon, bool patient)
 {
 	struct pid_list list;
 
 	each_process(&list, serves_guest, 0);
+	if (!list.count && patient) {
+		each_process(&list, is_daemon, 0);
+		if (list.count)
+			return -EAGAIN;
+	}
 	if (!list.count) {
 		msg_error("found no virtiofsd that serves a VM on this machine; start the VM "
 			  "first, run "
@@ -206,11 +216,13 @@ static int refuse(pid_t pid)
 		  "(memory-backend-memfd,share=on)?",
 		  (int)pid, *name ? name : "program not readable: run as root");
 	each_process(&list, serves_guest, 0);
+	if (list.count)
+		msg_info("these do serve VMs:");
 	list_daemons(&list);
 	return -EINVAL;
 }
 
-static int find_pid(struct daemon *daemon, const char *which)
+static int find_pid(struct daemon *daemon, const char *which, bool patient)
 {
 	char name[NAME_MAX + 1];
 	struct pid_list children;
@@ -240,18 +252,19 @@ static int find_pid(struct daemon *daemon, const char *which)
 		return read_daemon(daemon, (pid_t)pid);
 	each_process(&children, is_serving_child, pid);
 	if (children.count != 1)
-		return refuse((pid_t)pid);
+		return patient && is_virtiofsd((pid_t)pid) ? -EAGAIN : refuse((pid_t)pid);
 	msg_info("process %llu has left the work to its child %d: recording that",
 		 (unsigned long long)pid, (int)children.pids[0]);
 	return read_daemon(daemon, children.pids[0]);
 }
 
-int daemon_find(struct daemon *daemon, const char *which)
+int daemon_find(struct daemon *daemon, const char *which, bool patient)
 {
 	int err;
 
 	*daemon = (struct daemon){};
-	err = !strcmp(which, "auto") ? find_only(daemon) : find_pid(daemon, which);
+	err = !strcmp(which, "auto") ? find_only(daemon, patient)
+				     : find_pid(daemon, which, patient);
 	if (err)
 		daemon_free(daemon);
 	return err;

@@ -51,9 +51,11 @@ struct daemon {
 /*
  * which is a process id, or "auto": the one virtio-fs daemon on this machine that serves a VM. If
  * it names a parent whose child serves the queues (C virtiofsd forks for its sandbox), the child is
- * taken. 0, or -errno after a message that tells what there is to choose from.
+ * taken. 0, or -errno after a message that tells what there is to choose from; but -EAGAIN without
+ * one, if patient is set and the daemon may only be waiting for its VM, so that it is worth asking
+ * again.
  */
-int daemon_find(struct daemon *daemon, const char *which);
+int daemon_find(struct daemon *daemon, const char *which, bool patient);
 void daemon_free(struct daemon *daemon);
 
 /* Object for a file's header: pid, exe, command line, build-id, options, VMM. NULL: no memory. */

@@ -26,7 +26,7 @@
 /* The skeleton names its types after the file, not after our rules. */
 #include "bpf/host.skel.h"
 
-#define RETRY_NS (NS_PER_SEC / 4)
+#define RETRY_NS (NS_PER_SEC / 20)
 
 struct capture {
 	struct host_bpf *bpf;
@@ -63,39 +63,48 @@ static int explain_rings(const struct capture *c, int err)
 		msg_error("daemon %d has no virtqueues in use: the guest has not started the "
 			  "driver of "
 			  "its file system device; start the recording once the guest has mounted "
-			  "it, or raise --duration to wait longer",
+			  "it (record waits as long as --duration, 60 s without)",
 			  pid);
 	else
 		msg_error("cannot find the virtqueues of daemon %d: %s", pid, strerror(-err));
 	return err;
 }
 
-/* A guest that is still booting sets up its rings later. */
-static int find_rings(struct capture *c, uint64_t wait_ns)
+static int find_once(struct capture *c, const char *which, bool patient)
 {
-	uint64_t start_ns = now_ns(), took_ns;
+	uint64_t start_ns = now_ns();
+	int err;
+
+	daemon_free(&c->daemon);
+	err = daemon_find(&c->daemon, which, patient);
+	if (err)
+		return err;
+	err = vring_find(c->daemon.pid, &c->layout);
+	if (err)
+		return (err == -ENOENT || err == -ENODEV) && patient ? -EAGAIN
+								     : explain_rings(c, err);
+	msg_debug("found %u virtqueues of daemon %d in %.1f ms", c->layout.nr_queues,
+		  (int)c->daemon.pid, (double)(now_ns() - start_ns) / 1e6);
+	return 0;
+}
+
+/* A guest that is still booting connects to the daemon and sets up its rings later. */
+static int find_rings(struct capture *c, const struct capture_config *config)
+{
 	const struct timespec pause = {.tv_nsec = RETRY_NS};
+	uint64_t end_ns = now_ns() + config->wait_ns;
 	bool said = false;
 	int err;
 
-	for (;;) {
-		took_ns = now_ns();
-		err = vring_find(c->daemon.pid, &c->layout);
-		took_ns = now_ns() - took_ns;
-		if (err != -ENOENT || now_ns() - start_ns >= wait_ns)
-			break;
+	while ((err = find_once(c, config->daemon, now_ns() < end_ns)) == -EAGAIN) {
 		if (!said)
-			msg_info(
-				"waiting for the guest to start its file system device (daemon %d)",
-				(int)c->daemon.pid);
+			msg_info("waiting for the guest to start its file system device (--daemon "
+				 "%s)",
+				 config->daemon);
 		said = true;
 		nanosleep(&pause, NULL);
 	}
-	if (err)
-		return explain_rings(c, err);
-	msg_debug("found %u virtqueues of daemon %d in %.1f ms", c->layout.nr_queues,
-		  (int)c->daemon.pid, (double)took_ns / 1e6);
-	return 0;
+	return err;
 }
 
 static int prepare(struct capture *c, uint64_t bytes)
@@ -158,13 +167,11 @@ static int host_open(struct capture **out, const struct capture_config *config)
 		return -ENOMEM;
 	c->pidfd = -1;
 	bpf_util_quiet();
-	err = daemon_find(&c->daemon, config->daemon);
+	err = find_rings(c, config);
 	if (err)
 		goto out;
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->daemon.pid, 0);
-	err = find_rings(c, config->wait_ns);
-	if (!err)
-		err = load(c, config->buffer_bytes);
+	err = load(c, config->buffer_bytes);
 out:
 	if (err)
 		host_close(c);
