@@ -7,7 +7,7 @@
  * all or, asynchronous I/O that does not extend the file, goes on without its task.
  */
 #include "sim/flow.h"
-#include "sim/model.h"
+#include "sim/page_cache.h"
 
 bool file_is_direct(const struct sim *sim, const struct thread *th)
 {
@@ -112,6 +112,8 @@ bool direct_read(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->dio.at);
 	start(th);
 	FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_READ_PREPARE));
+	if (file->nr_dirty)
+		FLOW_CALL(th->dio.at, writeback_file(sim, th, file, WRITEBACK_DATA));
 	th->dio.parallel = goes_parallel(sim, th);
 	if (th->dio.parallel && th->dio.pos + th->dio.left > file->size_bytes)
 		th->dio.left = max_u64(file->size_bytes, th->dio.pos) - th->dio.pos;
@@ -139,6 +141,15 @@ static void written(struct sim *sim, struct file *file, uint64_t end)
 	file->host_newer = true;
 }
 
+/* generic_file_direct_write() drops the range's cached pages before and after. */
+static void drop_range(struct sim *sim, const struct thread *th, struct file *file)
+{
+	uint64_t end = th->op.offset_bytes + th->op.size_bytes;
+
+	page_cache_drop_range(sim, file, th->op.offset_bytes / PAGE_BYTES,
+			      (end + PAGE_BYTES - 1) / PAGE_BYTES);
+}
+
 bool direct_write(struct sim *sim, struct thread *th)
 {
 	struct file *file = &sim->files[th->op.file];
@@ -149,6 +160,9 @@ bool direct_write(struct sim *sim, struct thread *th)
 	FLOW_WAIT(th->dio.at, inode_lock(th, file));
 	if (sim->stack->daemon.mode != MODE_DIRECT)
 		FLOW_CALL(th->dio.at, file_remove_privs(sim, th, file));
+	if (file->nr_dirty)
+		FLOW_CALL(th->dio.at, writeback_file(sim, th, file, WRITEBACK_DATA));
+	drop_range(sim, th, file);
 	th->dio.parallel = goes_parallel(sim, th);
 	/* A file cannot be extended asynchronously. */
 	th->dio.blocking |= th->dio.pos + th->dio.left > file->size_bytes;
@@ -159,6 +173,7 @@ bool direct_write(struct sim *sim, struct thread *th)
 	if (sim->stop)
 		FLOW_RETURN(th->dio.at);
 	written(sim, file, th->op.offset_bytes + th->op.size_bytes);
+	drop_range(sim, th, file);
 	inode_unlock(sim, file);
 	if (!th->issued_async)
 		FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_WRITE_FINISH));

@@ -6,7 +6,7 @@
  * mounts with default_permissions), then the name's entry, each within its timeout.
  */
 #include "sim/flow.h"
-#include "sim/model.h"
+#include "sim/page_cache.h"
 
 bool inode_lock(struct thread *th, struct file *file)
 {
@@ -148,7 +148,7 @@ bool file_open(struct sim *sim, struct thread *th)
 	if (sim->stop)
 		FLOW_RETURN(th->meta.at);
 	/* Without FOPEN_KEEP_CACHE: invalidate_inode_pages2(), which writes dirty pages first. */
-	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
+	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_DATA));
 	page_cache_drop(sim, file);
 	task_file_opened(sim, th);
 	FLOW_END(th->meta.at);

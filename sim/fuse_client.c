@@ -4,7 +4,7 @@
  * end sets off.
  */
 #include "sim/flow.h"
-#include "sim/model.h"
+#include "sim/page_cache.h"
 
 static uint32_t thread_cpu(const struct sim *sim, const struct thread *th)
 {
@@ -139,6 +139,10 @@ void request_end(struct sim *sim, struct request *req)
 		aio_put_part(sim, req->aio,
 			     req->span.opcode == FUSE_READ ? req->span.reply_bytes
 							   : req->span.size_bytes);
+	else if (req->use != USE_NONE)
+		pages_ended(sim, req);
+	if (req->use == USE_PAGES_WRITTEN)
+		writeback_ended(sim, req);
 	if (req->waiter) {
 		/* If it is still ringing the doorbell it will find the request ended. */
 		if (req->waiter->blocked)

@@ -55,6 +55,7 @@ enum request_use {
 	USE_NONE,
 	USE_PAGES_READ, /* fills pages first_page .. + nr_pages of file */
 	USE_PAGES_WRITTEN, /* ends their writeback */
+	USE_PAGES_LOCKED, /* write-through: holds a page locked until its reply */
 	USE_AIO, /* part of a direct op whose parts go in parallel */
 };
 
@@ -178,7 +179,6 @@ struct file {
 	uint64_t nr_dirty;
 	uint64_t nr_writeback;
 	uint64_t dirtied_when_ns;
-	struct thread *writeback_waiters;
 };
 
 struct open_file {
@@ -244,14 +244,18 @@ struct thread {
 	} parts;
 	struct {
 		int at;
-		struct file *file;
 		uint64_t page;
-		uint64_t end;
-		uint64_t scan;
-		uint64_t pages_seen;
-		uint32_t requests_before;
+		uint64_t end; /* page behind the last */
+		uint64_t pos;
+		uint64_t left;
 		uint32_t count;
+		uint32_t nr_pages;
+		bool prepared;
+		bool waited;
 	} io;
+	struct {
+		int at;
+	} fill;
 	struct {
 		int at;
 		bool creates;
@@ -265,26 +269,26 @@ struct thread {
 	} reap;
 	struct {
 		int at;
-		uint64_t start;
-		uint32_t nr;
-		uint32_t lookahead;
-		uint32_t i;
-		uint32_t batch;
-		uint64_t batch_start;
+		struct read_ahead *state;
+		struct request_list made;
 	} ra;
 	struct {
 		int at;
-		struct file *file;
 		uint64_t next;
-		uint64_t written;
-		uint64_t limit;
-		bool sync;
 	} wb;
-	uint32_t nr_dirtied;
 	struct {
 		int at;
-		uint32_t next_file;
-		uint64_t next_wakeup_ns;
+	} pages;
+	struct {
+		int at;
+		uint32_t nr_dirtied; /* pages since the dirty limits were last looked at */
+	} throttle;
+	struct {
+		int at;
+		bool idle; /* waits for a kick, or for the end of its period */
+		bool has_period;
+		bool kicked;
+		uint32_t file;
 	} flusher;
 	uint32_t aio_in_flight;
 	struct aio *aio_pool;
@@ -352,6 +356,11 @@ struct sim {
 	uint64_t root_attr_until_ns;
 	bool root_attr_stale;
 	struct page_cache *cache;
+	uint64_t nr_dirty; /* pages of all files */
+	uint64_t nr_writeback;
+	bool dirty_share_known; /* the device has written back something */
+	struct thread *throttled_first;
+	struct thread *throttled_last;
 
 	/* fuse_conn */
 	uint64_t unique;
@@ -509,19 +518,32 @@ bool file_update_attr(struct sim *sim, struct thread *th, struct file *file);
 bool inode_lock(struct thread *th, struct file *file);
 void inode_unlock(struct sim *sim, struct file *file);
 
-/* page_cache.c, read_ahead.c, cached_io.c, writeback.c */
+/* page_cache.c is in page_cache.h; read_ahead.c, cached_read.c, cached_write.c, writeback.c: FLOWs
+ */
 enum writeback_how {
-	WRITEBACK_START, /* WB_SYNC_NONE: send what is dirty */
-	WRITEBACK_SYNC, /* WB_SYNC_ALL: and wait for it */
+	WRITEBACK_START, /* WB_SYNC_NONE: send what is dirty, and the times */
+	WRITEBACK_DATA, /* send and wait, without the times */
+	WRITEBACK_SYNC, /* WB_SYNC_ALL: send and wait, then the times */
 };
 
-int page_cache_init(struct sim *sim);
-void page_cache_release(struct sim *sim);
-void page_cache_drop(struct sim *sim, struct file *file);
 void read_ahead_init(struct sim *sim, struct read_ahead *ra, uint32_t open_flags);
+/*
+ * Read ahead for the task's open file: it misses page index and wants asked pages from there on, or
+ * it reached a marker. Returns when the READs are sent, not when they end.
+ */
+bool read_ahead(struct sim *sim, struct thread *th, struct file *file, uint64_t index,
+		uint32_t asked, bool marker);
 bool cached_read(struct sim *sim, struct thread *th);
+/* Read one page and wait: read_folio(), or the read-modify of a partly written one. */
+bool read_page(struct sim *sim, struct thread *th, struct file *file, uint64_t index,
+	       enum span_class cls);
 bool cached_write(struct sim *sim, struct thread *th);
-void flusher_run(struct sim *sim, struct thread *th);
 bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how);
+bool dirty_throttle(struct sim *sim, struct thread *th);
+void flusher_run(struct sim *sim, struct thread *th);
+/* There are dirty pages now. */
+void writeback_dirtied(struct sim *sim);
+/* A WRITE of dirty pages ended. */
+void writeback_ended(struct sim *sim, struct request *req);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/msg.h"
-#include "sim/model.h"
+#include "sim/page_cache.h"
 
 /* Random streams that belong to no runner. */
 #define STREAM_JIFFY 0xffffffffu
@@ -26,8 +26,9 @@ static int check(const struct stack *stack, const struct workload *workload)
 			  stack->name);
 		return -EINVAL;
 	}
-	if (stack->daemon.mode != MODE_DIRECT) {
-		msg_error("cannot simulate stack '%s': only daemon.mode=direct is modelled so far",
+	if (stack->daemon.mode == MODE_DAX) {
+		msg_error("cannot simulate stack '%s': daemon.mode=dax is not modelled; choose "
+			  "direct, writethrough or writeback",
 			  stack->name);
 		return -EINVAL;
 	}
@@ -274,9 +275,9 @@ int sim_run(const struct stack *stack, struct workload *workload, const struct s
 	sim->sink = sink;
 	rc = allocate(sim);
 	if (!rc)
-		rc = tasks_init(sim);
-	if (!rc)
 		rc = page_cache_init(sim);
+	if (!rc)
+		rc = tasks_init(sim);
 	if (!rc) {
 		settings_init(sim);
 		run(sim);

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Writeback of dirty pages: who sends them (fsync, close, the flusher), in which requests, and what
+ * slows writers down.
+ *
+ * virtio-fs is under BDI_CAP_STRICTLIMIT with max_ratio 1 %: its own limit is 1 % of the dirty
+ * threshold (20 % of dirtyable memory), background writeback starts at half of it. A writer that
+ * finds more than the limit dirty or in writeback sleeps until that has sunk below it; the kernel's
+ * proportional pauses between (background + limit) / 2 and the limit are not modelled.
+ */
+#include "sim/flow.h"
+#include "sim/page_cache.h"
+
+#define PERIOD_NS (5 * NS_PER_SEC) /* dirty_writeback_centisecs */
+#define EXPIRE_NS (30 * NS_PER_SEC) /* dirty_expire_centisecs */
+
+static uint64_t dirty_limit(const struct sim *sim)
+{
+	if (sim->rules.dirty_share_starts_at_zero && !sim->dirty_share_known)
+		return 0;
+	return page_cache_capacity(sim) / 100 * 20 / 100 / PAGE_BYTES;
+}
+
+static uint64_t background_limit(const struct sim *sim)
+{
+	return dirty_limit(sim) / 2;
+}
+
+/* A WRITE of the contiguous dirty pages from first on that are not in writeback. */
+static struct request *make_write(struct sim *sim, struct file *file, uint64_t first)
+{
+	uint32_t most = min_u64(sim->max_pages, sim->stack->daemon.max_write_bytes / PAGE_BYTES);
+	struct request *req = request_new(sim, FUSE_WRITE, file);
+	uint64_t offset = first * PAGE_BYTES;
+	uint32_t nr = 0;
+
+	if (!req)
+		return NULL;
+	while (nr < most) {
+		struct page *page = page_find(sim, file, first + nr);
+
+		if (!page || !(page->flags & PAGE_DIRTY) || page->req)
+			break;
+		page_clear_dirty(sim, file, page);
+		page->flags |= PAGE_WRITEBACK;
+		page->req = req;
+		nr++;
+	}
+	file->nr_writeback += nr;
+	sim->nr_writeback += nr;
+	req->use = USE_PAGES_WRITTEN;
+	req->first_page = first;
+	req->span.cls = SPAN_WRITEBACK;
+	request_set_data(req, offset, min_u64(nr * PAGE_BYTES, file->size_bytes - offset), nr);
+	return req;
+}
+
+/* Send the file's dirty pages in order; with wait, also those that are in writeback already. */
+static bool send_pages(struct sim *sim, struct thread *th, struct file *file, bool wait)
+{
+	FLOW_BEGIN(th->pages.at);
+	for (th->wb.next = 0;;) {
+		struct page *page;
+
+		th->wb.next = page_next_dirty(sim, file, th->wb.next);
+		if (th->wb.next == UINT64_MAX || sim->stop)
+			break;
+		page = page_find(sim, file, th->wb.next);
+		if (page->req && wait) {
+			FLOW_WAIT(th->pages.at, page_wait(th, page));
+			FLOW_WAIT(th->pages.at, cpu_wait_turn(sim, th->slot));
+			continue;
+		}
+		if (page->req) {
+			th->wb.next++;
+			continue;
+		}
+		th->background.req = make_write(sim, file, th->wb.next);
+		th->background.force = true;
+		if (th->background.req)
+			th->wb.next += th->background.req->nr_pages;
+		FLOW_CALL(th->pages.at, simple_background(sim, th));
+	}
+	FLOW_END(th->pages.at);
+}
+
+/* Some page in writeback, from th->wb.next on. */
+static struct page *next_in_writeback(struct sim *sim, struct thread *th, struct file *file)
+{
+	uint64_t end = (file->size_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+
+	for (; file->nr_writeback && th->wb.next < end; th->wb.next++) {
+		struct page *page = page_find(sim, file, th->wb.next);
+
+		if (page && page->flags & PAGE_WRITEBACK)
+			return page;
+	}
+	return NULL;
+}
+
+static bool send_times(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!th->simple.at) {
+		file->times_dirty = false;
+		th->simple.req = request_new(sim, FUSE_SETATTR, file);
+	}
+	return simple_request(sim, th);
+}
+
+bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how)
+{
+	if (sim->stack->daemon.mode != MODE_WRITEBACK)
+		return true;
+	FLOW_BEGIN(th->wb.at);
+	FLOW_CALL(th->wb.at, send_pages(sim, th, file, how != WRITEBACK_START));
+	th->wb.next = 0;
+	while (how != WRITEBACK_START && next_in_writeback(sim, th, file) && !sim->stop) {
+		FLOW_WAIT(th->wb.at, page_wait(th, next_in_writeback(sim, th, file)));
+		FLOW_WAIT(th->wb.at, cpu_wait_turn(sim, th->slot));
+	}
+	if (how != WRITEBACK_DATA && file->times_dirty)
+		FLOW_CALL(th->wb.at, send_times(sim, th, file));
+	FLOW_END(th->wb.at);
+}
+
+static void kick_flusher(struct sim *sim)
+{
+	struct thread *th = sim->flusher;
+
+	th->flusher.kicked = true;
+	if (!th->flusher.idle)
+		return;
+	th->flusher.idle = false;
+	thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_KWORKER));
+}
+
+/* The first dirty page starts the flusher's period, as wb_wakeup_delayed() does. */
+void writeback_dirtied(struct sim *sim)
+{
+	struct thread *th = sim->flusher;
+
+	if (!th->flusher.idle || th->flusher.has_period)
+		return;
+	th->flusher.has_period = true;
+	thread_wake_after(sim, th, PERIOD_NS);
+}
+
+static bool block_throttled(struct sim *sim, struct thread *th)
+{
+	th->wait_next = NULL;
+	if (sim->throttled_last)
+		sim->throttled_last->wait_next = th;
+	else
+		sim->throttled_first = th;
+	sim->throttled_last = th;
+	return thread_block(th);
+}
+
+static bool over_limit(const struct sim *sim)
+{
+	return sim->nr_dirty + sim->nr_writeback > dirty_limit(sim);
+}
+
+/* balance_dirty_pages() */
+bool dirty_throttle(struct sim *sim, struct thread *th)
+{
+	FLOW_BEGIN(th->throttle.at);
+	th->throttle.nr_dirtied = 0;
+	if (sim->nr_dirty + sim->nr_writeback > (dirty_limit(sim) + background_limit(sim)) / 2)
+		kick_flusher(sim);
+	while (over_limit(sim) && !sim->stop) {
+		FLOW_WAIT(th->throttle.at, block_throttled(sim, th));
+		FLOW_WAIT(th->throttle.at, cpu_wait_turn(sim, th->slot));
+		if (over_limit(sim))
+			kick_flusher(sim);
+	}
+	FLOW_END(th->throttle.at);
+}
+
+void writeback_ended(struct sim *sim, struct request *req)
+{
+	struct thread *th = sim->throttled_first;
+
+	sim->dirty_share_known = true;
+	if (over_limit(sim))
+		return;
+	sim->throttled_first = NULL;
+	sim->throttled_last = NULL;
+	while (th) {
+		struct thread *next = th->wait_next;
+
+		thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
+		th = next;
+	}
+}
+
+/* Background writeback takes every dirty file while there is too much; the period the old ones. */
+static bool is_due(const struct sim *sim, const struct thread *th, const struct file *file)
+{
+	if (!file->nr_dirty)
+		return false;
+	if (th->flusher.kicked && sim->nr_dirty > background_limit(sim))
+		return true;
+	return sim->now_ns - file->dirtied_when_ns >= EXPIRE_NS;
+}
+
+static bool flusher_waits(struct sim *sim, struct thread *th)
+{
+	if (th->flusher.kicked)
+		return false;
+	th->flusher.idle = true;
+	th->flusher.has_period = sim->nr_dirty != 0;
+	if (!sim->nr_dirty)
+		return thread_block(th);
+	return thread_sleep_until(sim, th, sim->now_ns + PERIOD_NS);
+}
+
+static bool flusher_flow(struct sim *sim, struct thread *th)
+{
+	FLOW_BEGIN(th->flusher.at);
+	for (;;) {
+		FLOW_WAIT(th->flusher.at, flusher_waits(sim, th));
+		th->flusher.idle = false;
+		FLOW_WAIT(th->flusher.at, cpu_wait_turn(sim, th->slot));
+		th->flusher.file = 0;
+		while (th->flusher.file < sim->nr_files) {
+			if (is_due(sim, th, &sim->files[th->flusher.file]))
+				FLOW_CALL(th->flusher.at,
+					  writeback_file(sim, th, &sim->files[th->flusher.file],
+							 WRITEBACK_START));
+			th->flusher.file++;
+		}
+		th->flusher.kicked = false;
+	}
+	FLOW_END(th->flusher.at);
+}
+
+void flusher_run(struct sim *sim, struct thread *th)
+{
+	flusher_flow(sim, th);
+}
