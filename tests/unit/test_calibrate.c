@@ -13,9 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/compiler.h"
+#include "lib/hist.h"
 #include "lib/rng.h"
 #include "models/calibrate.h"
+#include "models/model_file.h"
 #include "models/samples.h"
+#include "sim/sim.h"
+#include "workloads/fio_job.h"
 
 /* Costs that the made-up stack has, in ns. */
 enum {
@@ -328,6 +332,102 @@ static void settings_from_header(void **state)
 	free(stack);
 }
 
+/*
+ * The whole loop: simulate a stack, calibrate from its spans and ops alone, and the costs come
+ * back; simulating the calibrated stack then gives the same latencies.
+ */
+struct loop {
+	struct calibration *c;
+	struct hist reads;
+};
+
+static int take_span(void *ctx, const struct span *span, uint32_t task)
+{
+	return calibration_add_span(((struct loop *)ctx)->c, span);
+}
+
+static int take_op(void *ctx, const struct op_record *op, uint32_t task)
+{
+	struct loop *loop = ctx;
+
+	if (op->type == OP_READ)
+		hist_add(&loop->reads, op->t_end_ns - op->t_start_ns);
+	return calibration_add_op(loop->c, op);
+}
+
+static void simulate(struct loop *loop, const struct stack *stack, uint64_t seed)
+{
+	static const char job[] = "[a]\nrw=randread\nsize=8m\ndirect=1\nbs=4k\n"
+				  "[b]\nstonewall\nrw=randread\nsize=32m\ndirect=1\nbs=64k\n"
+				  "[c]\nstonewall\nrw=randwrite\nsize=4m\ndirect=1\n";
+	struct sim_sink sink = {.ctx = loop, .span = take_span, .op = take_op};
+	struct sim_options options = {.seed = seed};
+	struct sim_stats stats;
+	struct workload *w;
+
+	hist_init(&loop->reads);
+	assert_int_equal(calibration_new(&loop->c), 0);
+	assert_int_equal(fio_job_parse("job", job, strlen(job), seed, &w), 0);
+	assert_int_equal(sim_run(stack, w, &options, &sink, &stats), 0);
+	workload_free(w);
+}
+
+static void closes_the_loop(void **state)
+{
+	static const char *const sets[] = {
+		"daemon.mode=direct",
+		"costs.syscall=exp 6us",
+		"costs.read_prepare=uniform 2us 4us",
+		"costs.write_prepare=const 5us",
+		"costs.read_finish=exp 1us",
+		"costs.write_finish=exp 2us",
+		"costs.enqueue=const 700ns",
+		"costs.doorbell=const 8us",
+		"costs.kick=erlang 3 40us",
+		"costs.interrupt=erlang 2 25us",
+		"costs.kworker=exp 9us",
+		"costs.complete=uniform 3us 5us",
+		"costs.wakeup=exp 12us",
+		"service.READ.cpu=const 10us",
+		"service.READ.host_io=exp 8us",
+		"service.READ.host_io_ns_per_byte=0.3",
+		"service.WRITE.cpu=const 12us",
+		"service.WRITE.host_io=exp 20us",
+	};
+	static const enum cost costs[] = {
+		COST_SYSCALL,	   COST_READ_PREPARE, COST_WRITE_PREPARE, COST_READ_FINISH,
+		COST_WRITE_FINISH, COST_ENQUEUE,      COST_DOORBELL,	  COST_KICK,
+		COST_INTERRUPT,	   COST_KWORKER,      COST_COMPLETE,	  COST_WAKEUP,
+	};
+	struct stack *made = malloc(sizeof(*made)), *found = malloc(sizeof(*found));
+	struct loop first, second;
+
+	stack_init(made);
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+		assert_int_equal(model_set(made, sets[i]), 0);
+	simulate(&first, made, 1);
+	*found = *made;
+	assert_int_equal(calibration_fit(first.c, found), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(costs); i++) {
+		double want = dist_mean(&made->cost[costs[i]]);
+		double got = dist_mean(&found->cost[costs[i]]);
+
+		if (got < 0.93 * want || got > 1.07 * want)
+			fail_msg("%s: %g, was made as %g", cost_name(costs[i]), got, want);
+	}
+	expect_near(found->service[FUSE_READ].host_io_ns_per_byte, 0.3, 0.05);
+	expect_near(dist_mean(&found->service[FUSE_READ].cpu), 10000, 0.05);
+	expect_near(dist_mean(&found->service[FUSE_WRITE].host_io), 20000, 0.1);
+	simulate(&second, found, 2);
+	expect_near(hist_mean(&second.reads), hist_mean(&first.reads), 0.03);
+	expect_near(hist_quantile(&second.reads, 0.5), hist_quantile(&first.reads, 0.5), 0.04);
+	expect_near(hist_quantile(&second.reads, 0.99), hist_quantile(&first.reads, 0.99), 0.08);
+	calibration_free(first.c);
+	calibration_free(second.c);
+	free(made);
+	free(found);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +438,7 @@ int main(void)
 		cmocka_unit_test(nothing_to_calibrate),
 		cmocka_unit_test(slope_withstands_outliers),
 		cmocka_unit_test(settings_from_header),
+		cmocka_unit_test(closes_the_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
