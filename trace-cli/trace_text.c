@@ -28,17 +28,25 @@ static const char *text_of(const json_t *object, const char *key, char *buf, siz
 
 static void print_machine(FILE *out, const char *label, const json_t *header)
 {
-	json_int_t when = json_integer_value(json_object_get(header, "start_realtime_ns"));
-	time_t seconds = (time_t)(when / (json_int_t)NS_PER_SEC);
-	char name[40], kernel[40], arch[16], date[40] = "an unknown time";
-	struct tm tm;
+	char name[40], kernel[40], arch[16];
 
-	if (when > 0 && gmtime_r(&seconds, &tm))
-		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	fprintf(out, "%-9s %s, Linux %s %s, %s\n", label,
+	fprintf(out, "%-9s %s, Linux %s %s\n", label,
 		text_of(header, "hostname", name, sizeof(name)),
 		text_of(header, "kernel", kernel, sizeof(kernel)),
-		text_of(header, "arch", arch, sizeof(arch)), date);
+		text_of(header, "arch", arch, sizeof(arch)));
+}
+
+static void print_date(FILE *out, const json_t *header)
+{
+	json_int_t when = json_integer_value(json_object_get(header, "start_realtime_ns"));
+	time_t seconds = (time_t)(when / (json_int_t)NS_PER_SEC);
+	char date[40];
+	struct tm tm;
+
+	if (when <= 0 || !gmtime_r(&seconds, &tm))
+		return;
+	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	fprintf(out, "%-9s %s\n", "recorded", date);
 }
 
 static void print_mounts(FILE *out, const json_t *guest)
@@ -118,6 +126,7 @@ void trace_print_context(FILE *out, enum vft_kind kind, const json_t *header, co
 	const json_t *host = kind == VFT_JOINED ? json_object_get(header, "host") : header;
 	const char *mode = mode_of(guest, host, kind == VFT_GUEST ? footer : NULL);
 
+	print_date(out, header);
 	if (kind != VFT_HOST) {
 		print_machine(out, "guest", guest);
 		print_mounts(out, guest);
