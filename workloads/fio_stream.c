@@ -252,6 +252,10 @@ static bool pass_done(const struct fio_stream *s)
 {
 	uint64_t smallest = s->place.length_bytes;
 
+	/* Without a map fio does not notice that it has gone once around, and keeps the file open.
+	 */
+	if (s->job.random && s->job.norandommap && s->job.io_size_bytes)
+		return false;
 	if (s->job.has_read)
 		smallest = min_u64(smallest, s->job.bs_bytes[FIO_READ]);
 	if (s->job.has_write)

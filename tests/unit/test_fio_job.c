@@ -78,6 +78,7 @@ static void order_as_fio(void **state)
 		 "open w0 w4 close open fsync close open w0 w4 fsync close"},
 		{"[a]\nrw=read\nsize=8k\ntime_based\nruntime=1\nrate_iops=4\n",
 		 "open r0 r4 r0 r4 close"},
+		{"[a]\nrw=randread\nsize=4k\nio_size=12k\nnorandommap\n", "open r0 r0 r0 close"},
 		{"[a]\nrw=randread\nsize=4k\nend_fsync=1\nloops=3\n",
 		 "open r0 close open r0 close open r0 close"},
 	};
