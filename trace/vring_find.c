@@ -3,7 +3,7 @@
  * Find a vhost-user daemon's virtqueues in its private memory: see vring_find.h.
  *
  * A match of three words is checked against the rings it points to, and the same ring found
- * twice (copies on stacks, freed memory) counts once.
+ * twice (copies on stacks, freed memory) counts once. vring_order.c tells which queue is which.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "trace/vring_find.h"
+#include "trace/vring_order.h"
 
 #define SCAN_CHUNK_BYTES (1u << 20)
 #define REGION_WORDS 5 /* the longest pattern */
@@ -250,8 +251,19 @@ static bool place_ring(const struct search *s, struct host_queue *queue)
 	return true;
 }
 
-/* Read the ring and judge it. avail_idx gets its index. */
-static bool check_ring(const struct search *s, const struct host_queue *queue, uint16_t *avail_idx)
+static bool has_reply(const struct vring_contents *c, uint32_t size)
+{
+	uint32_t count = c->used_idx < size ? c->used_idx : size;
+
+	for (uint32_t i = 1; i <= count; i++)
+		if (c->used_ids[2 * ((uint16_t)(c->used_idx - i) & (size - 1)) + 1])
+			return true;
+	return false;
+}
+
+/* Read the ring and judge it. */
+static bool check_ring(const struct search *s, const struct host_queue *queue,
+		       struct vring_traits *traits)
 {
 	size_t avail_bytes = 4 + 2 * (size_t)queue->size, used_bytes = 4 + 8 * (size_t)queue->size;
 	uint16_t *avail = malloc(avail_bytes);
@@ -272,11 +284,25 @@ static bool check_ring(const struct search *s, const struct host_queue *queue, u
 			.used_ids = used + 1,
 		};
 		good = vring_plausible(queue->size, &contents);
-		*avail_idx = contents.avail_idx;
+		traits->used = contents.used_idx != 0;
+		traits->replied = good && has_reply(&contents, queue->size);
 	}
 	free(avail);
 	free(used);
 	return good;
+}
+
+/* Is this number stored beside the words of a queue? Room for every other field of the record. */
+static bool near_fd(void *ctx, uint64_t found_at, int fd)
+{
+	const struct search *s = ctx;
+	int32_t words[40];
+	size_t got = proc_read_memory(s->pid, found_at - 64, words, sizeof(words));
+
+	for (size_t i = 0; i < got / sizeof(words[0]); i++)
+		if (words[i] == fd)
+			return true;
+	return false;
 }
 
 static bool already_kept(const struct host_daemon *daemon, const struct host_queue *queue)
@@ -287,45 +313,33 @@ static bool already_kept(const struct host_daemon *daemon, const struct host_que
 	return false;
 }
 
-/*
- * Queues are in index order in memory: libvhost-user keeps an array, virtio-queue allocates one
- * after the other. Once mounted, the first request queue has carried at least INIT, while hiprio
- * only carries FORGETs; if that contradicts the order, it is the other way round.
- */
-static void order_queues(struct host_daemon *daemon, const uint16_t *avail_idx)
-{
-	struct host_queue first = daemon->queues[0];
-
-	if (daemon->nr_queues != 2 || !avail_idx[0] || avail_idx[1])
-		return;
-	msg_debug("queues were found in reverse order");
-	daemon->queues[0] = daemon->queues[1];
-	daemon->queues[1] = first;
-}
-
 static int choose_rings(struct search *s, struct host_daemon *daemon)
 {
-	uint16_t avail_idx[HOST_MAX_QUEUES];
+	struct vring_traits traits[HOST_MAX_QUEUES];
+	int kicks[HOST_MAX_QUEUES];
 
 	for (size_t i = 0; i < s->nr_candidates; i++) {
 		struct host_queue *queue = &s->candidates[i].queue;
-		uint16_t idx;
+		struct vring_traits t = {.found_at = s->candidates[i].found_at};
 
-		if (!place_ring(s, queue) || !check_ring(s, queue, &idx) ||
+		if (!place_ring(s, queue) || !check_ring(s, queue, &t) ||
 		    already_kept(daemon, queue))
 			continue;
-		msg_debug("ring of %u at 0x%llx, avail index %u, named at 0x%llx", queue->size,
-			  (unsigned long long)queue->desc, idx,
-			  (unsigned long long)s->candidates[i].found_at);
 		if (daemon->nr_queues == HOST_MAX_QUEUES)
 			return -E2BIG;
-		avail_idx[daemon->nr_queues] = idx;
+		traits[daemon->nr_queues] = t;
 		daemon->queues[daemon->nr_queues++] = *queue;
 	}
 	/* A file system device has hiprio and at least one request queue. */
 	if (daemon->nr_queues < 2)
 		return -ENOENT;
-	order_queues(daemon, avail_idx);
+	vring_read_kicks(s->pid, kicks);
+	vring_order(daemon->nr_queues, daemon->queues, traits, kicks, near_fd, s);
+	for (uint32_t i = 0; i < daemon->nr_queues; i++)
+		msg_debug("queue %u: ring of %u at 0x%llx, named at 0x%llx%s", i,
+			  daemon->queues[i].size, (unsigned long long)daemon->queues[i].desc,
+			  (unsigned long long)traits[i].found_at,
+			  traits[i].replied ? ", has replied" : "");
 	return 0;
 }
 

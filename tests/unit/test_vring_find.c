@@ -11,6 +11,7 @@
 #include "lib/compiler.h"
 #include "trace/daemon_find.h"
 #include "trace/vring_find.h"
+#include "trace/vring_order.h"
 
 static uint64_t align_up(uint64_t value, uint64_t to)
 {
@@ -132,6 +133,64 @@ static void test_region_words(void **state)
 	proc_maps_free(&maps);
 }
 
+/* As the Rust daemon's epoll set shows: exit, request queue, hiprio, the listener. */
+static void test_kicks(void **state)
+{
+	static const char fdinfo[] =
+		"pos:\t0\nflags:\t02000002\nmnt_id:\t15\nino:\t1060\n"
+		"tfd:       12 events:       19 data:                2  pos:0 ino:424 sdev:f\n"
+		"tfd:       20 events:       19 data:                1  pos:0 ino:424 sdev:f\n"
+		"tfd:       18 events:       19 data:                0  pos:0 ino:424 sdev:f\n"
+		"tfd:        7 events:       19 data: ffffffffffffffff  pos:0 ino:424 sdev:f\n";
+	int kicks[HOST_MAX_QUEUES];
+
+	memset(kicks, -1, sizeof(kicks));
+	vring_parse_kicks(fdinfo, kicks);
+	assert_int_equal(kicks[0], 18);
+	assert_int_equal(kicks[1], 20);
+	assert_int_equal(kicks[2], 12);
+	assert_int_equal(kicks[3], -1);
+}
+
+/* found_at stands for the kick that is stored there */
+static bool kick_is(void *ctx, uint64_t found_at, int fd)
+{
+	return found_at == (uint64_t)fd;
+}
+
+static void test_order(void **state)
+{
+	static const struct {
+		struct vring_traits traits[3];
+		int kicks[3];
+		uint32_t nr;
+		uint32_t first; /* index before ordering of what must be hiprio */
+	} cases[] = {
+		{{{5}, {6}}, {-1, -1}, 2, 0}, /* nothing known: as in memory */
+		{{{5}, {6}}, {6, 5}, 2, 1}, /* by kicks */
+		{{{5}, {6}}, {5, 6}, 2, 0},
+		{{{5, true, true}, {6}}, {-1, -1}, 2, 1}, /* only requests so far */
+		{{{5, true, true}, {6, true, false}}, {-1, -1}, 2, 1}, /* and FORGETs */
+		{{{5, true, false}, {6, true, true}}, {-1, -1}, 2, 0},
+		{{{5, true, false}, {6, true, true}}, {6, 5}, 2, 0}, /* replies win */
+		{{{5, true, true}, {6}, {7}}, {7, 5, 6}, 3, 2},
+		{{{5, true, true}, {6, true, true}, {7}}, {-1, -1, -1}, 3, 2},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vring_traits traits[3];
+		struct host_queue queues[3];
+
+		memcpy(traits, cases[i].traits, sizeof(traits));
+		for (uint32_t q = 0; q < 3; q++)
+			queues[q].desc = traits[q].found_at;
+		vring_order(cases[i].nr, queues, traits, cases[i].kicks, kick_is, NULL);
+		assert_int_equal(queues[0].desc, 5 + cases[i].first);
+		for (uint32_t q = 0; q < cases[i].nr; q++)
+			assert_int_equal(queues[q].desc, traits[q].found_at);
+	}
+}
+
 static struct daemon_options parse(char *text)
 {
 	struct daemon_options o;
@@ -180,7 +239,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring_words),   cmocka_unit_test(test_no_ring_words),
 		cmocka_unit_test(test_contents),     cmocka_unit_test(test_layout),
-		cmocka_unit_test(test_region_words), cmocka_unit_test(test_c_options),
+		cmocka_unit_test(test_region_words), cmocka_unit_test(test_kicks),
+		cmocka_unit_test(test_order),	     cmocka_unit_test(test_c_options),
 		cmocka_unit_test(test_rust_options),
 	};
 
