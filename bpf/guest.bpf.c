@@ -2,133 +2,25 @@
 /*
  * The guest's probes: the life of every virtio-fs request, one event each when it is over.
  *
- *	issue	  fuse_simple_request, fuse_simple_background	remembered by its fuse_args
- *	enqueue	  virtio_fs_enqueue_req				an entry in requests, by its
- *fuse_req add, kick virtqueue_add_sgs, _kick_prepare, _notify	tied to it by the task that enqueues
- *	irq, work virtio_fs_vq_done, ..._done_work		remembered by virtqueue
- *	dequeue	  virtqueue_get_buf				gets its queue's irq and work times
- *	end	  virtio_fs_request_complete, fuse_request_end	background: event
- *	wake-up	  request_wait_answer returns			synchronous: event
+ * - issue: fuse_simple_request, fuse_simple_background; remembered by its fuse_args
+ * - enqueue: virtio_fs_enqueue_req; an entry in requests, by its fuse_req
+ * - add, kick, doorbell: virtqueue_add_sgs, virtqueue_kick_prepare, virtqueue_notify; tied to the
+ *   request by the task that enqueues
+ * - interrupt, work: virtio_fs_vq_done, virtio_fs_requests_done_work; remembered by virtqueue
+ * - dequeue: virtqueue_get_buf; gets its queue's interrupt and work times
+ * - end: virtio_fs_request_complete, fuse_request_end; a background request's event
+ * - wake-up: request_wait_answer returns; a synchronous request's event
  *
  * FORGETs have no fuse_req and no reply: send_forget_request to virtqueue_get_buf. Where kernels
  * differ in a function's name or arguments there is one program for each, and the loader chooses
- * by the kernel's BTF (trace/guest_capture.c).
+ * by the kernel's BTF (trace/guest_probes.c).
  */
 #include "bpf/kernel_types.h"
 #include "bpf/guest_maps.bpf.h"
 #include "bpf/guest_ops.bpf.h"
+#include "bpf/guest_issue.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *args)
-{
-	u64 key = (u64)args;
-	struct issue issue = {};
-	struct op_state *op;
-
-	issue.task = current_task();
-	op = bpf_map_lookup_elem(&ops, &issue.task);
-	if (op && conn_wanted(minor_of(fc->dev))) {
-		op->ev.nr_requests++;
-		issue.op_id = op->ev.op_id;
-		issue.flags = op->request_flags;
-	}
-	issue.t_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&issues, &key, &issue, BPF_ANY))
-		count_loss(LOSS_MAP_FULL);
-}
-
-/* Most issues are matched and gone by now; this is for those that never reached a queue. */
-static __always_inline void drop_issue(struct fuse_args *args)
-{
-	u64 key = (u64)args;
-
-	bpf_map_delete_elem(&issues, &key);
-}
-
-/* Until 6.11. */
-SEC("fentry/fuse_simple_request")
-int BPF_PROG(issue_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
-{
-	if (enabled && conn_is_virtiofs(fm->fc))
-		note_issue(fm->fc, args);
-	return 0;
-}
-
-SEC("fexit/fuse_simple_request")
-int BPF_PROG(issued_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
-{
-	if (conn_is_virtiofs(fm->fc))
-		drop_issue(args);
-	return 0;
-}
-
-/* 6.12 (idmapped mounts, aaa3e8e4ce5b) made fuse_simple_request an inline wrapper. */
-SEC("fentry/__fuse_simple_request")
-int BPF_PROG(issue_sync_v612, void *idmap, struct fuse_mount *fm, struct fuse_args *args)
-{
-	if (enabled && conn_is_virtiofs(fm->fc))
-		note_issue(fm->fc, args);
-	return 0;
-}
-
-SEC("fexit/__fuse_simple_request")
-int BPF_PROG(issued_sync_v612, void *idmap, struct fuse_mount *fm, struct fuse_args *args)
-{
-	if (conn_is_virtiofs(fm->fc))
-		drop_issue(args);
-	return 0;
-}
-
-/* 7.2: __fuse_simple_request only jumps here, so one of the two must be probed, not both. */
-SEC("fentry/fuse_chan_send")
-int BPF_PROG(issue_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
-{
-	if (enabled && chan_is_virtiofs(chan))
-		note_issue(chan->conn, args);
-	return 0;
-}
-
-SEC("fexit/fuse_chan_send")
-int BPF_PROG(issued_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
-{
-	if (chan_is_virtiofs(chan))
-		drop_issue(args);
-	return 0;
-}
-
-SEC("fentry/fuse_simple_background")
-int BPF_PROG(issue_bg_v61, struct fuse_mount *fm, struct fuse_args *args)
-{
-	if (enabled && conn_is_virtiofs(fm->fc))
-		note_issue(fm->fc, args);
-	return 0;
-}
-
-/* A background request that was accepted owns its args: they may be gone already. */
-SEC("fexit/fuse_simple_background")
-int BPF_PROG(issued_bg_v61, struct fuse_mount *fm, struct fuse_args *args, u32 gfp, int ret)
-{
-	if (ret && conn_is_virtiofs(fm->fc))
-		drop_issue(args);
-	return 0;
-}
-
-SEC("fentry/fuse_chan_send_bg")
-int BPF_PROG(issue_bg_v72, struct fuse_chan *chan, struct fuse_args *args)
-{
-	if (enabled && chan_is_virtiofs(chan))
-		note_issue(chan->conn, args);
-	return 0;
-}
-
-SEC("fexit/fuse_chan_send_bg")
-int BPF_PROG(issued_bg_v72, struct fuse_chan *chan, struct fuse_args *args, u32 gfp, int ret)
-{
-	if (ret && chan_is_virtiofs(chan))
-		drop_issue(args);
-	return 0;
-}
 
 static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_fs_vq *fsvq)
 {
@@ -172,10 +64,15 @@ static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_
 }
 
 /* Ties what the task does next on this queue (kick, doorbell) to the request. */
-static __always_inline void begin_enqueue(struct virtio_fs_vq *fsvq, u64 req, u64 unique)
+static __always_inline void begin_enqueue(struct virtio_fs_vq *fsvq, u64 req,
+					  const struct guest_request_event *ev)
 {
 	u32 task = current_task();
-	struct enqueue enqueue = {.req = req, .unique = unique, .vq = (u64)fsvq->vq};
+	struct enqueue enqueue = {
+		.name = {.unique = ev->unique, .conn = ev->conn},
+		.req = req,
+		.vq = (u64)fsvq->vq,
+	};
 
 	if (bpf_map_update_elem(&enqueues, &task, &enqueue, BPF_ANY))
 		count_loss(LOSS_MAP_FULL);
@@ -191,33 +88,35 @@ static __always_inline u16 others_in_flight(struct virtio_fs_vq *fsvq, bool coun
 /* Another try of a request that found the ring full. */
 static __always_inline void retry_enqueue(struct virtio_fs_vq *fsvq, u64 key)
 {
-	struct guest_request_event *ev = bpf_map_lookup_elem(&requests, &key);
+	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
+	struct guest_request_event *ev;
 
-	if (!ev)
+	if (!req)
 		return;
+	ev = &req->ev;
 	ev->t_queued_ns = bpf_ktime_get_ns();
 	if (ev->flags & GREQ_FORGET)
 		ev->t_add_ns = ev->t_queued_ns;
 	ev->inflight = others_in_flight(fsvq, true);
 	if (ev->ring_full_retries < 0xffff)
 		ev->ring_full_retries++;
-	begin_enqueue(fsvq, key, ev->unique);
+	begin_enqueue(fsvq, key, ev);
 }
 
 static __always_inline void remember_request(struct virtio_fs_vq *fsvq, u64 key,
-					     struct guest_request_event *ev)
+					     struct guest_request_entry *req)
 {
-	int err = bpf_map_update_elem(&requests, &key, ev, BPF_NOEXIST);
+	int err = bpf_map_update_elem(&requests, &key, req, BPF_NOEXIST);
 
-	if (err == -17 /* EEXIST */) {
+	if (err == -EEXIST) {
 		/* Its last owner was freed without an end that we know of. */
 		count_loss(LOSS_START_NO_END);
-		err = bpf_map_update_elem(&requests, &key, ev, BPF_ANY);
+		err = bpf_map_update_elem(&requests, &key, req, BPF_ANY);
 	}
 	if (err)
 		count_loss(LOSS_MAP_FULL);
 	else
-		begin_enqueue(fsvq, key, ev->unique);
+		begin_enqueue(fsvq, key, &req->ev);
 }
 
 static __always_inline void describe_io(struct guest_request_event *ev, struct fuse_args *args)
@@ -274,7 +173,8 @@ static __always_inline void init_event(struct guest_request_event *ev, struct vi
 SEC("fentry/virtio_fs_enqueue_req")
 int BPF_PROG(enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req, u64 in_flight)
 {
-	struct guest_request_event ev = {};
+	struct guest_request_entry entry = {};
+	struct guest_request_event *ev = &entry.ev;
 	struct wire_in_header in;
 	struct fuse_conn *fc;
 
@@ -287,8 +187,8 @@ int BPF_PROG(enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req, u64
 	fc = fsvq_conn(fsvq);
 	if (!fc)
 		return 0;
-	ev.conn = minor_of(fc->dev);
-	if (!conn_wanted(ev.conn)) {
+	ev->conn = minor_of(fc->dev);
+	if (!conn_wanted(ev->conn)) {
 		drop_issue(req->args);
 		return 0;
 	}
@@ -297,14 +197,14 @@ int BPF_PROG(enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req, u64
 		count_loss(LOSS_HEADER);
 		return 0;
 	}
-	init_event(&ev, fsvq, &in);
+	init_event(ev, fsvq, &in);
 	/* The current task may be a worker that sends what others issued. */
-	ev.task = in.pid;
+	ev->task = in.pid;
 	if (req->flags & (1ul << FR_BACKGROUND))
-		ev.flags |= GREQ_BACKGROUND;
-	match_issue(&ev, req->args);
-	describe_io(&ev, req->args);
-	remember_request(fsvq, (u64)req, &ev);
+		ev->flags |= GREQ_BACKGROUND;
+	match_issue(ev, req->args);
+	describe_io(ev, req->args);
+	remember_request(fsvq, (u64)req, &entry);
 	return 0;
 }
 
@@ -321,16 +221,16 @@ int BPF_PROG(enqueue_end)
 SEC("fentry/virtqueue_add_sgs")
 int BPF_PROG(ring_add, struct virtqueue *vq, void *sgs, u32 out_sgs, u32 in_sgs, u64 data)
 {
-	struct guest_request_event *ev;
+	struct guest_request_entry *req;
 
 	if (!vq_is_virtiofs(vq))
 		return 0;
-	ev = bpf_map_lookup_elem(&requests, &data);
-	if (!ev)
+	req = bpf_map_lookup_elem(&requests, &data);
+	if (!req)
 		return 0;
-	ev->t_add_ns = bpf_ktime_get_ns();
-	ev->sg_out = out_sgs;
-	ev->sg_in = in_sgs;
+	req->ev.t_add_ns = bpf_ktime_get_ns();
+	req->ev.sg_out = out_sgs;
+	req->ev.sg_in = in_sgs;
 	return 0;
 }
 
@@ -346,11 +246,11 @@ static __always_inline struct enqueue *current_enqueue(struct virtqueue *vq)
 }
 
 /* NULL if it has ended meanwhile, even if its memory serves another request already. */
-static __always_inline struct guest_request_event *enqueued_request(struct enqueue *enqueue)
+static __always_inline struct guest_request_entry *enqueued_request(struct enqueue *enqueue)
 {
-	struct guest_request_event *ev = bpf_map_lookup_elem(&requests, &enqueue->req);
+	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &enqueue->req);
 
-	return ev && ev->unique == enqueue->unique ? ev : NULL;
+	return req && req->ev.unique == enqueue->name.unique ? req : NULL;
 }
 
 /* Only called after a buffer was added, still under the queue's lock. */
@@ -358,20 +258,20 @@ SEC("fexit/virtqueue_kick_prepare")
 int BPF_PROG(kick_prepared, struct virtqueue *vq, u64 ret)
 {
 	struct enqueue *enqueue = current_enqueue(vq);
-	struct guest_request_event *ev;
+	struct guest_request_entry *req;
 	u16 idx;
 
 	if (!enqueue)
 		return 0;
-	ev = enqueued_request(enqueue);
-	if (!ev)
+	req = enqueued_request(enqueue);
+	if (!req)
 		return 0;
-	ev->flags |= GREQ_KICK_KNOWN;
+	req->ev.flags |= GREQ_KICK_KNOWN;
 	if (ret & 0xff)
-		ev->flags |= GREQ_KICKED;
+		req->ev.flags |= GREQ_KICKED;
 	if (vq_last_avail_idx(vq, &idx)) {
-		ev->avail_idx = idx;
-		ev->avail_idx_known = 1;
+		req->ev.avail_idx = idx;
+		req->ev.avail_idx_known = 1;
 	}
 	return 0;
 }
@@ -380,29 +280,51 @@ SEC("fentry/virtqueue_notify")
 int BPF_PROG(notify_begin, struct virtqueue *vq)
 {
 	struct enqueue *enqueue = current_enqueue(vq);
-	struct guest_request_event *ev;
+	struct guest_request_entry *req;
 
 	if (!enqueue)
 		return 0;
+	req = enqueued_request(enqueue);
+	if (!req)
+		return 0;
 	enqueue->t_notify_ns = bpf_ktime_get_ns();
-	ev = enqueued_request(enqueue);
-	if (ev)
-		ev->t_kick_ns = enqueue->t_notify_ns;
+	req->ev.t_kick_ns = enqueue->t_notify_ns;
+	__sync_fetch_and_or(&req->state, REQUEST_NOTIFYING);
 	return 0;
 }
 
-/* A background request may have ended by now: then its doorbell time stays unknown. */
+static __always_inline void emit_request(struct guest_request_event *ev)
+{
+	ev->h.ts_ns = ev->t_wake_ns ? ev->t_wake_ns : ev->t_end_ns;
+	emit(ev, sizeof(*ev));
+}
+
+/*
+ * The request may have ended on another CPU meanwhile. Of notify_end() and finish_request(), the
+ * one that sets its bit second emits the event, which then has everything.
+ */
 SEC("fexit/virtqueue_notify")
 int BPF_PROG(notify_end, struct virtqueue *vq)
 {
 	struct enqueue *enqueue = current_enqueue(vq);
-	struct guest_request_event *ev;
+	struct guest_request_entry *req;
+	u64 spent;
 
 	if (!enqueue || !enqueue->t_notify_ns)
 		return 0;
-	ev = enqueued_request(enqueue);
-	if (ev)
-		ev->doorbell_ns = bpf_ktime_get_ns() - enqueue->t_notify_ns;
+	spent = bpf_ktime_get_ns() - enqueue->t_notify_ns;
+	req = enqueued_request(enqueue);
+	if (req) {
+		req->ev.doorbell_ns = spent;
+		if (!(__sync_fetch_and_or(&req->state, REQUEST_NOTIFIED) & REQUEST_ENDED))
+			return 0;
+	}
+	req = bpf_map_lookup_elem(&ended_early, &enqueue->name);
+	if (!req)
+		return 0;
+	req->ev.doorbell_ns = spent;
+	emit_request(&req->ev);
+	bpf_map_delete_elem(&ended_early, &enqueue->name);
 	return 0;
 }
 
@@ -449,52 +371,69 @@ int BPF_PROG(hiprio_work, struct work_struct *work)
 	return 0;
 }
 
-static __always_inline void finish_request(u64 key, struct guest_request_event *ev)
+/* True if the task that still rings the doorbell will emit the event. */
+static __always_inline bool leave_to_notifier(struct guest_request_entry *req)
 {
+	struct guest_request_name name = {.unique = req->ev.unique, .conn = req->ev.conn};
+
+	if ((req->state & (REQUEST_NOTIFYING | REQUEST_NOTIFIED)) != REQUEST_NOTIFYING)
+		return false;
+	if (bpf_map_update_elem(&ended_early, &name, req, BPF_ANY))
+		return false; /* too many: then without the doorbell's time */
+	if (!(__sync_fetch_and_or(&req->state, REQUEST_ENDED) & REQUEST_NOTIFIED))
+		return true;
+	bpf_map_delete_elem(&ended_early, &name);
+	return false;
+}
+
+static __always_inline void finish_request(u64 key, struct guest_request_entry *req)
+{
+	struct guest_request_event *ev = &req->ev;
+
 	/* Only an add that succeeded is followed by a kick decision. */
 	if (!(ev->flags & GREQ_KICK_KNOWN) && !ev->t_complete_ns) {
 		ev->flags |= GREQ_ABORTED;
 		ev->t_add_ns = 0;
 	}
-	ev->h.ts_ns = ev->t_wake_ns ? ev->t_wake_ns : ev->t_end_ns;
-	emit(ev, sizeof(*ev));
+	if (!leave_to_notifier(req))
+		emit_request(ev);
 	bpf_map_delete_elem(&requests, &key);
 }
 
 SEC("fexit/virtqueue_get_buf")
 int BPF_PROG(ring_get, struct virtqueue *vq, void *len, u64 ret)
 {
-	struct guest_request_event *ev;
 	struct queue_state *state;
+	struct guest_request_entry *req;
 
 	if (!ret || !vq_is_virtiofs(vq))
 		return 0;
-	ev = bpf_map_lookup_elem(&requests, &ret);
-	if (!ev)
+	req = bpf_map_lookup_elem(&requests, &ret);
+	if (!req)
 		return 0;
 	state = queue_state((u64)vq);
 	if (state) {
-		ev->t_irq_ns = state->t_irq_ns;
-		ev->t_work_ns = state->t_work_ns;
+		req->ev.t_irq_ns = state->t_irq_ns;
+		req->ev.t_work_ns = state->t_work_ns;
 	}
-	if (ev->flags & GREQ_FORGET) {
-		ev->t_end_ns = bpf_ktime_get_ns();
-		ev->t_complete_ns = ev->t_end_ns;
-		ev->end_cpu = bpf_get_smp_processor_id();
-		finish_request(ret, ev);
+	if (req->ev.flags & GREQ_FORGET) {
+		req->ev.t_end_ns = bpf_ktime_get_ns();
+		req->ev.t_complete_ns = req->ev.t_end_ns;
+		req->ev.end_cpu = bpf_get_smp_processor_id();
+		finish_request(ret, req);
 	}
 	return 0;
 }
 
 SEC("fentry/virtio_fs_request_complete")
-int BPF_PROG(request_complete, struct fuse_req *req, struct virtio_fs_vq *fsvq)
+int BPF_PROG(request_complete, struct fuse_req *fuse_req, struct virtio_fs_vq *fsvq)
 {
-	u64 key = (u64)req;
-	struct guest_request_event *ev = bpf_map_lookup_elem(&requests, &key);
+	u64 key = (u64)fuse_req;
+	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
 	struct fuse_conn *fc;
 
-	if (ev) {
-		ev->t_complete_ns = bpf_ktime_get_ns();
+	if (req) {
+		req->ev.t_complete_ns = bpf_ktime_get_ns();
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
@@ -505,39 +444,39 @@ int BPF_PROG(request_complete, struct fuse_req *req, struct virtio_fs_vq *fsvq)
 
 /* Called a second time for an aborted request; FR_FINISHED is what the kernel itself tests. */
 SEC("fentry/fuse_request_end")
-int BPF_PROG(request_end, struct fuse_req *req)
+int BPF_PROG(request_end, struct fuse_req *fuse_req)
 {
-	u64 key = (u64)req;
-	struct guest_request_event *ev = bpf_map_lookup_elem(&requests, &key);
+	u64 key = (u64)fuse_req;
+	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
 	u32 len;
 
-	if (!ev) {
-		drop_issue(req->args); /* aborted in the background queue */
+	if (!req) {
+		drop_issue(fuse_req->args); /* aborted in the background queue */
 		return 0;
 	}
-	if (req->flags & (1ul << FR_FINISHED))
+	if (fuse_req->flags & (1ul << FR_FINISHED))
 		return 0;
-	ev->t_end_ns = bpf_ktime_get_ns();
-	ev->end_cpu = bpf_get_smp_processor_id();
-	ev->error = req->out.h.error;
-	len = req->out.h.len;
-	ev->reply_bytes = len > WIRE_OUT_HEADER_BYTES ? len - WIRE_OUT_HEADER_BYTES : 0;
-	if (ev->flags & GREQ_BACKGROUND)
-		finish_request(key, ev);
+	req->ev.t_end_ns = bpf_ktime_get_ns();
+	req->ev.end_cpu = bpf_get_smp_processor_id();
+	req->ev.error = fuse_req->out.h.error;
+	len = fuse_req->out.h.len;
+	req->ev.reply_bytes = len > WIRE_OUT_HEADER_BYTES ? len - WIRE_OUT_HEADER_BYTES : 0;
+	if (req->ev.flags & GREQ_BACKGROUND)
+		finish_request(key, req);
 	return 0;
 }
 
 SEC("fexit/request_wait_answer")
-int BPF_PROG(waiter_woke, struct fuse_req *req)
+int BPF_PROG(waiter_woke, struct fuse_req *fuse_req)
 {
-	u64 key = (u64)req;
-	struct guest_request_event *ev = bpf_map_lookup_elem(&requests, &key);
+	u64 key = (u64)fuse_req;
+	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
 
 	/* Without an end the waiter was killed; the request goes on. */
-	if (!ev || !ev->t_end_ns)
+	if (!req || !req->ev.t_end_ns)
 		return 0;
-	ev->t_wake_ns = bpf_ktime_get_ns();
-	finish_request(key, ev);
+	req->ev.t_wake_ns = bpf_ktime_get_ns();
+	finish_request(key, req);
 	return 0;
 }
 
@@ -545,7 +484,8 @@ SEC("fentry/send_forget_request")
 int BPF_PROG(forget_begin, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *forget,
 	     u64 in_flight)
 {
-	struct guest_request_event ev = {};
+	struct guest_request_entry entry = {};
+	struct guest_request_event *ev = &entry.ev;
 	struct wire_in_header in;
 	struct fuse_conn *fc;
 
@@ -558,22 +498,22 @@ int BPF_PROG(forget_begin, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *f
 	fc = fsvq_conn(fsvq);
 	if (!fc)
 		return 0;
-	ev.conn = minor_of(fc->dev);
-	if (!conn_wanted(ev.conn))
+	ev->conn = minor_of(fc->dev);
+	if (!conn_wanted(ev->conn))
 		return 0;
 	note_connection(fc, fsvq);
 	if (bpf_probe_read_kernel(&in, sizeof(in), &forget->req.ih)) {
 		count_loss(LOSS_HEADER);
 		return 0;
 	}
-	init_event(&ev, fsvq, &in);
-	ev.task = current_task();
-	ev.flags = GREQ_FORGET;
-	ev.t_issue_ns = ev.t_send_ns;
-	ev.t_add_ns = ev.t_send_ns;
+	init_event(ev, fsvq, &in);
+	ev->task = current_task();
+	ev->flags = GREQ_FORGET;
+	ev->t_issue_ns = ev->t_send_ns;
+	ev->t_add_ns = ev->t_send_ns;
 	/* One buffer that the device reads, nothing to write. */
-	ev.sg_out = 1;
-	remember_request(fsvq, (u64)forget, &ev);
+	ev->sg_out = 1;
+	remember_request(fsvq, (u64)forget, &entry);
 	return 0;
 }
 
@@ -584,14 +524,14 @@ int BPF_PROG(forget_end, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *for
 {
 	u32 task = current_task();
 	struct enqueue *enqueue = bpf_map_lookup_elem(&enqueues, &task);
-	struct guest_request_event *ev;
+	struct guest_request_entry *req;
 
 	if (!enqueue)
 		return 0;
-	ev = enqueued_request(enqueue);
-	if (ret != 1 && ev && !(ev->flags & GREQ_KICK_KNOWN)) {
-		ev->t_end_ns = bpf_ktime_get_ns();
-		finish_request((u64)forget, ev);
+	req = enqueued_request(enqueue);
+	if (ret != 1 && req && !(req->ev.flags & GREQ_KICK_KNOWN)) {
+		req->ev.t_end_ns = bpf_ktime_get_ns();
+		finish_request((u64)forget, req);
 	}
 	bpf_map_delete_elem(&enqueues, &task);
 	return 0;

@@ -11,6 +11,26 @@
 #define GUEST_MAX_CONNS 64
 #define GUEST_MAX_QUEUES 1024
 
+enum guest_request_state {
+	REQUEST_NOTIFYING = 1u << 0, /* its task is in virtqueue_notify */
+	REQUEST_NOTIFIED = 1u << 1, /* and came back */
+	REQUEST_ENDED = 1u << 2,
+};
+
+/* A request in flight, as its map keeps it. */
+struct guest_request_entry {
+	struct guest_request_event ev;
+	__ev_u32 state; /* enum guest_request_state */
+	__ev_u32 pad;
+};
+
+/* Names a request beyond the life of its memory. */
+struct guest_request_name {
+	__ev_u64 unique;
+	__ev_u32 conn;
+	__ev_u32 pad;
+};
+
 enum guest_conn_flags {
 	GCONN_WRITEBACK = 1u << 0,
 	GCONN_ASYNC_READ = 1u << 1,

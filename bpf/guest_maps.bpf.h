@@ -30,8 +30,8 @@ struct issue {
 
 /* What the current task is queueing: ties kick and doorbell to their request. */
 struct enqueue {
+	struct guest_request_name name;
 	u64 req;
-	u64 unique;
 	u64 vq;
 	u64 t_notify_ns;
 };
@@ -56,8 +56,16 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);
-	__type(value, struct guest_request_event);
+	__type(value, struct guest_request_entry);
 } requests SEC(".maps");
+
+/* Requests that ended while their task still rang the doorbell: it emits them when it returns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct guest_request_name);
+	__type(value, struct guest_request_entry);
+} ended_early SEC(".maps");
 
 /* By address of struct fuse_args: there is no request yet. */
 struct {

@@ -29,6 +29,7 @@ typedef __s64 s64;
 #define IOCB_DIRECT (1 << 17) /* include/linux/fs.h, same since 5.9 */
 #define IOCB_APPEND 0x10 /* RWF_APPEND */
 #define FMODE_OPENED (1u << 19) /* include/linux/fs.h */
+#define EEXIST 17
 #define EIOCBQUEUED 529 /* include/linux/errno.h, never seen by user space */
 
 /* Wire format, include/uapi/linux/fuse.h: stable, so no relocation. */

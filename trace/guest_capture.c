@@ -227,12 +227,32 @@ static int guest_poll(struct capture *c, int timeout_ms)
 	return c->emit_err ? c->emit_err : err < 0 && err != -EINTR ? err : 0;
 }
 
+/* Requests that ended while a task rang their doorbell, if its return was not seen. */
+static int drain_ended_early(struct capture *c)
+{
+	int fd = bpf_map__fd(c->bpf->maps.ended_early), err = 0;
+	struct guest_request_name name, *at = NULL;
+	struct guest_request_entry entry;
+
+	while (!err && !bpf_map_get_next_key(fd, at, &name)) {
+		at = &name;
+		if (bpf_map_lookup_elem(fd, &name, &entry))
+			continue;
+		entry.ev.h.ts_ns = entry.ev.t_wake_ns ? entry.ev.t_wake_ns : entry.ev.t_end_ns;
+		err = c->emit(c->emit_ctx, &entry.ev.h);
+	}
+	return err;
+}
+
 static int guest_stop(struct capture *c)
 {
+	int err;
+
 	c->bpf->bss->enabled = false;
 	guest_bpf__detach(c->bpf);
 	c->missed = guest_probes_missed(c->bpf->obj);
-	return guest_poll(c, 0);
+	err = guest_poll(c, 0);
+	return err ? err : drain_ended_early(c);
 }
 
 static uint64_t count_entries(int fd)

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Probes of the moment a request is issued, before it is one. Included by guest.bpf.c alone.
+ *
+ * Waiting for a free request and in the background queue comes after this, so the time is kept by
+ * the address of struct fuse_args and handed to the request at its first enqueue. Functions and
+ * arguments differ between kernels: the loader takes one alternative of each pair.
+ */
+#ifndef VFSCOPE_BPF_GUEST_ISSUE_BPF_H
+#define VFSCOPE_BPF_GUEST_ISSUE_BPF_H
+
+#include "bpf/guest_maps.bpf.h"
+
+static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *args)
+{
+	u64 key = (u64)args;
+	struct issue issue = {};
+	struct op_state *op;
+
+	issue.task = current_task();
+	op = bpf_map_lookup_elem(&ops, &issue.task);
+	if (op && conn_wanted(minor_of(fc->dev))) {
+		op->ev.nr_requests++;
+		issue.op_id = op->ev.op_id;
+		issue.flags = op->request_flags;
+	}
+	issue.t_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&issues, &key, &issue, BPF_ANY))
+		count_loss(LOSS_MAP_FULL);
+}
+
+/* Most issues are matched and gone by now; this is for those that never reached a queue. */
+static __always_inline void drop_issue(struct fuse_args *args)
+{
+	u64 key = (u64)args;
+
+	bpf_map_delete_elem(&issues, &key);
+}
+
+/* Until 6.11. */
+SEC("fentry/fuse_simple_request")
+int BPF_PROG(issue_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
+{
+	if (enabled && conn_is_virtiofs(fm->fc))
+		note_issue(fm->fc, args);
+	return 0;
+}
+
+SEC("fexit/fuse_simple_request")
+int BPF_PROG(issued_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
+{
+	if (conn_is_virtiofs(fm->fc))
+		drop_issue(args);
+	return 0;
+}
+
+/* 6.12 (idmapped mounts, aaa3e8e4ce5b) made fuse_simple_request an inline wrapper. */
+SEC("fentry/__fuse_simple_request")
+int BPF_PROG(issue_sync_v612, void *idmap, struct fuse_mount *fm, struct fuse_args *args)
+{
+	if (enabled && conn_is_virtiofs(fm->fc))
+		note_issue(fm->fc, args);
+	return 0;
+}
+
+SEC("fexit/__fuse_simple_request")
+int BPF_PROG(issued_sync_v612, void *idmap, struct fuse_mount *fm, struct fuse_args *args)
+{
+	if (conn_is_virtiofs(fm->fc))
+		drop_issue(args);
+	return 0;
+}
+
+/* 7.2: __fuse_simple_request only jumps here, so one of the two must be probed, not both. */
+SEC("fentry/fuse_chan_send")
+int BPF_PROG(issue_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
+{
+	if (enabled && chan_is_virtiofs(chan))
+		note_issue(chan->conn, args);
+	return 0;
+}
+
+SEC("fexit/fuse_chan_send")
+int BPF_PROG(issued_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
+{
+	if (chan_is_virtiofs(chan))
+		drop_issue(args);
+	return 0;
+}
+
+SEC("fentry/fuse_simple_background")
+int BPF_PROG(issue_bg_v61, struct fuse_mount *fm, struct fuse_args *args)
+{
+	if (enabled && conn_is_virtiofs(fm->fc))
+		note_issue(fm->fc, args);
+	return 0;
+}
+
+/* A background request that was accepted owns its args: they may be gone already. */
+SEC("fexit/fuse_simple_background")
+int BPF_PROG(issued_bg_v61, struct fuse_mount *fm, struct fuse_args *args, u32 gfp, int ret)
+{
+	if (ret && conn_is_virtiofs(fm->fc))
+		drop_issue(args);
+	return 0;
+}
+
+SEC("fentry/fuse_chan_send_bg")
+int BPF_PROG(issue_bg_v72, struct fuse_chan *chan, struct fuse_args *args)
+{
+	if (enabled && chan_is_virtiofs(chan))
+		note_issue(chan->conn, args);
+	return 0;
+}
+
+SEC("fexit/fuse_chan_send_bg")
+int BPF_PROG(issued_bg_v72, struct fuse_chan *chan, struct fuse_args *args, u32 gfp, int ret)
+{
+	if (ret && chan_is_virtiofs(chan))
+		drop_issue(args);
+	return 0;
+}
+
+#endif
