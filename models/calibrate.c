@@ -8,43 +8,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/compiler.h"
-#include "lib/units.h"
-#include "models/calibrate.h"
-#include "models/samples.h"
+#include "models/calibrate_internal.h"
 
 #define PAGE_BYTES 4096u
-/* Enough undisturbed samples to do without the others. */
-#define MIN_QUIET 30
-/* Pauses longer than this many medians are the application's, not the system call's. */
-#define MAX_GAP_MEDIANS 50
-
-/*
- * quiet: taken while nothing else was in flight, so that no queueing is in it. Used alone if there
- * are enough, else all are used.
- */
-struct cost_samples {
-	struct samples quiet, all;
-};
-
-struct service_samples {
-	struct samples cpu, host_io;
-};
-
-#define MAX_ROWS (NR_COSTS + 3 + 4 * (FUSE_OPCODE_LIMIT + 1))
-
-struct calibration {
-	struct span *spans;
-	size_t nr_spans;
-	struct op_record *ops;
-	size_t nr_ops;
-	struct cost_samples cost[NR_COSTS];
-	struct service_samples service[FUSE_OPCODE_LIMIT + 1]; /* the last: all without data */
-	uint64_t gaps_dropped;
-	uint64_t hits_waiting; /* cached reads that waited for a read-ahead under way */
-	struct calibration_row rows[MAX_ROWS];
-	size_t nr_rows;
-};
 
 int calibration_new(struct calibration **out)
 {
@@ -62,7 +28,9 @@ static void clear_samples(struct calibration *c)
 		samples_free(&c->service[i].cpu);
 		samples_free(&c->service[i].host_io);
 	}
+	samples_free(&c->page_waits);
 	c->gaps_dropped = c->hits_waiting = 0;
+	c->finish_split = false;
 	c->nr_rows = 0;
 }
 
@@ -100,7 +68,8 @@ int calibration_add_op(struct calibration *c, const struct op_record *op)
 	return append((void **)&c->ops, &c->nr_ops, sizeof(*op), op);
 }
 
-static void add_cost(struct calibration *c, enum cost cost, uint64_t ns, uint64_t size, bool quiet)
+void calibration_add_cost(struct calibration *c, enum cost cost, uint64_t ns, uint64_t size,
+			  bool quiet)
 {
 	samples_add(&c->cost[cost].all, ns, size);
 	if (quiet)
@@ -117,38 +86,40 @@ static uint64_t end_of(const struct span *s)
 	return s->t_issue_ns + span_latency_ns(s);
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
 /* What one request tells about the transport: kick, interrupt, completion, wake-up. */
 static void sample_transport(struct calibration *c, const struct span *s)
 {
 	bool alone = !s->inflight && !s->ring_full_retries;
 
+	/* Without a queue to wait in, the time before the ring is the guest's own work, too. */
 	if (known(s, STAGE_RING_WAIT) && !s->ring_full_retries)
-		add_cost(c, COST_ENQUEUE, s->stage_ns[STAGE_RING_WAIT] + s->enqueue_ns, 0, alone);
+		calibration_add_cost(c, COST_ENQUEUE,
+				     s->stage_ns[STAGE_RING_WAIT] + s->enqueue_ns +
+					     (alone || !(s->flags & SPAN_BACKGROUND)
+						      ? s->stage_ns[STAGE_BG_WAIT]
+						      : 0),
+				     0, alone);
 	if (s->flags & SPAN_KICKED && s->doorbell_ns)
-		add_cost(c, COST_DOORBELL, s->doorbell_ns, 0, alone);
+		calibration_add_cost(c, COST_DOORBELL, s->doorbell_ns, 0, alone);
 	/* Kicked while others are in flight means that the daemon was not idle: no sample. */
 	if (known(s, STAGE_NOTIFY) && s->flags & SPAN_KICKED && alone)
-		add_cost(c, COST_KICK, less(s->stage_ns[STAGE_NOTIFY], s->enqueue_ns), 0, true);
+		calibration_add_cost(c, COST_KICK, less(s->stage_ns[STAGE_NOTIFY], s->enqueue_ns),
+				     0, true);
 	if (known(s, STAGE_POOL) && s->stage_ns[STAGE_POOL])
-		add_cost(c, COST_POOL_HANDOFF, s->stage_ns[STAGE_POOL], 0, alone);
+		calibration_add_cost(c, COST_POOL_HANDOFF, s->stage_ns[STAGE_POOL], 0, alone);
 	if (known(s, STAGE_INTERRUPT) && (s->flags & SPAN_SIGNALLED || alone))
-		add_cost(c, COST_INTERRUPT, s->stage_ns[STAGE_INTERRUPT], 0, alone);
+		calibration_add_cost(c, COST_INTERRUPT, s->stage_ns[STAGE_INTERRUPT], 0, alone);
 	if (known(s, STAGE_COMPLETION)) {
 		if (s->kworker_ns)
-			add_cost(c, COST_KWORKER, s->kworker_ns, 0, alone);
+			calibration_add_cost(c, COST_KWORKER, s->kworker_ns, 0, alone);
 		/* Alone, all of the work's time is its own; else only what follows its turn is. */
-		add_cost(c, COST_COMPLETE,
-			 less(s->stage_ns[STAGE_COMPLETION],
-			      s->kworker_ns + (alone ? 0 : s->drain_ns)),
-			 s->reply_bytes, alone);
+		calibration_add_cost(c, COST_COMPLETE,
+				     less(s->stage_ns[STAGE_COMPLETION],
+					  s->kworker_ns + (alone ? 0 : s->drain_ns)),
+				     s->reply_bytes, alone);
 	}
 	if (known(s, STAGE_WAKEUP) && !(s->flags & SPAN_BACKGROUND))
-		add_cost(c, COST_WAKEUP, s->stage_ns[STAGE_WAKEUP], 0, alone);
+		calibration_add_cost(c, COST_WAKEUP, s->stage_ns[STAGE_WAKEUP], 0, alone);
 }
 
 static void sample_service(struct calibration *c, const struct span *s)
@@ -226,8 +197,8 @@ static void sample_op_with_requests(struct calibration *c, const struct op_recor
 
 	if (op->type != OP_READ && op->type != OP_WRITE)
 		return;
-	add_cost(c, is_read ? COST_READ_PREPARE : COST_WRITE_PREPARE,
-		 less(spans[0].t_issue_ns, op->t_start_ns), 0, true);
+	calibration_add_cost(c, is_read ? COST_READ_PREPARE : COST_WRITE_PREPARE,
+			     less(spans[0].t_issue_ns, op->t_start_ns), 0, true);
 	for (size_t i = 1; i < count; i++)
 		if (end_of(&spans[i]) > end_of(last))
 			last = &spans[i];
@@ -236,8 +207,11 @@ static void sample_op_with_requests(struct calibration *c, const struct op_recor
 	if (last->flags & SPAN_BACKGROUND && !(last->flags & SPAN_ASYNC_DIO) &&
 	    (count > 1 || !covers(last, op)))
 		return;
-	add_cost(c, is_read ? COST_READ_FINISH : COST_WRITE_FINISH, op->t_end_ns - end_of(last), 0,
-		 !(last->flags & SPAN_BACKGROUND));
+	if (last->flags & SPAN_BACKGROUND && is_read)
+		samples_add(&c->page_waits, op->t_end_ns - end_of(last), 0);
+	else
+		calibration_add_cost(c, is_read ? COST_READ_FINISH : COST_WRITE_FINISH,
+				     op->t_end_ns - end_of(last), 0, true);
 }
 
 static uint64_t pages_of(const struct op_record *op)
@@ -300,12 +274,12 @@ static void sample_hit(struct calibration *c, const struct end_index *index,
 	if (op->result <= 0 || !op->size_bytes || op->flags & (OP_DIRECT | OP_ASYNC))
 		return;
 	if (op->type == OP_WRITE) {
-		add_cost(c, COST_WRITE_HIT, ns, pages_of(op), true);
+		calibration_add_cost(c, COST_WRITE_HIT, ns, pages_of(op), true);
 	} else if (op->type == OP_READ) {
 		if (waited_for_read(index, op))
 			c->hits_waiting++;
 		else
-			add_cost(c, COST_READ_HIT, ns, pages_of(op), true);
+			calibration_add_cost(c, COST_READ_HIT, ns, pages_of(op), true);
 	}
 }
 
@@ -337,221 +311,11 @@ static int sample_ops(struct calibration *c)
 		if (i && c->ops[i - 1].task == op->task && c->ops[i - 1].nodeid == op->nodeid &&
 		    moves_data(op) && moves_data(&c->ops[i - 1]) &&
 		    op->t_start_ns >= c->ops[i - 1].t_end_ns)
-			add_cost(c, COST_SYSCALL, op->t_start_ns - c->ops[i - 1].t_end_ns, 0, true);
+			calibration_add_cost(c, COST_SYSCALL,
+					     op->t_start_ns - c->ops[i - 1].t_end_ns, 0, true);
 	}
 	free(index.at);
 	return 0;
-}
-
-static struct calibration_row *new_row(struct calibration *c, enum calibration_source source,
-				       uint64_t samples, const struct dist *dist)
-{
-	struct calibration_row *row = &c->rows[c->nr_rows++];
-
-	*row = (struct calibration_row){.source = source, .samples = samples};
-	if (dist) {
-		row->mean_ns = dist_mean(dist);
-		row->p99_ns = dist_quantile(dist, 0.99);
-	}
-	return row;
-}
-
-/* The slope that goes with a cost, and the size at which its distribution stands. */
-static double *slope_of(struct stack *stack, enum cost cost, uint64_t *base)
-{
-	*base = cost == COST_COMPLETE ? 0 : 1;
-	switch (cost) {
-	case COST_READ_HIT:
-		return &stack->read_hit_ns_per_page;
-	case COST_WRITE_HIT:
-		return &stack->write_hit_ns_per_page;
-	case COST_COMPLETE:
-		return &stack->complete_ns_per_byte;
-	default:
-		return NULL;
-	}
-}
-
-static int fit_cost(struct calibration *c, struct stack *stack, enum cost cost, bool *found)
-{
-	struct cost_samples *cs = &c->cost[cost];
-	bool quiet = cs->quiet.count >= MIN_QUIET || cs->quiet.count == cs->all.count;
-	struct samples *s = quiet ? &cs->quiet : &cs->all;
-	uint64_t base, limit;
-	double none = 0, *slope = slope_of(stack, cost, &base);
-	bool many_sizes = false;
-	struct calibration_row *row;
-	int err;
-
-	*found = s->count > 0;
-	if (!slope)
-		slope = &none;
-	*slope = 0;
-	if (!s->count)
-		return cs->all.no_memory ? -ENOMEM : 0;
-	if (cost == COST_SYSCALL) {
-		limit = samples_median(s);
-		c->gaps_dropped = samples_drop_above(s, max_u64(limit, 1) * MAX_GAP_MEDIANS);
-	}
-	if (slope != &none)
-		many_sizes = samples_slope(s, slope);
-	err = samples_fit(s, *slope, base, &stack->cost[cost]);
-	if (err)
-		return err;
-	row = new_row(c, CALIBRATED, s->count, &stack->cost[cost]);
-	snprintf(row->name, sizeof(row->name), "%s", cost_name(cost));
-	if (slope != &none && many_sizes)
-		snprintf(row->note, sizeof(row->note), "plus %.3g ns per %s", *slope,
-			 cost == COST_COMPLETE ? "byte" : "further page");
-	else if (slope != &none)
-		snprintf(row->note, sizeof(row->note),
-			 "one size only: growth with size not identified, 0");
-	else if (!quiet)
-		snprintf(row->note, sizeof(row->note), "too few undisturbed ones: all used");
-	return 0;
-}
-
-/* For a cost that no sample shows: the first of these that was found. */
-static const struct {
-	enum cost cost, nearest[3];
-	int nr_nearest;
-	const char *why;
-} stand_ins[] = {
-	{COST_READ_PREPARE, {COST_WRITE_PREPARE}, 1, "no read op with a request"},
-	{COST_WRITE_PREPARE, {COST_READ_PREPARE}, 1, "no write op with a request"},
-	{COST_READ_FINISH, {COST_WRITE_FINISH}, 1, "no read op that waited for a request"},
-	{COST_WRITE_FINISH, {COST_READ_FINISH}, 1, "no write op that waited for a request"},
-	{COST_READ_HIT, {COST_WRITE_HIT, COST_READ_PREPARE}, 2, "no read from the page cache"},
-	{COST_WRITE_HIT,
-	 {COST_READ_HIT, COST_WRITE_PREPARE, COST_READ_PREPARE},
-	 3,
-	 "no write into the page cache"},
-	{COST_POOL_HANDOFF, {COST_KICK}, 1, "no thread pool"},
-	{COST_SYSCALL, {COST_SYSCALL}, 0, "no two ops in a row of one task"},
-	{COST_ENQUEUE, {COST_ENQUEUE}, 0, "time in the guest's enqueue not recorded"},
-	{COST_DOORBELL, {COST_DOORBELL}, 0, "no time inside virtqueue_notify recorded"},
-	{COST_KICK, {COST_KICK}, 0, "no kick of an idle daemon"},
-	{COST_INTERRUPT, {COST_INTERRUPT}, 0, "no request with both halves"},
-	{COST_KWORKER, {COST_KWORKER}, 0, "start of completion work not recorded"},
-	{COST_COMPLETE, {COST_COMPLETE}, 0, "no completion recorded"},
-	{COST_WAKEUP, {COST_WAKEUP}, 0, "no request that a task waited for"},
-};
-
-static void fill_cost(struct calibration *c, struct stack *stack, const bool *found, size_t i)
-{
-	enum cost cost = stand_ins[i].cost, nearest = NR_COSTS;
-	struct calibration_row *row;
-
-	for (int k = stand_ins[i].nr_nearest - 1; k >= 0; k--)
-		if (found[stand_ins[i].nearest[k]])
-			nearest = stand_ins[i].nearest[k];
-	if (nearest == NR_COSTS)
-		dist_const(&stack->cost[cost], 0);
-	else
-		stack->cost[cost] = stack->cost[nearest];
-	if (cost == COST_WRITE_HIT && nearest == COST_READ_HIT)
-		stack->write_hit_ns_per_page = stack->read_hit_ns_per_page;
-	if (cost == COST_READ_HIT && nearest == COST_WRITE_HIT)
-		stack->read_hit_ns_per_page = stack->write_hit_ns_per_page;
-	row = new_row(c, nearest == NR_COSTS ? CALIBRATED_ZERO : CALIBRATED_NEAREST, 0,
-		      &stack->cost[cost]);
-	snprintf(row->name, sizeof(row->name), "%s", cost_name(cost));
-	snprintf(row->note, sizeof(row->note), "%s: %s%s", stand_ins[i].why,
-		 nearest == NR_COSTS ? "0" : cost_name(nearest),
-		 nearest == NR_COSTS ? "" : " stands in");
-}
-
-static int fit_costs(struct calibration *c, struct stack *stack)
-{
-	bool found[NR_COSTS];
-	int err;
-
-	_Static_assert(ARRAY_SIZE(stand_ins) == NR_COSTS, "each cost says what to do without it");
-	for (int i = 0; i < NR_COSTS; i++) {
-		err = fit_cost(c, stack, i, &found[i]);
-		if (err)
-			return err;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(stand_ins); i++)
-		if (!found[stand_ins[i].cost])
-			fill_cost(c, stack, found, i);
-	return 0;
-}
-
-static int fit_part(struct calibration *c, const char *name, const char *part, struct samples *s,
-		    struct dist *dist, double *slope)
-{
-	bool data = !strcmp(name, "READ") || !strcmp(name, "WRITE");
-	bool many_sizes = samples_slope(s, slope);
-	struct calibration_row *row;
-	int err = samples_fit(s, *slope, 0, dist);
-
-	if (err)
-		return err;
-	row = new_row(c, CALIBRATED, s->count, dist);
-	snprintf(row->name, sizeof(row->name), "%s %s", name, part);
-	if (data && many_sizes)
-		snprintf(row->note, sizeof(row->note), "plus %.3g ns per byte", *slope);
-	else if (data)
-		snprintf(row->note, sizeof(row->note),
-			 "one size only: growth with size not identified, 0");
-	return 0;
-}
-
-static int fit_service(struct calibration *c, const char *name, struct service_samples *s,
-		       struct service_cost *out)
-{
-	int err;
-
-	err = fit_part(c, name, "cpu", &s->cpu, &out->cpu, &out->cpu_ns_per_byte);
-	if (!err)
-		err = fit_part(c, name, "host_io", &s->host_io, &out->host_io,
-			       &out->host_io_ns_per_byte);
-	out->known = !err;
-	return err;
-}
-
-static void copy_service(struct calibration *c, struct stack *stack, const char *name,
-			 struct service_cost *to, const struct service_cost *from,
-			 const char *from_name)
-{
-	struct calibration_row *row;
-
-	*to = *from;
-	row = new_row(c, CALIBRATED_NEAREST, 0, &to->cpu);
-	row->mean_ns += dist_mean(&to->host_io);
-	snprintf(row->name, sizeof(row->name), "%s service", name);
-	snprintf(row->note, sizeof(row->note), "not in this trace: %s stands in", from_name);
-}
-
-static int fit_services(struct calibration *c, struct stack *stack)
-{
-	struct service_cost *read = &stack->service[FUSE_READ],
-			    *write = &stack->service[FUSE_WRITE];
-	int err = 0;
-
-	for (int i = 0; i < FUSE_OPCODE_LIMIT && !err; i++) {
-		stack->service[i].known = false;
-		if (c->service[i].cpu.count)
-			err = fit_service(c, fuse_opcode_name(i), &c->service[i],
-					  &stack->service[i]);
-	}
-	if (err)
-		return err;
-	if (!read->known && !write->known && !c->service[FUSE_OPCODE_LIMIT].cpu.count)
-		return -ENODATA;
-	if (c->service[FUSE_OPCODE_LIMIT].cpu.count)
-		err = fit_service(c, "default", &c->service[FUSE_OPCODE_LIMIT],
-				  &stack->service_default);
-	else
-		copy_service(c, stack, "default", &stack->service_default,
-			     read->known ? read : write, read->known ? "READ" : "WRITE");
-	if (!err && !read->known)
-		copy_service(c, stack, "READ", read, write->known ? write : &stack->service_default,
-			     write->known ? "WRITE" : "default");
-	if (!err && !write->known)
-		copy_service(c, stack, "WRITE", write, read, "READ");
-	return err;
 }
 
 int calibration_fit(struct calibration *c, struct stack *stack)
@@ -573,37 +337,6 @@ int calibration_fit(struct calibration *c, struct stack *stack)
 	}
 	err = sample_ops(c);
 	if (!err)
-		err = fit_costs(c, stack);
-	return err ? err : fit_services(c, stack);
-}
-
-const struct calibration_row *calibration_rows(const struct calibration *c, size_t *count)
-{
-	*count = c->nr_rows;
-	return c->rows;
-}
-
-void calibration_print(const struct calibration *c, FILE *out)
-{
-	static const char *const words[] = {"measured", "nearest", "zero"};
-	char mean[32], p99[32];
-
-	fprintf(out, "%-17s %-8s %8s %9s %9s  %s\n", "cost", "source", "samples", "mean", "p99",
-		"note");
-	for (size_t i = 0; i < c->nr_rows; i++) {
-		const struct calibration_row *row = &c->rows[i];
-
-		fprintf(out, "%-17s %-8s %8" PRIu64 " %9s %9s  %s\n", row->name, words[row->source],
-			row->samples, format_ns(row->mean_ns, mean, sizeof(mean)),
-			format_ns(row->p99_ns, p99, sizeof(p99)), row->note);
-	}
-	if (c->gaps_dropped)
-		fprintf(out,
-			"syscall: %" PRIu64
-			" pauses of more than %d medians left out (think time)\n",
-			c->gaps_dropped, MAX_GAP_MEDIANS);
-	if (c->hits_waiting)
-		fprintf(out,
-			"read_hit: %" PRIu64 " cached reads left out: they waited for read-ahead\n",
-			c->hits_waiting);
+		err = calibration_fit_costs(c, stack);
+	return err ? err : calibration_fit_services(c, stack);
 }
