@@ -34,7 +34,7 @@ LDFLAGS += -fsanitize=address,undefined
 endif
 # No fused multiply-add: simulations must draw the same numbers on every architecture.
 ALL_CFLAGS = -std=gnu11 -ffp-contract=off $(WARN) $(CFLAGS) -I. -I$(BUILD) -D_GNU_SOURCE \
-	-DVFSCOPE_DATADIR='"$(datadir)/vfscope"' $(lib_cflags) $(EXTRA_CFLAGS)
+	$(lib_cflags) $(EXTRA_CFLAGS)
 LDLIBS = $(lib_libs) -lm -lpthread
 
 V ?= 0
@@ -79,6 +79,16 @@ $(BUILD)/%.o: %.c
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The one object that knows where data is installed: 'make install prefix=...' after a plain 'make'
+# must not leave the old place in it.
+$(BUILD)/lib/data_file.o: $(BUILD)/datadir
+$(BUILD)/lib/data_file.o: ALL_CFLAGS += -DVFSCOPE_DATADIR='"$(datadir)/vfscope"'
+$(BUILD)/datadir: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(datadir)' | cmp -s - $@ || echo '$(datadir)' > $@
+.PHONY: FORCE
+FORCE:
 
 # Generated headers must exist before the first compile; afterwards -MMD knows who uses them.
 $(MODULE_OBJ) $(CLI_OBJ): | $(SKELETONS)
@@ -152,14 +162,23 @@ format:
 	$(Q)clang-format -i $(MODULE_SRC) $(CLI_SRC) $(BPF_SRC) $(TEST_SRC) $(BENCH_SRC) \
 		$(wildcard lab/*.c $(addsuffix /*.h,$(MODULES) bpf trace-cli tests/unit))
 
+# install_files FILES,FOLDER
+define install_files
+install -d $(DESTDIR)$(strip $(2))
+install -m 644 $(1) $(DESTDIR)$(strip $(2))/
+endef
+
 .PHONY: install
-install: all
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/vfscope/models $(DESTDIR)$(datadir)/vfscope/plots
+install: $(VFSCOPE)
+	install -d $(DESTDIR)$(bindir)
 	install -m 755 $(VFSCOPE) $(DESTDIR)$(bindir)/vfscope
-	$(if $(wildcard models/*.model),install -m 644 $(wildcard models/*.model) $(DESTDIR)$(datadir)/vfscope/models/)
-	$(if $(wildcard plots/*.gp),install -m 644 $(wildcard plots/*.gp) $(DESTDIR)$(datadir)/vfscope/plots/)
-	$(if $(wildcard docs/*.1),install -d $(DESTDIR)$(mandir)/man1 && install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(mandir)/man1/)
-	$(if $(wildcard docs/*.5),install -d $(DESTDIR)$(mandir)/man5 && install -m 644 $(wildcard docs/*.5) $(DESTDIR)$(mandir)/man5/)
+	$(call install_files,$(wildcard models/*.model),$(datadir)/vfscope/models)
+	$(call install_files,$(wildcard plots/*.gp),$(datadir)/vfscope/plots)
+	$(call install_files,$(wildcard workloads/*.fio),$(datadir)/vfscope/workloads)
+	$(call install_files,$(wildcard docs/man/*.1),$(mandir)/man1)
+	$(call install_files,$(wildcard docs/man/*.5),$(mandir)/man5)
+	install -d $(DESTDIR)$(datadir)/bash-completion/completions
+	install -m 644 trace-cli/completion.bash $(DESTDIR)$(datadir)/bash-completion/completions/vfscope
 
 .PHONY: clean
 clean:

@@ -66,10 +66,6 @@ static void option_label(const struct option_spec *s, char *buf, size_t len)
 	char value[160] = "", short_name[8] = "";
 	size_t used = 0;
 
-	if (s->positional) {
-		snprintf(buf, len, "  %s", s->name);
-		return;
-	}
 	if (s->choices) {
 		for (int i = 0; s->choices[i] && used < sizeof(value); i++)
 			used += (size_t)snprintf(value + used, sizeof(value) - used, "%c%s",
@@ -77,6 +73,10 @@ static void option_label(const struct option_spec *s, char *buf, size_t len)
 	} else if (s->type != OPT_BOOL) {
 		snprintf(value, sizeof(value), " %s",
 			 s->metavar ? s->metavar : default_metavar(s->type));
+	}
+	if (s->positional) {
+		snprintf(buf, len, "  %s%s", s->name, s->choices ? value : "");
+		return;
 	}
 	snprintf(short_name, sizeof(short_name), s->short_name ? "-%c, " : "", s->short_name);
 	snprintf(buf, len, "  %-4s--%s%s%s", short_name, s->type == OPT_BOOL ? "[no-]" : "",

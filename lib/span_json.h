@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Requests and ops as JSON lines: the one format of "export --format jsonl" (real) and "simulate
- * --requests" (predicted), so that the two can be diffed. docs/requests-jsonl.md lists the keys.
+ * --requests" (predicted), so that the two can be diffed. vfscope-export(1) lists the keys.
  */
 #ifndef VFSCOPE_LIB_SPAN_JSON_H
 #define VFSCOPE_LIB_SPAN_JSON_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One job in several modes, predicted and, where there are results of real fio, measured: the table
- * of compare, and compare.json that plots are drawn from (docs/compare-json.md).
+ * of compare, and compare.json that plots are drawn from (vfscope-compare(1)).
  */
 #ifndef VFSCOPE_MODELS_COMPARISON_H
 #define VFSCOPE_MODELS_COMPARISON_H

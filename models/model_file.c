@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <ini.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "lib/compiler.h"
+#include "lib/data_file.h"
 #include "lib/msg.h"
 #include "models/model_file.h"
 #include "models/model_keys.h"
@@ -57,7 +59,7 @@ static void check_section(struct model_reader *r, const char *line)
 	memcpy(name, line, n);
 	name[n] = '\0';
 	if (!model_section_known(name)) {
-		msg_error("%s:%u: unknown section [%s]; docs/model-format.md lists them", r->name,
+		msg_error("%s:%u: unknown section [%s]; vfscope-model(5) lists them", r->name,
 			  r->line, name);
 		r->error = -EINVAL;
 	}
@@ -98,8 +100,7 @@ static int take_key(void *user, const char *section, const char *key, const char
 	if (!*section)
 		return refuse(r, "", key, value, "key before the first section");
 	if (model_key_find(r->stack, section, key, &found))
-		return refuse(r, section, key, NULL,
-			      "unknown key; docs/model-format.md lists them");
+		return refuse(r, section, key, NULL, "unknown key; vfscope-model(5) lists them");
 	if (r->seen_line[found.slot]) {
 		snprintf(why, sizeof(why), "given twice, first in line %u",
 			 r->seen_line[found.slot]);
@@ -197,30 +198,45 @@ static int read_stream(struct stack *stack, const char *path, FILE *in)
 	return err;
 }
 
+/* A name is NAME.model in ./models, where calibrated ones are kept, else a shipped model. */
+static FILE *open_named(const char *name, char *path, size_t len)
+{
+	char file[256];
+	FILE *in;
+
+	if (snprintf(file, sizeof(file), "models/%s.model", name) >= (int)sizeof(file)) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	snprintf(path, len, "%s", file);
+	in = fopen(path, "re");
+	if (in)
+		return in;
+	if (data_file_find(file, path, len)) {
+		errno = ENOENT;
+		return NULL;
+	}
+	return fopen(path, "re");
+}
+
 int model_read(struct stack *stack, const char *path)
 {
-	static const char *const folders[] = {"models", VFSCOPE_DATADIR "/models"};
-	char found[4096];
-	FILE *in = NULL;
+	bool is_path = strchr(path, '/') || strchr(path, '.');
+	char found[PATH_MAX] = "";
+	FILE *in;
 	int err;
 
 	snprintf(found, sizeof(found), "%s", path);
-	if (strchr(path, '/') || strchr(path, '.')) {
-		in = fopen(found, "re");
-	} else {
-		for (size_t i = 0; i < ARRAY_SIZE(folders) && !in; i++) {
-			snprintf(found, sizeof(found), "%s/%s.model", folders[i], path);
-			in = fopen(found, "re");
-		}
-	}
+	in = is_path ? fopen(found, "re") : open_named(path, found, sizeof(found));
 	if (!in) {
 		err = -errno;
-		if (strchr(path, '/') || strchr(path, '.'))
+		if (is_path)
 			msg_error("cannot open model '%s': %s", path, strerror(errno));
 		else
-			msg_error("no model '%s': neither %s/%s.model nor %s/%s.model can be "
-				  "opened. Give a path, or make one with 'vfscope calibrate'",
-				  path, folders[0], path, folders[1], path);
+			msg_error("no model '%s': neither models/%s.model here nor a shipped one "
+				  "(last looked for as '%s') can be opened. Give a path, or make "
+				  "one with 'vfscope calibrate'",
+				  path, path, found);
 		return err;
 	}
 	err = read_stream(stack, found, in);
@@ -247,7 +263,7 @@ int model_set(struct stack *stack, const char *assignment)
 	snprintf(section, sizeof(section), "%.*s", (int)(dot - assignment), assignment);
 	snprintf(name, sizeof(name), "%.*s", (int)(equals - dot - 1), dot + 1);
 	if (model_key_find(stack, section, name, &key)) {
-		msg_error("--set %s: there is no key %s in [%s]; docs/model-format.md lists them",
+		msg_error("--set %s: there is no key %s in [%s]; vfscope-model(5) lists them",
 			  assignment, name, section);
 		return -EINVAL;
 	}

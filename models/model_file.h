@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Model files: a calibrated stack as text. docs/model-format.md lists every key.
+ * Model files: a calibrated stack as text. vfscope-model(5) lists every key.
  */
 #ifndef VFSCOPE_MODELS_MODEL_FILE_H
 #define VFSCOPE_MODELS_MODEL_FILE_H
@@ -11,7 +11,7 @@
 
 /*
  * Read path into stack (which is initialised first). A name without '/' and '.' is looked up as
- * NAME.model in ./models, then in the installed directory. 0; -ENOENT, or -EINVAL after one message
+ * NAME.model in ./models, then among the shipped ones. 0; -ENOENT, or -EINVAL after one message
  * naming file, line and key.
  */
 int model_read(struct stack *stack, const char *path);

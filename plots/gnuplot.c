@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "lib/compiler.h"
+#include "lib/data_file.h"
 #include "lib/msg.h"
 #include "plots/gnuplot.h"
 
@@ -93,28 +94,18 @@ int plot_check_output(const char *output)
 	return -EINVAL;
 }
 
-/* Beside the program as built, then where it is installed. */
 static int find_script(const char *script, char *path, size_t len)
 {
-	char exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
+	char name[64];
+	int err;
 
-	if (n > 0) {
-		exe[n] = '\0';
-		slash = strrchr(exe, '/');
-		*slash = '\0';
-		if (snprintf(path, len, "%s/../plots/%s.gp", exe, script) < (int)len &&
-		    !access(path, R_OK))
-			return 0;
-	}
-	snprintf(path, len, "%s/plots/%s.gp", VFSCOPE_DATADIR, script);
-	if (!access(path, R_OK))
-		return 0;
-	msg_error("cannot find the plot script %s.gp: neither beside the program nor in "
-		  "%s/plots",
-		  script, VFSCOPE_DATADIR);
-	return -ENOENT;
+	snprintf(name, sizeof(name), "plots/%.40s.gp", script);
+	err = data_file_find(name, path, len);
+	if (err)
+		msg_error("cannot find the plot script %s.gp: neither beside the program nor as "
+			  "'%s'; is vfscope installed whole ('make install')?",
+			  script, path);
+	return err;
 }
 
 static void exec_gnuplot(const char *script, const char *settings)

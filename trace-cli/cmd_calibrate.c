@@ -28,15 +28,15 @@ static const struct command_help help = {
 	.summary = "make a model out of a joined trace",
 	.text = "Measures every cost of the stack that the trace shows and prints where each came "
 		"from.\n"
-		"The trace must hold both halves (vfscope join). docs/calibration.md says how the "
-		"costs are told apart.",
+		"The trace must hold both halves (vfscope join). vfscope-calibrate(1) says how\n"
+		"the costs are told apart.",
 };
 
 static const struct option_spec options[] = {
 	OPTION("output", 'o', OPT_STRING, struct calibrate_options, output, "FILE",
-	       "model file to write (default: NAME.model from the trace's name)"),
+	       "model file to write (default: TRACE.model in this directory)"),
 	OPTION("name", 0, OPT_STRING, struct calibrate_options, name, "NAME",
-	       "name of the model (default: the output file's)"),
+	       "name of the model (default: the output file's, less .model)"),
 	OPTION("strict", 0, OPT_BOOL, struct calibrate_options, strict, NULL,
 	       "exit with status 5 if the trace lacks data that was lost"),
 	OPTION_POSITIONAL("FILE", OPT_STRING, struct calibrate_options, input, true,

@@ -36,14 +36,14 @@ struct export_options {
 static const struct command_help help = {
 	.name = "export",
 	.summary = "print the records of a trace for other programs",
-	.text = "One JSON object a line: first the file's header (type \"file\"), then each "
-		"record\n"
-		"in the file's order, last the footer (type \"end\") with the losses.",
+	.text = "One JSON object a line, in the file's order: type \"request\" or \"op\". With\n"
+		"--format raw first the file's header (type \"file\") and last its footer (type\n"
+		"\"end\") with the losses, and guest and host events as they were recorded.",
 };
 
 static const struct option_spec options[] = {
 	OPTION_CHOICE("format", 'f', struct export_options, format, formats,
-		      "jsonl: requests and ops (default); raw: events as recorded"),
+		      "jsonl: requests and ops, not of host traces (default); raw: all"),
 	OPTION("strict", 0, OPT_BOOL, struct export_options, strict, NULL,
 	       "exit with status 5 if data was lost"),
 	OPTION_POSITIONAL("FILE", OPT_STRING, struct export_options, input, true,

@@ -38,9 +38,9 @@ static const struct command_help help = {
 
 static const struct option_spec options[] = {
 	OPTION("output", 'o', OPT_STRING, struct join_options, output, "FILE",
-	       "joined trace to write"),
+	       "joined trace to write; needed"),
 	OPTION("connection", 0, OPT_STRING, struct join_options, connection, "N",
-	       "guest connection to join, if several fit (default: found)"),
+	       "device minor of the guest mount to join, if several fit (default: found)"),
 	OPTION_CHOICE("format", 'f', struct join_options, format, formats,
 		      "of what is printed: text (default) or json"),
 	OPTION("strict", 0, OPT_BOOL, struct join_options, strict, NULL,

@@ -51,11 +51,11 @@ static const struct option_spec options[] = {
 	 .type = OPT_CHOICE,
 	 .offset = offsetof(struct plot_options, figure),
 	 .choices = figures,
-	 .help = "stages, cdf or modes"},
+	 .help = "what to draw"},
 	OPTION_POSITIONAL("INPUT", OPT_STRINGS, struct plot_options, inputs, true,
 			  "trace, requests as JSON lines, or compare.json"),
 	OPTION("output", 'o', OPT_STRING, struct plot_options, output, "FILE",
-	       "file to write, .svg or .png"),
+	       "file to write, .svg or .png; needed"),
 	OPTION_END,
 };
 

@@ -48,7 +48,7 @@ static const struct option_spec options[] = {
 	OPTION("daemon", 'p', OPT_STRING, struct record_options, session.capture.daemon, "PID|auto",
 	       "host: process id of the daemon (default auto: the only one that runs)"),
 	OPTION("buffer", 'b', OPT_SIZE, struct record_options, session.capture.buffer_bytes, NULL,
-	       "size of the ring buffer between kernel and vfscope (default 8m)"),
+	       "ring buffer between kernel and vfscope in bytes, 4k to 1g (default 8m)"),
 	OPTION("strict", 0, OPT_BOOL, struct record_options, session.strict, NULL,
 	       "exit with status 5 if data was lost"),
 	OPTION("ready-file", 0, OPT_STRING, struct record_options, session.ready_file, "FILE",

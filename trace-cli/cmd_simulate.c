@@ -39,8 +39,9 @@ struct simulate_options {
 static const struct command_help help = {
 	.name = "simulate",
 	.summary = "predict what a fio job does on a modelled stack",
-	.text = "JOB.fio is a real fio job file; docs/fio-jobs.md lists what is modelled. Equal\n"
-		"model, job and seed give equal output.",
+	.text = "JOB.fio is a real fio job file; vfscope-job(5) lists what is modelled. Equal "
+		"model,\n"
+		"job, options and seed give equal output.",
 };
 
 static const struct option_spec options[] = {

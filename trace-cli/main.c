@@ -38,10 +38,11 @@ static void print_help(FILE *out)
 		"  -q, --quiet    errors and warnings only\n"
 		"  -v, --verbose  more messages\n"
 		"  --version      print the version\n"
+		"  -h, --help     this text\n"
 		"\nexit status: 0 done; 1 the answer is no; 2 wrong use; 3 cannot (permission,\n"
 		"missing kernel feature); 4 bad input file; 5 data was lost and --strict was "
 		"given\n"
-		"\n'vfscope COMMAND --help' tells about one command.\n");
+		"\n'vfscope COMMAND --help' tells about one command, 'man vfscope' about all.\n");
 }
 
 static const struct command *find_command(const char *name)

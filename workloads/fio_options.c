@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fio options, by table. docs/fio-jobs.md is the same list for people.
+ * fio options, by table. vfscope-job(5) is the same list for people.
  *
  * Number formats are fio's own (3.33): with its default kb_base=1024, k and kb are 1024 and ki and
  * kib are 1000. That is why lib/units is not used for sizes here.
@@ -453,7 +453,7 @@ int fio_job_apply(struct fio_job *job, const struct fio_line *line)
 	if (!o) {
 		msg_error(
 			"%s:%u: option '%s' is not modelled: it could change the result. Remove it "
-			"or see docs/fio-jobs.md for what is modelled",
+			"or see vfscope-job(5) for what is modelled",
 			line->path, line->number, line->name);
 		return -EINVAL;
 	}
