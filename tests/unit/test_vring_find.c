@@ -166,15 +166,18 @@ static void test_order(void **state)
 		uint32_t nr;
 		uint32_t first; /* index before ordering of what must be hiprio */
 	} cases[] = {
-		{{{5}, {6}}, {-1, -1}, 2, 0}, /* nothing known: as in memory */
-		{{{5}, {6}}, {6, 5}, 2, 1}, /* by kicks */
-		{{{5}, {6}}, {5, 6}, 2, 0},
-		{{{5, true, true}, {6}}, {-1, -1}, 2, 1}, /* only requests so far */
+		{{{5, false, false}, {6, false, false}},
+		 {-1, -1},
+		 2,
+		 0}, /* nothing known: as in memory */
+		{{{5, false, false}, {6, false, false}}, {6, 5}, 2, 1}, /* by kicks */
+		{{{5, false, false}, {6, false, false}}, {5, 6}, 2, 0},
+		{{{5, true, true}, {6, false, false}}, {-1, -1}, 2, 1}, /* only requests so far */
 		{{{5, true, true}, {6, true, false}}, {-1, -1}, 2, 1}, /* and FORGETs */
 		{{{5, true, false}, {6, true, true}}, {-1, -1}, 2, 0},
 		{{{5, true, false}, {6, true, true}}, {6, 5}, 2, 0}, /* replies win */
-		{{{5, true, true}, {6}, {7}}, {7, 5, 6}, 3, 2},
-		{{{5, true, true}, {6, true, true}, {7}}, {-1, -1, -1}, 3, 2},
+		{{{5, true, true}, {6, false, false}, {7, false, false}}, {7, 5, 6}, 3, 2},
+		{{{5, true, true}, {6, true, true}, {7, false, false}}, {-1, -1, -1}, 3, 2},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

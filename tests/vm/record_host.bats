@@ -115,15 +115,37 @@ direct_reads() { # NUMBER
 	complete
 }
 
+# Records 2000 reads with a recorder that does not get to run meanwhile. Sets status.
+record_stopped() { # OPTION...
+	local recorder
+	rm -f "$BATS_TEST_TMPDIR/ready"
+	"$TOP/build/vfscope" record --host --daemon "$VM_DAEMON_PID" -o "$BATS_TEST_TMPDIR/host.vft" \
+		--ready-file "$BATS_TEST_TMPDIR/ready" "$@" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	recorder=$!
+	until [[ -e $BATS_TEST_TMPDIR/ready ]]; do sleep 0.1; done
+	kill -STOP $recorder
+	guest dd if=/mnt/vfs/file of=/dev/null bs=4k count=2000 iflag=direct status=none
+	kill -CONT $recorder
+	kill -INT $recorder
+	status=0
+	wait $recorder || status=$?
+	stderr=$(<"$BATS_TEST_TMPDIR/err")
+	echo "$stderr"
+	export_trace
+}
+
 @test "a ring buffer made too small loses events, counts them, and fails under --strict" {
-	record --strict --buffer 4k -- dd if=/mnt/vfs/file of=/dev/null bs=4k count=2000 iflag=direct status=none
+	record_stopped --strict --buffer 4k
 	[ "$status" -eq 5 ]
 	says 'ringbuf' '--strict'
 	[ "$(raw '.[-1].losses.ringbuf > 0')" = true ]
 	# what was seen of the queues is known all the same
 	[ "$(raw '.[-1].footer.queues[1].chains >= 2000')" = true ]
-	record --buffer 4k -- dd if=/mnt/vfs/file of=/dev/null bs=4k count=2000 iflag=direct status=none
+	record_stopped --buffer 4k
 	[ "$status" -eq 0 ]
+	record_stopped --strict # the default takes it
+	[ "$status" -eq 0 ]
+	[ "$(requests READ)" -eq 2000 ]
 }
 
 @test "--daemon auto with several daemons lists them to choose from" {
