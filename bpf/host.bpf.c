@@ -26,53 +26,19 @@
 #include <bpf/bpf_tracing.h>
 #include "bpf/events.h"
 #include "bpf/host_abi.h"
-
-typedef __u16 u16;
-typedef __u32 u32;
-typedef __u64 u64;
+#include "bpf/host_request.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define MAX_ENTRIES_PER_SCAN 256
-#define MAX_DESCRIPTORS 6 /* header, arguments, reply header, first data: 4 in every driver */
 
-/* Wire format: virtio 1.2 2.7.5, 2.7.6, 2.7.8 and include/uapi/linux/fuse.h. */
-#define DESC_F_NEXT 1
-#define DESC_F_WRITE 2
-#define DESC_F_INDIRECT 4
+/* Offsets in both rings, virtio 1.2 2.7.6 and 2.7.8. */
 #define RING_IDX 2
 #define RING_ENTRIES 4
-#define IN_HEADER_BYTES 40
-#define RW_ARGS_END 80 /* fuse_read_in and fuse_write_in have 40 bytes each */
-#define OUT_HEADER_BYTES 16
-#define OPCODE_READ 15
-#define OPCODE_WRITE 16
-
-struct wire_desc {
-	u64 addr;
-	u32 len;
-	u16 flags;
-	u16 next;
-};
 
 struct wire_used_elem {
 	u32 id;
 	u32 len;
-};
-
-struct wire_in_header {
-	u32 len;
-	u32 opcode;
-	u64 unique;
-	u64 nodeid;
-	u32 uid, gid, pid, ext;
-};
-
-struct wire_rw_args {
-	u64 fh;
-	u64 offset;
-	u32 size;
-	u32 flags;
 };
 
 /* A system call under way. */
@@ -168,103 +134,6 @@ static __always_inline void *new_event(u16 type, u16 size, u64 ts_ns)
 	return h;
 }
 
-/* Daemon's address of guest physical memory, or 0. */
-static __always_inline u64 guest_address(const struct host_daemon *daemon, u64 gpa)
-{
-	for (u32 i = 0; i < HOST_MAX_REGIONS; i++) {
-		if (i >= daemon->nr_regions)
-			break;
-		if (gpa - daemon->regions[i].gpa < daemon->regions[i].size)
-			return gpa - daemon->regions[i].gpa + daemon->regions[i].addr;
-	}
-	return 0;
-}
-
-/* Where the parts of a FUSE request are, found by the bytes that precede them in the chain. */
-struct chain_parts {
-	u64 header;
-	u64 args; /* behind the header */
-	u64 written; /* payload of a WRITE */
-	u64 read; /* first page that a READ fills */
-};
-
-static __always_inline void add_part(struct chain_parts *parts, const struct wire_desc *desc,
-				     u32 *out_bytes, u32 *in_bytes)
-{
-	if (desc->flags & DESC_F_WRITE) {
-		if (OUT_HEADER_BYTES - *in_bytes < desc->len && *in_bytes <= OUT_HEADER_BYTES)
-			parts->read = desc->addr + (OUT_HEADER_BYTES - *in_bytes);
-		*in_bytes += desc->len;
-		return;
-	}
-	if (*out_bytes == 0 && desc->len >= IN_HEADER_BYTES)
-		parts->header = desc->addr;
-	if (*out_bytes <= IN_HEADER_BYTES && IN_HEADER_BYTES - *out_bytes < desc->len)
-		parts->args = desc->addr + (IN_HEADER_BYTES - *out_bytes);
-	if (*out_bytes <= RW_ARGS_END && RW_ARGS_END - *out_bytes < desc->len)
-		parts->written = desc->addr + (RW_ARGS_END - *out_bytes);
-	*out_bytes += desc->len;
-}
-
-/* Walk the chain as far as the parts we look for can be. 0, or -1 if a page is not there. */
-static __always_inline int find_parts(const struct host_daemon *daemon,
-				      const struct host_queue *queue, u16 head,
-				      struct chain_parts *parts)
-{
-	u32 out_bytes = 0, in_bytes = 0, count = queue->size;
-	u64 table = queue->desc;
-	struct wire_desc desc;
-	u16 at = head;
-
-	if (at >= count || bpf_probe_read_user(&desc, sizeof(desc), (void *)(table + 16 * (u64)at)))
-		return -1;
-	if (desc.flags & DESC_F_INDIRECT) {
-		table = guest_address(daemon, desc.addr);
-		count = desc.len / sizeof(desc);
-		at = 0;
-		if (!table || bpf_probe_read_user(&desc, sizeof(desc), (void *)table))
-			return -1;
-	}
-	for (int i = 0; i < MAX_DESCRIPTORS; i++) {
-		add_part(parts, &desc, &out_bytes, &in_bytes);
-		at = desc.next;
-		if (!(desc.flags & DESC_F_NEXT) || at >= count)
-			break;
-		if (bpf_probe_read_user(&desc, sizeof(desc), (void *)(table + 16 * (u64)at)))
-			return -1;
-	}
-	return 0;
-}
-
-/* Fill the request's part of the event. 0, or -1 if guest memory could not be read. */
-static __noinline int read_request(struct scan *scan, struct host_chain_event *event)
-{
-	struct chain_parts parts = {};
-	struct wire_in_header header;
-	struct wire_rw_args args;
-	u64 addr;
-
-	if (find_parts(scan->daemon, scan->queue, event->head, &parts))
-		return -1;
-	addr = guest_address(scan->daemon, parts.header);
-	if (!parts.header || !addr || bpf_probe_read_user(&header, sizeof(header), (void *)addr))
-		return -1;
-	if (header.opcode == OPCODE_READ || header.opcode == OPCODE_WRITE) {
-		addr = guest_address(scan->daemon, parts.args);
-		if (!parts.args || !addr || bpf_probe_read_user(&args, sizeof(args), (void *)addr))
-			return -1;
-		event->offset_bytes = args.offset;
-		event->size_bytes = args.size;
-		addr = header.opcode == OPCODE_READ ? parts.read : parts.written;
-		event->data_addr = addr ? guest_address(scan->daemon, addr) : 0;
-	}
-	event->unique = header.unique;
-	event->nodeid = header.nodeid;
-	event->opcode = header.opcode;
-	event->in_len = header.len;
-	return 0;
-}
-
 /* True if elements were used that no scan has reported: what was just read may be stale. */
 static __always_inline bool used_moved(const struct scan *scan)
 {
@@ -326,7 +195,7 @@ static __noinline int report_chain(struct scan *scan, u16 avail_idx, u16 head)
 	event.avail_idx = avail_idx;
 	event.flags = scan->chain_flags;
 	__sync_fetch_and_add(&scan->state->chains, 1);
-	if (read_request(scan, &event)) {
+	if (read_request(scan->daemon, scan->queue, &event)) {
 		event.flags |= HCHAIN_NO_HEADER;
 		__sync_fetch_and_add(&scan->state->unreadable, 1);
 	} else if (used_moved(scan)) {
@@ -395,7 +264,7 @@ static long retry_header(u32 i, struct scan *scan)
 		return 0;
 	event.head = retry->head;
 	event.avail_idx = retry->avail_idx;
-	if (read_request(scan, &event)) {
+	if (read_request(scan->daemon, scan->queue, &event)) {
 		__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_READY);
 		return 0;
 	}
