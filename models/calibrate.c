@@ -91,13 +91,11 @@ static void sample_transport(struct calibration *c, const struct span *s)
 {
 	bool alone = !s->inflight && !s->ring_full_retries;
 
-	/* Without a queue to wait in, the time before the ring is the guest's own work, too. */
+	/* A background request may have waited for others: only one that found none tells. */
+	if (known(s, STAGE_BG_WAIT) && (alone || !(s->flags & SPAN_BACKGROUND)))
+		calibration_add_cost(c, COST_ISSUE, s->stage_ns[STAGE_BG_WAIT], 0, alone);
 	if (known(s, STAGE_RING_WAIT) && !s->ring_full_retries)
-		calibration_add_cost(c, COST_ENQUEUE,
-				     s->stage_ns[STAGE_RING_WAIT] + s->enqueue_ns +
-					     (alone || !(s->flags & SPAN_BACKGROUND)
-						      ? s->stage_ns[STAGE_BG_WAIT]
-						      : 0),
+		calibration_add_cost(c, COST_ENQUEUE, s->stage_ns[STAGE_RING_WAIT] + s->enqueue_ns,
 				     0, alone);
 	if (s->flags & SPAN_KICKED && s->doorbell_ns)
 		calibration_add_cost(c, COST_DOORBELL, s->doorbell_ns, 0, alone);

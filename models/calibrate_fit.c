@@ -96,6 +96,7 @@ static const struct {
 	 "no write into the page cache"},
 	{COST_POOL_HANDOFF, {COST_KICK}, 1, "no thread pool"},
 	{COST_SYSCALL, {COST_SYSCALL}, 0, "no two ops in a row of one task"},
+	{COST_ISSUE, {COST_ISSUE}, 0, "time from issue to sending not recorded"},
 	{COST_ENQUEUE, {COST_ENQUEUE}, 0, "time in the guest's enqueue not recorded"},
 	{COST_DOORBELL, {COST_DOORBELL}, 0, "no time inside virtqueue_notify recorded"},
 	{COST_KICK, {COST_KICK}, 0, "no kick of an idle daemon"},

@@ -46,6 +46,7 @@ bool simple_request(struct sim *sim, struct thread *th)
 		return true;
 	FLOW_BEGIN(th->simple.at);
 	issue(sim, th, req);
+	FLOW_WAIT(th->simple.at, thread_spend_cost(sim, th, COST_ISSUE));
 	assign(sim, th, req);
 	req->waiter = th;
 	th->send.req = req;
@@ -94,6 +95,7 @@ bool simple_background(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->background.at);
 	issue(sim, th, req);
 	req->span.flags |= SPAN_BACKGROUND;
+	FLOW_WAIT(th->background.at, thread_spend_cost(sim, th, COST_ISSUE));
 	while (!th->background.force && sim->background_blocked)
 		FLOW_WAIT(th->background.at, block_on_background(sim, th));
 	sim->num_background++;

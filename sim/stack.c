@@ -85,6 +85,8 @@ const struct stack_setting stack_settings[] = {
 	COST(COST_WRITE_PREPARE, "write_prepare", "guest CPU: write op's start -> request issued"),
 	COST(COST_WRITE_FINISH, "write_finish",
 	     "guest CPU: wake-up from the last request -> write op's end"),
+	COST(COST_ISSUE, "issue",
+	     "guest CPU: request issued -> leaves the background queue, if it need not wait there"),
 	COST(COST_ENQUEUE, "enqueue",
 	     "guest CPU: request leaves the background queue -> visible in the ring"),
 	COST(COST_DOORBELL, "doorbell", "guest CPU: virtqueue_notify, the VM exit and back"),

@@ -70,6 +70,8 @@ enum cost {
 	COST_WRITE_HIT, /* g: writeback cached write op without a request, first page */
 	COST_WRITE_PREPARE, /* g: write op start -> request issued */
 	COST_WRITE_FINISH, /* g: last request's wake-up -> write op end */
+	COST_ISSUE, /* g: request issued -> leaves the background queue, if it need not wait there
+		     */
 	COST_ENQUEUE, /* g: request leaves the background queue -> visible in the ring */
 	COST_DOORBELL, /* g: virtqueue_notify: VM exit and back */
 	COST_KICK, /* visible in the ring -> idle daemon takes it (kicked) */

@@ -381,6 +381,7 @@ static void closes_the_loop(void **state)
 		"costs.write_prepare=const 5us",
 		"costs.read_finish=exp 1us",
 		"costs.write_finish=exp 2us",
+		"costs.issue=exp 2us",
 		"costs.enqueue=const 700ns",
 		"costs.doorbell=const 8us",
 		"costs.kick=erlang 3 40us",
@@ -396,8 +397,9 @@ static void closes_the_loop(void **state)
 	};
 	static const enum cost costs[] = {
 		COST_SYSCALL,	   COST_READ_PREPARE, COST_WRITE_PREPARE, COST_READ_FINISH,
-		COST_WRITE_FINISH, COST_ENQUEUE,      COST_DOORBELL,	  COST_KICK,
-		COST_INTERRUPT,	   COST_KWORKER,      COST_COMPLETE,	  COST_WAKEUP,
+		COST_WRITE_FINISH, COST_ISSUE,	      COST_ENQUEUE,	  COST_DOORBELL,
+		COST_KICK,	   COST_INTERRUPT,    COST_KWORKER,	  COST_COMPLETE,
+		COST_WAKEUP,
 	};
 	struct stack *made = malloc(sizeof(*made)), *found = malloc(sizeof(*found));
 	struct loop first, second;
