@@ -97,6 +97,23 @@ ops() {
 	done
 }
 
+# mean_near NS COMMAND...: the mean latency of reads is within 5 % (three standard errors at load 0.8).
+mean_near() {
+	local want=$1 mean
+	shift
+	mean=$("$@" --format json | sed -n '/"jobs"/,$s/.*"mean_ns": \([0-9.]*\),*$/\1/p' | head -n 1)
+	awk -v got="$mean" -v want="$want" 'BEGIN { exit !(got > 0.95 * want && got < 1.05 * want) }' ||
+		{ echo "mean $mean ns, closed form $want"; return 1; }
+}
+
+@test "the ideal model is M/M/1, M/D/1 and M/M/2" {
+	mean_near 500000 "$VFSCOPE" simulate workloads/poisson-read.fio
+	mean_near 300000 "$VFSCOPE" simulate workloads/poisson-read.fio \
+		--set 'service.READ.host_io=const 100us'
+	mean_near 555556 "$VFSCOPE" simulate workloads/poisson-read.fio \
+		--set daemon.thread_pool_size=2 --set 'service.READ.host_io=exp 200us'
+}
+
 @test "a missing job file" {
 	expect 4 "$VFSCOPE" simulate "$BATS_TEST_TMPDIR/none.fio"
 	says "none.fio" "No such file"
