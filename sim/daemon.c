@@ -85,13 +85,11 @@ static void start_service(struct sim *sim, uint32_t slot, struct rng *rng, struc
 static void worker_takes(struct sim *sim, struct worker *w, struct request *req, uint64_t delay_ns)
 {
 	w->serving = req;
-	w->started = false;
-	if (delay_ns) {
+	w->started = w->has_turn;
+	if (w->has_turn)
+		start_service(sim, w->slot, &w->rng, req);
+	else
 		eventq_arm(&sim->events, w->slot, sim->now_ns + delay_ns);
-		return;
-	}
-	w->started = true;
-	start_service(sim, w->slot, &w->rng, req);
 }
 
 static void hand_to_pool(struct sim *sim, struct daemon_thread *d, struct request *req)
@@ -112,6 +110,11 @@ void worker_run(struct sim *sim, struct worker *w)
 	struct daemon_thread *d = w->daemon;
 	struct request *next;
 
+	if (!w->has_turn) {
+		w->has_turn = true;
+		if (cpu_wait_turn(sim, w->slot))
+			return;
+	}
 	if (!w->started) {
 		w->started = true;
 		start_service(sim, w->slot, &w->rng, w->serving);
@@ -124,6 +127,7 @@ void worker_run(struct sim *sim, struct worker *w)
 		return;
 	}
 	w->serving = NULL;
+	w->has_turn = false;
 	w->next_idle = d->idle_worker;
 	d->idle_worker = w - sim->workers;
 }
@@ -189,6 +193,11 @@ static bool next_batch(struct sim *sim, struct daemon_thread *d)
 /* Woken, or done with a request: go on with the batch, take the next one, or sleep. */
 void daemon_thread_run(struct sim *sim, struct daemon_thread *d)
 {
+	if (!d->has_turn) {
+		d->has_turn = true;
+		if (cpu_wait_turn(sim, d->slot))
+			return;
+	}
 	if (d->serving) {
 		virtqueue_publish(sim, d->serving);
 		d->serving = NULL;
@@ -197,6 +206,7 @@ void daemon_thread_run(struct sim *sim, struct daemon_thread *d)
 	}
 	if (!next_batch(sim, d)) {
 		d->awake = false;
+		d->has_turn = false;
 		return;
 	}
 	d->serving = list_take(&d->batch);

@@ -13,6 +13,7 @@
 #include "lib/rng.h"
 #include "sim/event_queue.h"
 #include "sim/kernel_rules.h"
+#include "sim/sampler.h"
 #include "sim/sim.h"
 
 #define PAGE_BYTES 4096u
@@ -112,6 +113,7 @@ struct virtqueue {
 struct daemon_thread {
 	uint32_t slot;
 	bool awake;
+	bool has_turn; /* since it woke it has had a host CPU */
 	struct rng rng;
 	struct virtqueue *queue; /* whose batch it serves */
 	struct request_list batch; /* popped, served in turn (no pool) */
@@ -127,6 +129,7 @@ struct worker {
 	uint32_t next_idle;
 	struct daemon_thread *daemon;
 	struct request *serving; /* NULL: idle */
+	bool has_turn; /* since it woke it has had a host CPU */
 	bool started; /* its pending event is the end of the service, not of the hand-off */
 	struct rng rng;
 };
@@ -308,13 +311,6 @@ struct thread {
 
 struct page_cache;
 
-/* A cost or service distribution, with constants drawn without a call. */
-struct sampler {
-	const struct dist *dist;
-	bool is_const;
-	uint64_t constant_ns;
-};
-
 struct service_sampler {
 	struct sampler cpu;
 	struct sampler host_io;
@@ -390,11 +386,6 @@ struct sim {
 	uint32_t nr_requests_alive;
 	struct request_chunk *request_chunks;
 };
-
-static inline uint64_t sampler_draw(const struct sampler *s, struct rng *rng)
-{
-	return s->is_const ? s->constant_ns : dist_sample(s->dist, rng);
-}
 
 static inline uint64_t sim_cost(struct sim *sim, struct rng *rng, enum cost cost)
 {

@@ -39,14 +39,6 @@ static int check(const struct stack *stack, const struct workload *workload)
 	return 0;
 }
 
-static void sampler_init(struct sampler *sampler, const struct dist *dist)
-{
-	sampler->dist = dist;
-	sampler->is_const = dist->kind == DIST_CONST;
-	if (sampler->is_const)
-		sampler->constant_ns = dist_sample(dist, NULL);
-}
-
 static void samplers_init(struct sim *sim)
 {
 	for (int i = 0; i < NR_COSTS; i++)

@@ -117,6 +117,11 @@ static const struct workload_op o_direct[] = {
 	{.type = OP_WRITE, .flags = OP_DIRECT, .size_bytes = 1 * M},
 	{.type = OP_CLOSE},
 };
+static const struct workload_op write_and_sync[] = {
+	{.type = OP_OPEN},  {.type = OP_WRITE, .offset_bytes = 1 * M, .size_bytes = 4 * K},
+	{.type = OP_FSYNC}, {.type = OP_FSYNC},
+	{.type = OP_CLOSE},
+};
 static const struct workload_op open_close[] = {
 	{.type = OP_OPEN},
 	{.type = OP_CLOSE},
@@ -164,8 +169,7 @@ static const struct request_case cases[] = {
 	 "OPEN\nREAD 307200 4096 2+2\nREAD 716800 16384 2+5\nFLUSH\nRELEASE\n"},
 	{"never: random reads", MODE_DIRECT, KERNEL(6, 1), 2 * M, false, OPS(random_reads),
 	 "GETATTR\nOPEN\nREAD 307200 4096 2+2\nREAD 716800 16384 2+5\nFLUSH\nRELEASE\nFORGET\n"},
-	{"auto: partial writes", MODE_WRITETHROUGH, KERNEL(6, 1), 2 * M, false,
-	 OPS(partial_writes),
+	{"auto: partial writes", MODE_WRITETHROUGH, KERNEL(6, 1), 2 * M, false, OPS(partial_writes),
 	 "OPEN\nGETXATTR\n"
 	 "WRITE 512010 100 3+2\n"
 	 "WRITE 900000 1120 3+2\nWRITE 901120 298880 75+2\n"
@@ -184,6 +188,12 @@ static const struct request_case cases[] = {
 	 "READ 897024 4096 2+2\nREAD 1196032 4096 2+2\n"
 	 "WRITE 512000 4096 3+2\nWRITE 897024 303104 76+2\n"
 	 "SETATTR\nFLUSH\nRELEASE\n"},
+	/* "msync": WRITE, SETATTR of the times, FSYNC */
+	{"writeback: write and sync", MODE_WRITEBACK, KERNEL(6, 1), 2 * M, false,
+	 OPS(write_and_sync),
+	 "OPEN\nGETXATTR\nWRITE 1048576 4096 3+2\nSETATTR\nFSYNC\nFSYNC\nFLUSH\nRELEASE\n"},
+	{"auto: write and sync", MODE_WRITETHROUGH, KERNEL(6, 1), 2 * M, false, OPS(write_and_sync),
+	 "OPEN\nGETXATTR\nWRITE 1048576 4096 3+2\nFSYNC\nFSYNC\nFLUSH\nRELEASE\n"},
 	{"auto: O_DIRECT", MODE_WRITETHROUGH, KERNEL(6, 1), 2 * M, false, OPS(o_direct),
 	 "OPEN\n" O_DIRECT_PARTS "GETXATTR\n" O_DIRECT_WRITE_PARTS "FLUSH\nRELEASE\n"},
 	{"never: O_DIRECT", MODE_DIRECT, KERNEL(7, 2), 2 * M, false, OPS(o_direct),
@@ -215,7 +225,12 @@ static void test_read_ahead(void **state)
 {
 	struct workload_op ops[68] = {{.type = OP_OPEN}};
 	struct request_case c = {
-		"read-ahead", MODE_WRITETHROUGH, KERNEL(6, 1), 2 * M, false, OPS(ops),
+		"read-ahead",
+		MODE_WRITETHROUGH,
+		KERNEL(6, 1),
+		2 * M,
+		false,
+		OPS(ops),
 		"OPEN\n"
 		"READ 0 16384 2+5\nREAD 16384 32768 2+9\nREAD 49152 65536 2+17\n"
 		"READ 114688 131072 2+33\nREAD 245760 131072 2+33\nREAD 376832 131072 2+33\n"
@@ -226,9 +241,8 @@ static void test_read_ahead(void **state)
 	const uint32_t kernels[] = {KERNEL(6, 1), KERNEL(7, 2)};
 
 	for (int i = 0; i < 64; i++)
-		ops[1 + i] = (struct workload_op){.type = OP_READ,
-						  .offset_bytes = i * 4096,
-						  .size_bytes = 4096};
+		ops[1 + i] = (struct workload_op){
+			.type = OP_READ, .offset_bytes = i * 4096, .size_bytes = 4096};
 	ops[65] = (struct workload_op){.type = OP_READ, .offset_bytes = M, .size_bytes = M};
 	ops[66] = (struct workload_op){.type = OP_READ, .size_bytes = 4096};
 	ops[67] = (struct workload_op){.type = OP_CLOSE};
