@@ -14,64 +14,28 @@
  * FORGETs have no fuse_req and no reply: send_forget_request to virtqueue_get_buf. Where kernels
  * differ in a function's name or arguments there is one program for each, and the loader chooses
  * by the kernel's BTF (trace/guest_probes.c).
+ *
+ * The kernel skips a program that is preempted on the same CPU while it runs. On preemptible
+ * kernels that happens, so whatever one program would have done for the event to exist, a later
+ * one does if it finds it undone; the event then lacks a time, but is there.
  */
 #include "bpf/kernel_types.h"
 #include "bpf/guest_maps.bpf.h"
 #include "bpf/guest_ops.bpf.h"
 #include "bpf/guest_issue.bpf.h"
+#include "bpf/guest_connection.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_fs_vq *fsvq)
-{
-	struct guest_connection c = {};
-	struct virtio_fs *fs;
-
-	c.conn = minor_of(fc->dev);
-	if (bpf_map_lookup_elem(&connections, &c.conn))
-		return;
-	c.proto_minor = fc->minor;
-	/* The first request is INIT, if we see it: then nothing is negotiated yet. */
-	if (!c.proto_minor)
-		return;
-	c.max_read = fc->max_read;
-	c.max_write = fc->max_write;
-	c.max_pages = fc->max_pages;
-	c.congestion_threshold = fc->congestion_threshold;
-	c.max_background = conn_max_background(fc);
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, writeback_cache))
-		c.flags |= GCONN_WRITEBACK;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, async_read))
-		c.flags |= GCONN_ASYNC_READ;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, async_dio))
-		c.flags |= GCONN_ASYNC_DIO;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, auto_inval_data))
-		c.flags |= GCONN_AUTO_INVAL;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, do_readdirplus))
-		c.flags |= GCONN_READDIRPLUS;
-	/* Both exist only with CONFIG_FUSE_DAX. */
-	if (bpf_core_field_exists(fc->inode_dax) && BPF_CORE_READ_BITFIELD_PROBED(fc, inode_dax))
-		c.flags |= GCONN_INODE_DAX;
-	if (bpf_core_field_exists(fc->dax) && BPF_CORE_READ(fc, dax))
-		c.flags |= GCONN_DAX;
-	fs = conn_transport(fc);
-	c.nr_request_queues = BPF_CORE_READ(fs, num_request_queues);
-	if (c.flags & GCONN_DAX)
-		c.dax_window_bytes = BPF_CORE_READ(fs, window_len);
-	c.virtio_features = BPF_CORE_READ(fsvq, vq, vdev, features);
-	c.queue_size = vq_size(fsvq->vq);
-	bpf_map_update_elem(&connections, &c.conn, &c, BPF_NOEXIST);
-}
-
 /* Ties what the task does next on this queue (kick, doorbell) to the request. */
-static __always_inline void begin_enqueue(struct virtio_fs_vq *fsvq, u64 req,
+static __always_inline void begin_enqueue(struct virtqueue *vq, u64 req,
 					  const struct guest_request_event *ev)
 {
 	u32 task = current_task();
 	struct enqueue enqueue = {
 		.name = {.unique = ev->unique, .conn = ev->conn},
 		.req = req,
-		.vq = (u64)fsvq->vq,
+		.vq = (u64)vq,
 	};
 
 	if (bpf_map_update_elem(&enqueues, &task, &enqueue, BPF_ANY))
@@ -100,23 +64,42 @@ static __always_inline void retry_enqueue(struct virtio_fs_vq *fsvq, u64 key)
 	ev->inflight = others_in_flight(fsvq, true);
 	if (ev->ring_full_retries < 0xffff)
 		ev->ring_full_retries++;
-	begin_enqueue(fsvq, key, ev);
+	begin_enqueue(fsvq->vq, key, ev);
 }
 
-static __always_inline void remember_request(struct virtio_fs_vq *fsvq, u64 key,
+static __always_inline void emit_request(struct guest_request_event *ev)
+{
+	ev->h.ts_ns = ev->t_wake_ns ? ev->t_wake_ns : ev->t_end_ns;
+	emit(ev, sizeof(*ev));
+}
+
+/* The last owner of this address is gone, and the program that would have seen it was skipped. */
+static __always_inline void replace_request(u64 key)
+{
+	struct guest_request_entry *last = bpf_map_lookup_elem(&requests, &key);
+
+	if (!last)
+		return;
+	if (last->ev.t_end_ns)
+		emit_request(&last->ev);
+	else
+		count_loss(LOSS_PROBE_MISSED);
+	bpf_map_delete_elem(&requests, &key);
+}
+
+static __always_inline void remember_request(struct virtqueue *vq, u64 key,
 					     struct guest_request_entry *req)
 {
 	int err = bpf_map_update_elem(&requests, &key, req, BPF_NOEXIST);
 
 	if (err == -EEXIST) {
-		/* Its last owner was freed without an end that we know of. */
-		count_loss(LOSS_START_NO_END);
+		replace_request(key);
 		err = bpf_map_update_elem(&requests, &key, req, BPF_ANY);
 	}
 	if (err)
 		count_loss(LOSS_MAP_FULL);
 	else
-		begin_enqueue(fsvq, key, &req->ev);
+		begin_enqueue(vq, key, &req->ev);
 }
 
 static __always_inline void describe_io(struct guest_request_event *ev, struct fuse_args *args)
@@ -125,7 +108,7 @@ static __always_inline void describe_io(struct guest_request_event *ev, struct f
 
 	if (ev->opcode != WIRE_OPCODE_READ && ev->opcode != WIRE_OPCODE_WRITE)
 		return;
-	if (bpf_probe_read_kernel(&in, sizeof(in), args->in_args[0].value))
+	if (bpf_probe_read_kernel(&in, sizeof(in), BPF_CORE_READ(args, in_args[0].value)))
 		return;
 	ev->offset_bytes = in.offset;
 	ev->size_bytes = in.size;
@@ -153,7 +136,7 @@ static __always_inline void match_issue(struct guest_request_event *ev, struct f
 	bpf_map_delete_elem(&issues, &key);
 }
 
-static __always_inline void init_event(struct guest_request_event *ev, struct virtio_fs_vq *fsvq,
+static __always_inline void init_event(struct guest_request_event *ev, struct virtqueue *vq,
 				       const struct wire_in_header *in)
 {
 	ev->h.type = EV_GUEST_REQUEST;
@@ -165,8 +148,33 @@ static __always_inline void init_event(struct guest_request_event *ev, struct vi
 	ev->nodeid = in->nodeid;
 	ev->opcode = in->opcode;
 	ev->in_len = in->len;
-	ev->queue = fsvq->vq->index;
-	ev->inflight = others_in_flight(fsvq, false);
+	ev->queue = vq->index;
+}
+
+/* conn, inflight and SGs are in the event already. */
+static __always_inline void begin_request(struct guest_request_entry *entry, struct virtqueue *vq,
+					  struct fuse_req *req)
+{
+	struct guest_request_event *ev = &entry->ev;
+	struct fuse_args *args = BPF_CORE_READ(req, args);
+	struct wire_in_header in;
+
+	if (!conn_wanted(ev->conn)) {
+		drop_issue(args);
+		return;
+	}
+	if (bpf_probe_read_kernel(&in, sizeof(in), &req->in.h)) {
+		count_loss(LOSS_HEADER);
+		return;
+	}
+	init_event(ev, vq, &in);
+	/* The current task may be a worker that sends what others issued. */
+	ev->task = in.pid;
+	if (BPF_CORE_READ(req, flags) & (1ul << FR_BACKGROUND))
+		ev->flags |= GREQ_BACKGROUND;
+	match_issue(ev, args);
+	describe_io(ev, args);
+	remember_request(vq, (u64)req, entry);
 }
 
 /* in_flight: a retry by the dispatch work. bool arguments are only defined in their low byte. */
@@ -174,8 +182,6 @@ SEC("fentry/virtio_fs_enqueue_req")
 int BPF_PROG(enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req, u64 in_flight)
 {
 	struct guest_request_entry entry = {};
-	struct guest_request_event *ev = &entry.ev;
-	struct wire_in_header in;
 	struct fuse_conn *fc;
 
 	if (!enabled)
@@ -187,24 +193,11 @@ int BPF_PROG(enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req, u64
 	fc = fsvq_conn(fsvq);
 	if (!fc)
 		return 0;
-	ev->conn = minor_of(fc->dev);
-	if (!conn_wanted(ev->conn)) {
-		drop_issue(req->args);
-		return 0;
-	}
-	note_connection(fc, fsvq);
-	if (bpf_probe_read_kernel(&in, sizeof(in), &req->in.h)) {
-		count_loss(LOSS_HEADER);
-		return 0;
-	}
-	init_event(ev, fsvq, &in);
-	/* The current task may be a worker that sends what others issued. */
-	ev->task = in.pid;
-	if (req->flags & (1ul << FR_BACKGROUND))
-		ev->flags |= GREQ_BACKGROUND;
-	match_issue(ev, req->args);
-	describe_io(ev, req->args);
-	remember_request(fsvq, (u64)req, &entry);
+	entry.ev.conn = minor_of(fc->dev);
+	entry.ev.inflight = others_in_flight(fsvq, false);
+	if (conn_wanted(entry.ev.conn))
+		note_connection(fc, fsvq);
+	begin_request(&entry, fsvq->vq, req);
 	return 0;
 }
 
@@ -217,7 +210,22 @@ int BPF_PROG(enqueue_end)
 	return 0;
 }
 
-/* Shared by all virtio devices: the tokens of others are simply not found. */
+/* The enqueue was not seen: skipped, or before we began. Buffers of hiprio are no fuse_req. */
+static __always_inline void begin_at_add(struct virtqueue *vq, struct fuse_req *req, u16 sg_out,
+					 u16 sg_in)
+{
+	struct guest_request_entry entry = {};
+
+	if (!enabled || !vq->index)
+		return;
+	entry.ev.conn = minor_of(BPF_CORE_READ(req_conn(req), dev));
+	entry.ev.t_add_ns = bpf_ktime_get_ns();
+	entry.ev.sg_out = sg_out;
+	entry.ev.sg_in = sg_in;
+	begin_request(&entry, vq, req);
+}
+
+/* Of all virtio devices. */
 SEC("fentry/virtqueue_add_sgs")
 int BPF_PROG(ring_add, struct virtqueue *vq, void *sgs, u32 out_sgs, u32 in_sgs, u64 data)
 {
@@ -226,8 +234,11 @@ int BPF_PROG(ring_add, struct virtqueue *vq, void *sgs, u32 out_sgs, u32 in_sgs,
 	if (!vq_is_virtiofs(vq))
 		return 0;
 	req = bpf_map_lookup_elem(&requests, &data);
-	if (!req)
+	/* What has ended is the last owner of this address. */
+	if (!req || req->ev.t_end_ns) {
+		begin_at_add(vq, (void *)data, out_sgs, in_sgs);
 		return 0;
+	}
 	req->ev.t_add_ns = bpf_ktime_get_ns();
 	req->ev.sg_out = out_sgs;
 	req->ev.sg_in = in_sgs;
@@ -291,12 +302,6 @@ int BPF_PROG(notify_begin, struct virtqueue *vq)
 	req->ev.t_kick_ns = enqueue->t_notify_ns;
 	__sync_fetch_and_or(&req->state, REQUEST_NOTIFYING);
 	return 0;
-}
-
-static __always_inline void emit_request(struct guest_request_event *ev)
-{
-	ev->h.ts_ns = ev->t_wake_ns ? ev->t_wake_ns : ev->t_end_ns;
-	emit(ev, sizeof(*ev));
 }
 
 /*
@@ -425,6 +430,16 @@ int BPF_PROG(ring_get, struct virtqueue *vq, void *len, u64 ret)
 	return 0;
 }
 
+/* The device wrote the reply's header into the request. */
+static __always_inline void note_reply(struct guest_request_event *ev, struct fuse_req *req)
+{
+	u32 len = req->out.h.len;
+
+	ev->error = req->out.h.error;
+	ev->reply_bytes = len > WIRE_OUT_HEADER_BYTES ? len - WIRE_OUT_HEADER_BYTES : 0;
+	ev->end_cpu = bpf_get_smp_processor_id();
+}
+
 SEC("fentry/virtio_fs_request_complete")
 int BPF_PROG(request_complete, struct fuse_req *fuse_req, struct virtio_fs_vq *fsvq)
 {
@@ -434,11 +449,29 @@ int BPF_PROG(request_complete, struct fuse_req *fuse_req, struct virtio_fs_vq *f
 
 	if (req) {
 		req->ev.t_complete_ns = bpf_ktime_get_ns();
+		note_reply(&req->ev, fuse_req);
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
 	if (enabled && fc && conn_wanted(minor_of(fc->dev)))
 		count_loss(LOSS_END_NO_START);
+	return 0;
+}
+
+/* fuse_request_end was skipped. The request is freed: only its address may be used. */
+SEC("fexit/virtio_fs_request_complete")
+int BPF_PROG(request_completed, struct fuse_req *fuse_req)
+{
+	u64 key = (u64)fuse_req;
+	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
+
+	/* Another request has this address by now if it was not completed. */
+	if (!req || !req->ev.t_complete_ns || req->ev.t_end_ns)
+		return 0;
+	if (!(req->ev.flags & GREQ_BACKGROUND))
+		return 0;
+	req->ev.t_end_ns = bpf_ktime_get_ns();
+	finish_request(key, req);
 	return 0;
 }
 
@@ -448,7 +481,6 @@ int BPF_PROG(request_end, struct fuse_req *fuse_req)
 {
 	u64 key = (u64)fuse_req;
 	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
-	u32 len;
 
 	if (!req) {
 		drop_issue(fuse_req->args); /* aborted in the background queue */
@@ -457,10 +489,7 @@ int BPF_PROG(request_end, struct fuse_req *fuse_req)
 	if (fuse_req->flags & (1ul << FR_FINISHED))
 		return 0;
 	req->ev.t_end_ns = bpf_ktime_get_ns();
-	req->ev.end_cpu = bpf_get_smp_processor_id();
-	req->ev.error = fuse_req->out.h.error;
-	len = fuse_req->out.h.len;
-	req->ev.reply_bytes = len > WIRE_OUT_HEADER_BYTES ? len - WIRE_OUT_HEADER_BYTES : 0;
+	note_reply(&req->ev, fuse_req);
 	if (req->ev.flags & GREQ_BACKGROUND)
 		finish_request(key, req);
 	return 0;
@@ -472,10 +501,15 @@ int BPF_PROG(waiter_woke, struct fuse_req *fuse_req)
 	u64 key = (u64)fuse_req;
 	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
 
-	/* Without an end the waiter was killed; the request goes on. */
-	if (!req || !req->ev.t_end_ns)
+	/* If it has not finished, the waiter was killed and the request goes on. */
+	if (!req || !(fuse_req->flags & (1ul << FR_FINISHED)))
 		return 0;
 	req->ev.t_wake_ns = bpf_ktime_get_ns();
+	if (!req->ev.t_end_ns) {
+		note_reply(&req->ev, fuse_req);
+		req->ev.t_end_ns =
+			req->ev.t_complete_ns ? req->ev.t_complete_ns : req->ev.t_wake_ns;
+	}
 	finish_request(key, req);
 	return 0;
 }
@@ -501,19 +535,20 @@ int BPF_PROG(forget_begin, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *f
 	ev->conn = minor_of(fc->dev);
 	if (!conn_wanted(ev->conn))
 		return 0;
+	ev->inflight = others_in_flight(fsvq, false);
 	note_connection(fc, fsvq);
 	if (bpf_probe_read_kernel(&in, sizeof(in), &forget->req.ih)) {
 		count_loss(LOSS_HEADER);
 		return 0;
 	}
-	init_event(ev, fsvq, &in);
+	init_event(ev, fsvq->vq, &in);
 	ev->task = current_task();
 	ev->flags = GREQ_FORGET;
 	ev->t_issue_ns = ev->t_send_ns;
 	ev->t_add_ns = ev->t_send_ns;
 	/* One buffer that the device reads, nothing to write. */
 	ev->sg_out = 1;
-	remember_request(fsvq, (u64)forget, &entry);
+	remember_request(fsvq->vq, (u64)forget, &entry);
 	return 0;
 }
 

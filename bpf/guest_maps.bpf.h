@@ -40,7 +40,7 @@ struct enqueue {
 struct op_state {
 	struct guest_op_event ev;
 	u32 request_flags; /* enum guest_request_flags for requests issued inside */
-	u32 depth;
+	u32 pad;
 };
 
 struct queue_state {

@@ -10,6 +10,12 @@
 
 #include "bpf/guest_maps.bpf.h"
 
+/* fsync of a write on an O_SYNC file: the only op that runs inside another. */
+static __always_inline bool is_part_of(u32 type, const struct op_state *outer)
+{
+	return outer->ev.op_type == OP_WRITE && (type == OP_FSYNC || type == OP_FDATASYNC);
+}
+
 static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
 {
 	u32 task = current_task();
@@ -22,10 +28,9 @@ static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, 
 	if (!conn_transport(fc)) /* another FUSE file system */
 		return;
 	outer = bpf_map_lookup_elem(&ops, &task);
-	if (outer) {
-		outer->depth++;
+	if (outer && is_part_of(type, outer))
 		return;
-	}
+	/* Any other op that is still there has ended unseen: replace it. */
 	state.ev.conn = minor_of(BPF_CORE_READ(fc, dev));
 	if (!conn_wanted(state.ev.conn))
 		return;
@@ -51,18 +56,13 @@ static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, 
 }
 
 /* The op that this return ends; NULL if it is inside another op or began before we did. */
-static __always_inline struct op_state *op_return(void)
+static __always_inline struct op_state *op_return(u32 type)
 {
 	u32 task = current_task();
 	struct op_state *state = bpf_map_lookup_elem(&ops, &task);
 
-	if (!state)
-		return NULL;
-	if (state->depth) {
-		state->depth--;
-		return NULL;
-	}
-	return state;
+	/* A return of another type is that of a part, or of an op whose begin was not seen. */
+	return state && state->ev.op_type == type ? state : NULL;
 }
 
 static __always_inline void op_forget(struct op_state *state)
@@ -112,7 +112,7 @@ int BPF_PROG(read_begin, struct kiocb *iocb, struct iov_iter *to)
 SEC("fexit/fuse_file_read_iter")
 int BPF_PROG(read_end, struct kiocb *iocb, struct iov_iter *to, s64 ret)
 {
-	struct op_state *state = op_return();
+	struct op_state *state = op_return(OP_READ);
 
 	if (state)
 		op_end(state, ret);
@@ -129,7 +129,7 @@ int BPF_PROG(write_begin, struct kiocb *iocb, struct iov_iter *from)
 SEC("fexit/fuse_file_write_iter")
 int BPF_PROG(write_end, struct kiocb *iocb, struct iov_iter *from, s64 ret)
 {
-	struct op_state *state = op_return();
+	struct op_state *state = op_return(OP_WRITE);
 
 	if (!state)
 		return 0;
@@ -151,7 +151,7 @@ int BPF_PROG(fsync_begin, struct file *file, s64 start, s64 end, int datasync)
 SEC("fexit/fuse_fsync")
 int BPF_PROG(fsync_end, struct file *file, s64 start, s64 end, int datasync, int ret)
 {
-	struct op_state *state = op_return();
+	struct op_state *state = op_return(datasync ? OP_FDATASYNC : OP_FSYNC);
 
 	if (state)
 		op_end(state, ret);
@@ -169,7 +169,7 @@ int BPF_PROG(close_begin, struct file *file, void *owner)
 SEC("fexit/fuse_flush")
 int BPF_PROG(close_end, struct file *file, void *owner, int ret)
 {
-	struct op_state *state = op_return();
+	struct op_state *state = op_return(OP_CLOSE);
 
 	if (state)
 		op_end(state, ret);
@@ -186,7 +186,7 @@ int BPF_PROG(open_begin, struct inode *inode, struct file *file)
 SEC("fexit/fuse_open")
 int BPF_PROG(open_end, struct inode *inode, struct file *file, int ret)
 {
-	struct op_state *state = op_return();
+	struct op_state *state = op_return(OP_OPEN);
 
 	if (!state)
 		return 0;
@@ -213,7 +213,7 @@ int BPF_PROG(create_end, struct inode *dir, void *entry, struct file *file, unsi
 
 	if (!(flags & flag_o_creat))
 		return 0;
-	state = op_return();
+	state = op_return(OP_OPEN);
 	if (!state)
 		return 0;
 	if (!ret && !(file->f_mode & FMODE_OPENED)) {

@@ -186,6 +186,7 @@ struct fuse_in_header {
 };
 
 struct fuse_req {
+	struct fuse_mount *fm; /* until 7.1 */
 	struct fuse_args *args;
 	unsigned long flags; /* bits FR_* */
 	struct {
@@ -194,6 +195,10 @@ struct fuse_req {
 	struct {
 		struct fuse_out_header h;
 	} out;
+};
+
+struct fuse_req___chan {
+	struct fuse_chan *chan; /* 7.2 */
 };
 
 struct virtio_device_id {
@@ -286,6 +291,16 @@ static __always_inline struct fuse_conn *fsvq_conn(struct virtio_fs_vq *fsvq)
 		return chan ? chan->conn : NULL;
 	}
 	return fsvq->fud->fc;
+}
+
+/* From any pointer to a request. */
+static __always_inline struct fuse_conn *req_conn(struct fuse_req *req)
+{
+	struct fuse_req___chan *split = (void *)req;
+
+	if (bpf_core_field_exists(split->chan))
+		return BPF_CORE_READ(split, chan, conn);
+	return BPF_CORE_READ(req, fm, fc);
 }
 
 /* Typed. Of any virtio device, so this is the first thing that virtqueue probes ask. */

@@ -26,7 +26,8 @@ struct capture {
 	struct guest_bpf *bpf;
 	struct ring_buffer *ring;
 	struct guest_mounts mounts; /* those that are recorded */
-	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
+	uint64_t missed; /* probe runs that the kernel skipped */
+	uint64_t unfinished; /* requests in flight at the end */
 	capture_event_fn emit;
 	void *emit_ctx;
 	int emit_err;
@@ -227,19 +228,34 @@ static int guest_poll(struct capture *c, int timeout_ms)
 	return c->emit_err ? c->emit_err : err < 0 && err != -EINTR ? err : 0;
 }
 
-/* Requests that ended while a task rang their doorbell, if its return was not seen. */
-static int drain_ended_early(struct capture *c)
+static int emit_entry(struct capture *c, struct guest_request_entry *entry)
 {
-	int fd = bpf_map__fd(c->bpf->maps.ended_early), err = 0;
-	struct guest_request_name name, *at = NULL;
-	struct guest_request_entry entry;
+	entry->ev.h.ts_ns = entry->ev.t_wake_ns ? entry->ev.t_wake_ns : entry->ev.t_end_ns;
+	return c->emit(c->emit_ctx, &entry->ev.h);
+}
 
-	while (!err && !bpf_map_get_next_key(fd, at, &name)) {
-		at = &name;
-		if (bpf_map_lookup_elem(fd, &name, &entry))
+/* Requests that have ended, but the probe that would have handed them over was skipped. */
+static int drain_ended(struct capture *c)
+{
+	int in_flight = bpf_map__fd(c->bpf->maps.requests), err = 0;
+	int early = bpf_map__fd(c->bpf->maps.ended_early);
+	struct guest_request_name name, *at_name = NULL;
+	struct guest_request_entry entry;
+	uint64_t key, *at = NULL;
+
+	while (!err && !bpf_map_get_next_key(early, at_name, &name)) {
+		at_name = &name;
+		if (!bpf_map_lookup_elem(early, &name, &entry))
+			err = emit_entry(c, &entry);
+	}
+	while (!err && !bpf_map_get_next_key(in_flight, at, &key)) {
+		at = &key;
+		if (bpf_map_lookup_elem(in_flight, &key, &entry))
 			continue;
-		entry.ev.h.ts_ns = entry.ev.t_wake_ns ? entry.ev.t_wake_ns : entry.ev.t_end_ns;
-		err = c->emit(c->emit_ctx, &entry.ev.h);
+		if (entry.ev.t_end_ns)
+			err = emit_entry(c, &entry);
+		else
+			c->unfinished++;
 	}
 	return err;
 }
@@ -252,25 +268,12 @@ static int guest_stop(struct capture *c)
 	guest_bpf__detach(c->bpf);
 	c->missed = guest_probes_missed(c->bpf->obj);
 	err = guest_poll(c, 0);
-	return err ? err : drain_ended_early(c);
-}
-
-static uint64_t count_entries(int fd)
-{
-	uint64_t key, next, n = 0;
-	void *at = NULL;
-
-	while (!bpf_map_get_next_key(fd, at, &next)) {
-		key = next;
-		at = &key;
-		n++;
-	}
-	return n;
+	return err ? err : drain_ended(c);
 }
 
 static int guest_losses(struct capture *c, uint64_t *losses)
 {
-	losses[LOSS_START_NO_END] += count_entries(bpf_map__fd(c->bpf->maps.requests));
+	losses[LOSS_START_NO_END] += c->unfinished;
 	losses[LOSS_PROBE_MISSED] += c->missed;
 	return bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
 }
