@@ -177,6 +177,7 @@ install: $(VFSCOPE)
 	$(call install_files,$(wildcard workloads/*.fio),$(datadir)/vfscope/workloads)
 	$(call install_files,$(wildcard docs/man/*.1),$(mandir)/man1)
 	$(call install_files,$(wildcard docs/man/*.5),$(mandir)/man5)
+	$(call install_files,$(wildcard docs/*.md),$(datadir)/doc/vfscope)
 	install -d $(DESTDIR)$(datadir)/bash-completion/completions
 	install -m 644 trace-cli/completion.bash $(DESTDIR)$(datadir)/bash-completion/completions/vfscope
 

@@ -2,7 +2,7 @@
 /*
  * Calibration's bookkeeping: keeps spans and ops, sorts them into samples of each cost, fits, and
  * fills what was not seen from the nearest cost. Which boundary gives which cost is decided here;
- * vfscope-calibrate(1) gives the reasons.
+ * docs/calibration.md gives the reasons.
  */
 #include <errno.h>
 #include <inttypes.h>

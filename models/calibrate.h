@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Calibration: every cost of sim/stack.h as a distribution, out of spans and ops, traced or
- * simulated. vfscope-calibrate(1) says how each is told apart from the others.
+ * simulated. docs/calibration.md says how each is told apart from the others.
  *
  * Nothing is made up: a cost that the spans do not show is taken from the nearest one that they do
  * show, and its row says so.

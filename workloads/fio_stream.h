@@ -2,7 +2,7 @@
 /*
  * The ops of one fio process, pulled one at a time in the order in which fio issues them.
  *
- * Order rules were taken from fio 3.33's own logs (write_iolog); vfscope-job(5) lists them.
+ * Order rules were taken from fio 3.33's own logs (write_iolog); docs/fio-jobs.md lists them.
  */
 #ifndef VFSCOPE_WORKLOADS_FIO_STREAM_H
 #define VFSCOPE_WORKLOADS_FIO_STREAM_H
