@@ -8,8 +8,6 @@
 #include "sim/flow.h"
 #include "sim/page_cache.h"
 
-#define THROTTLE_PAGES 32 /* initial nr_dirtied_pause: how often dirty limits are looked at */
-
 static void start(struct thread *th)
 {
 	th->io.pos = th->op.offset_bytes;
@@ -180,8 +178,7 @@ static bool write_back(struct sim *sim, struct thread *th, struct file *file)
 				  read_page(sim, th, file, th->io.page, SPAN_READ_MODIFY));
 		}
 		make_dirty(sim, th, file);
-		if (th->throttle.nr_dirtied >= THROTTLE_PAGES)
-			FLOW_CALL(th->fill.at, dirty_throttle(sim, th));
+		FLOW_CALL(th->fill.at, dirty_throttle(sim, th));
 	}
 	FLOW_WAIT(th->fill.at, thread_spend(sim, th, copy_cost(sim, th)));
 	FLOW_END(th->fill.at);

@@ -285,6 +285,9 @@ struct thread {
 	struct {
 		int at;
 		uint32_t nr_dirtied; /* pages since the dirty limits were last looked at */
+		uint32_t check_after; /* look again when it is this many */
+		uint64_t paused_at; /* timer tick up to which the task has paid for its pages */
+		bool again; /* over the limit: no end of pauses until it is below */
 	} throttle;
 	struct {
 		int at;
@@ -310,6 +313,20 @@ struct thread {
 };
 
 struct page_cache;
+
+/* The device's rates in pages a second, as dirty_throttle.c estimates them. */
+struct dirty_rates {
+	uint64_t dirtied; /* pages ever */
+	uint64_t written;
+	uint64_t dirtied_then; /* at the last estimate, */
+	uint64_t written_then;
+	uint64_t tick; /* which was at this timer tick */
+	uint64_t write_rate;
+	uint64_t average_write_rate;
+	uint64_t rate_limit; /* of a task */
+	uint64_t balanced_rate_limit;
+	bool exceeded; /* more than the limit is dirty */
+};
 
 struct service_sampler {
 	struct sampler cpu;
@@ -354,9 +371,7 @@ struct sim {
 	struct page_cache *cache;
 	uint64_t nr_dirty; /* pages of all files */
 	uint64_t nr_writeback;
-	bool dirty_share_known; /* the device has written back something */
-	struct thread *throttled_first;
-	struct thread *throttled_last;
+	struct dirty_rates dirty;
 
 	/* fuse_conn */
 	uint64_t unique;
@@ -530,11 +545,19 @@ bool read_page(struct sim *sim, struct thread *th, struct file *file, uint64_t i
 	       enum span_class cls);
 bool cached_write(struct sim *sim, struct thread *th);
 bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how);
-bool dirty_throttle(struct sim *sim, struct thread *th);
 void flusher_run(struct sim *sim, struct thread *th);
 /* There are dirty pages now. */
 void writeback_dirtied(struct sim *sim);
+/* There are too many of them. */
+void writeback_start_background(struct sim *sim);
 /* A WRITE of dirty pages ended. */
 void writeback_ended(struct sim *sim, struct request *req);
+
+/* dirty_throttle.c */
+void dirty_throttle_init(struct sim *sim);
+uint64_t dirty_limit(const struct sim *sim); /* pages, of all files */
+uint64_t dirty_background_limit(const struct sim *sim);
+/* FLOW: a task that made pages dirty may have to pause. */
+bool dirty_throttle(struct sim *sim, struct thread *th);
 
 #endif

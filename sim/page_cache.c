@@ -228,6 +228,7 @@ void page_set_dirty(struct sim *sim, struct file *file, struct page *page)
 	if (!file->nr_dirty++)
 		file->dirtied_when_ns = sim->now_ns;
 	sim->nr_dirty++;
+	sim->dirty.dirtied++;
 }
 
 void page_clear_dirty(struct sim *sim, struct file *file, struct page *page)

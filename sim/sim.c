@@ -158,6 +158,7 @@ static void settings_init(struct sim *sim)
 	sim->jiffy_phase_ns = rng_below(&rng, sim->jiffy_ns);
 	samplers_init(sim);
 	virtqueues_init(sim);
+	dirty_throttle_init(sim);
 	daemon_init(sim);
 }
 

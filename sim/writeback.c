@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Writeback of dirty pages: who sends them (fsync, close, the flusher), in which requests, and what
- * slows writers down.
- *
- * virtio-fs is under BDI_CAP_STRICTLIMIT with max_ratio 1 %: its own limit is 1 % of the dirty
- * threshold (20 % of dirtyable memory), background writeback starts at half of it. A writer that
- * finds more than the limit dirty or in writeback sleeps until that has sunk below it; the kernel's
- * proportional pauses between (background + limit) / 2 and the limit are not modelled.
+ * Writeback of dirty pages: who sends them (fsync, close, the flusher) and in which requests.
+ * Background writeback starts when dirty_throttle.c finds too much, and goes on until no more than
+ * the background limit is dirty.
  */
 #include "sim/flow.h"
 #include "sim/page_cache.h"
 
 #define PERIOD_NS (5 * NS_PER_SEC) /* dirty_writeback_centisecs */
 #define EXPIRE_NS (30 * NS_PER_SEC) /* dirty_expire_centisecs */
-
-static uint64_t dirty_limit(const struct sim *sim)
-{
-	if (sim->rules.dirty_share_starts_at_zero && !sim->dirty_share_known)
-		return 0;
-	return page_cache_capacity(sim) / 100 * 20 / 100 / PAGE_BYTES;
-}
-
-static uint64_t background_limit(const struct sim *sim)
-{
-	return dirty_limit(sim) / 2;
-}
 
 /* A WRITE of the contiguous dirty pages from first on that are not in writeback. */
 static struct request *make_write(struct sim *sim, struct file *file, uint64_t first)
@@ -123,7 +107,7 @@ bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum 
 	FLOW_END(th->wb.at);
 }
 
-static void kick_flusher(struct sim *sim)
+void writeback_start_background(struct sim *sim)
 {
 	struct thread *th = sim->flusher;
 
@@ -145,53 +129,9 @@ void writeback_dirtied(struct sim *sim)
 	thread_wake_after(sim, th, PERIOD_NS);
 }
 
-static bool block_throttled(struct sim *sim, struct thread *th)
-{
-	th->wait_next = NULL;
-	if (sim->throttled_last)
-		sim->throttled_last->wait_next = th;
-	else
-		sim->throttled_first = th;
-	sim->throttled_last = th;
-	return thread_block(th);
-}
-
-static bool over_limit(const struct sim *sim)
-{
-	return sim->nr_dirty + sim->nr_writeback > dirty_limit(sim);
-}
-
-/* balance_dirty_pages() */
-bool dirty_throttle(struct sim *sim, struct thread *th)
-{
-	FLOW_BEGIN(th->throttle.at);
-	th->throttle.nr_dirtied = 0;
-	if (sim->nr_dirty + sim->nr_writeback > (dirty_limit(sim) + background_limit(sim)) / 2)
-		kick_flusher(sim);
-	while (over_limit(sim) && !sim->stop) {
-		FLOW_WAIT(th->throttle.at, block_throttled(sim, th));
-		FLOW_WAIT(th->throttle.at, cpu_wait_turn(sim, th->slot));
-		if (over_limit(sim))
-			kick_flusher(sim);
-	}
-	FLOW_END(th->throttle.at);
-}
-
 void writeback_ended(struct sim *sim, struct request *req)
 {
-	struct thread *th = sim->throttled_first;
-
-	sim->dirty_share_known = true;
-	if (over_limit(sim))
-		return;
-	sim->throttled_first = NULL;
-	sim->throttled_last = NULL;
-	while (th) {
-		struct thread *next = th->wait_next;
-
-		thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
-		th = next;
-	}
+	sim->dirty.written += req->nr_pages;
 }
 
 /* Background writeback takes every dirty file while there is too much; the period the old ones. */
@@ -199,7 +139,7 @@ static bool is_due(const struct sim *sim, const struct thread *th, const struct 
 {
 	if (!file->nr_dirty)
 		return false;
-	if (th->flusher.kicked && sim->nr_dirty > background_limit(sim))
+	if (th->flusher.kicked && sim->nr_dirty > dirty_background_limit(sim))
 		return true;
 	return sim->now_ns - file->dirtied_when_ns >= EXPIRE_NS;
 }

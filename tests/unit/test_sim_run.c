@@ -287,6 +287,65 @@ static void test_max_background(void **state)
 	}
 }
 
+struct dirty_change {
+	uint64_t time_ns;
+	int64_t bytes;
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct dirty_change *x = a, *y = b;
+
+	return x->time_ns < y->time_ns ? -1 : x->time_ns > y->time_ns;
+}
+
+/* A fast writer before a slow daemon: held to the daemon's rate and near the strict limit. */
+static void test_dirty_throttle(void **state)
+{
+	enum {
+		NR_WRITES = 1024,
+		BYTES = 65536
+	};
+	struct workload_op *ops = calloc(NR_WRITES, sizeof(*ops));
+	struct workload *w = script_workload_new(1, 0);
+	struct dirty_change *changes;
+	struct record_sink r = {0};
+	struct sim_stats stats;
+	struct stack stack;
+	int64_t dirty = 0, most = 0, limit = 1704 * 1024; /* of 1 GiB, as seen on a guest */
+	uint32_t nr = 0;
+
+	for (int i = 0; i < NR_WRITES; i++)
+		ops[i] = (struct workload_op){
+			.type = OP_WRITE, .offset_bytes = (uint64_t)i * BYTES, .size_bytes = BYTES};
+	stack_init(&stack);
+	stack.daemon.mode = MODE_WRITEBACK;
+	set_dist(&stack.cost[COST_WRITE_HIT], "const 20us");
+	stack.service_default.cpu_ns_per_byte = 20; /* 50 MB/s */
+	w->tasks[0].stream = script_stream_new(ops, NR_WRITES);
+	assert_int_equal(record_run(&stack, w, 1, &r, &stats), 0);
+	changes = calloc(r.nr_ops + r.nr_spans, sizeof(*changes));
+	for (uint32_t i = 0; i < r.nr_ops; i++)
+		changes[nr++] = (struct dirty_change){r.ops[i].t_end_ns, BYTES};
+	for (uint32_t i = 0; i < r.nr_spans; i++)
+		if (r.spans[i].opcode == FUSE_WRITE)
+			changes[nr++] = (struct dirty_change){r.spans[i].t_issue_ns +
+								      span_latency_ns(&r.spans[i]),
+							      -(int64_t)r.spans[i].size_bytes};
+	qsort(changes, nr, sizeof(*changes), by_time);
+	for (uint32_t i = 0; i < nr; i++) {
+		dirty += changes[i].bytes;
+		most = dirty > most ? dirty : most;
+	}
+	assert_true(most > limit / 2 && most < limit * 5 / 4);
+	/* 64 MiB at 50 MB/s, less what may stay dirty; without throttling it is 20 ms. */
+	assert_true(r.ops[NR_WRITES - 1].t_end_ns > 20 * (uint64_t)(NR_WRITES * BYTES - 2 * limit));
+	free(changes);
+	free(ops);
+	record_free(&r);
+	workload_free(w);
+}
+
 static void test_limits(void **state)
 {
 	struct workload *w = parallel_reads(4, 1000);
@@ -336,7 +395,8 @@ int main(void)
 		cmocka_unit_test(test_all_variants_end), cmocka_unit_test(test_determinism),
 		cmocka_unit_test(test_little),		 cmocka_unit_test(test_ring_full),
 		cmocka_unit_test(test_suppression),	 cmocka_unit_test(test_max_background),
-		cmocka_unit_test(test_limits),		 cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_dirty_throttle),	 cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
