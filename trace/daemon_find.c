@@ -40,24 +40,71 @@ static uint64_t guest_memory_inode(pid_t pid)
 	return inode;
 }
 
-/* Base name of the program, without " (deleted)"; empty if it cannot be read. */
-static void program_name(pid_t pid, char *name, size_t len)
+static int split_args(char *text, size_t len, char **argv)
 {
-	char path[64], exe[PATH_MAX];
-	char *base, *deleted;
+	int argc = 0;
+
+	for (size_t at = 0; at < len && argc < DAEMON_MAX_ARGS; at += strlen(text + at) + 1)
+		argv[argc++] = text + at;
+	return argc;
+}
+
+/* The program that a dynamic loader was told to run. False if it cannot be read. */
+static bool loaded_program(pid_t pid, char *path, size_t size)
+{
+	char *argv[DAEMON_MAX_ARGS], *text;
+	size_t len;
+	int argc, at;
+
+	if (proc_read_file(pid, "cmdline", &text, &len))
+		return false;
+	argc = split_args(text, len, argv);
+	at = daemon_loader_args(argc, argv);
+	if (at < argc)
+		snprintf(path, size, "%s", argv[at]);
+	free(text);
+	return at < argc;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/*
+ * Path of the program, without " (deleted)"; empty if it cannot be read. A program that its loader
+ * was started to run, with libraries of its own, is not its own exe.
+ */
+static void program_path(pid_t pid, char *path, size_t size, bool *loader)
+{
+	char link[64];
+	char *deleted;
 	ssize_t n;
 
-	name[0] = '\0';
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	n = readlink(path, exe, sizeof(exe) - 1);
+	*loader = false;
+	path[0] = '\0';
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	n = readlink(link, path, size - 1);
 	if (n < 0)
 		return;
-	exe[n] = '\0';
-	deleted = strstr(exe, " (deleted)");
+	path[n] = '\0';
+	deleted = strstr(path, " (deleted)");
 	if (deleted)
 		*deleted = '\0';
-	base = strrchr(exe, '/');
-	snprintf(name, len, "%.*s", (int)len - 1, base ? base + 1 : exe);
+	if (daemon_is_loader(base_name(path)))
+		*loader = loaded_program(pid, path, size);
+}
+
+/* Base name of the program; empty if it cannot be read. */
+static void program_name(pid_t pid, char *name, size_t len)
+{
+	char path[PATH_MAX];
+	bool loader;
+
+	program_path(pid, path, sizeof(path), &loader);
+	snprintf(name, len, "%.*s", (int)len - 1, base_name(path));
 }
 
 static bool is_virtiofsd(pid_t pid)
@@ -122,20 +169,11 @@ static bool shares_memory(pid_t pid, uint64_t inode)
 	return guest_memory_inode(pid) == inode;
 }
 
-static int count_args(const struct daemon *d, char *text, char **argv)
-{
-	int argc = 0;
-
-	for (size_t at = 0; at < d->args_len && argc < DAEMON_MAX_ARGS; at += strlen(text + at) + 1)
-		argv[argc++] = text + at;
-	return argc;
-}
-
 static int read_daemon(struct daemon *d, pid_t pid)
 {
-	char *argv[DAEMON_MAX_ARGS], path[64], exe[PATH_MAX];
-	ssize_t n;
-	int err;
+	char *argv[DAEMON_MAX_ARGS], exe[PATH_MAX];
+	int argc, skip = 0, err;
+	bool loader;
 
 	d->pid = pid;
 	err = proc_read_file(pid, "cmdline", &d->args, &d->args_len);
@@ -145,15 +183,15 @@ static int read_daemon(struct daemon *d, pid_t pid)
 	if (!d->parsed)
 		return -ENOMEM;
 	memcpy(d->parsed, d->args, d->args_len + 1);
-	daemon_options_parse(&d->options, count_args(d, d->parsed, argv), argv);
+	argc = split_args(d->parsed, d->args_len, argv);
+	program_path(pid, exe, sizeof(exe), &loader);
+	if (loader)
+		skip = daemon_loader_args(argc, argv);
+	daemon_options_parse(&d->options, argc - skip, argv + skip);
 	if (!is_virtiofsd(pid))
 		d->options.kind = DAEMON_OTHER;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	n = readlink(path, exe, sizeof(exe) - 1);
-	if (n > 0) {
-		exe[n] = '\0';
+	if (*exe)
 		d->exe = strdup(exe);
-	}
 	return 0;
 }
 

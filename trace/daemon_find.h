@@ -39,6 +39,16 @@ struct daemon_options {
  * words of the arguments in place. */
 void daemon_options_parse(struct daemon_options *options, int argc, char **argv);
 
+/*
+ * A program may be started through its dynamic loader, as in
+ * "ld-linux-x86-64.so.2 --library-path DIR virtiofsd ...": its exe is the loader then. True for the
+ * base name of one.
+ */
+bool daemon_is_loader(const char *name);
+
+/* How many of a loader's arguments come before the program to run; argc if there is none. */
+int daemon_loader_args(int argc, char **argv);
+
 struct daemon {
 	pid_t pid; /* the process that serves the queues */
 	char *exe; /* may be NULL: not readable */

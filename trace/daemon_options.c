@@ -114,3 +114,27 @@ void daemon_options_parse(struct daemon_options *o, int argc, char **argv)
 	}
 	o->kind = words && !o->tag ? DAEMON_C : DAEMON_RUST;
 }
+
+bool daemon_is_loader(const char *name)
+{
+	return !strncmp(name, "ld-", 3) || !strcmp(name, "ld.so");
+}
+
+int daemon_loader_args(int argc, char **argv)
+{
+	/* Options of glibc's and musl's loaders that take a value, as the next argument. */
+	static const char *const valued[] = {
+		"--library-path",	  "--inhibit-rpath",	 "--audit", "--preload", "--argv0",
+		"--glibc-hwcaps-prepend", "--glibc-hwcaps-mask",
+	};
+	int at = 1;
+
+	while (at < argc && !strncmp(argv[at], "--", 2)) {
+		bool value = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(valued); i++)
+			value |= !strcmp(argv[at], valued[i]);
+		at += value ? 2 : 1;
+	}
+	return at < argc ? at : argc;
+}
