@@ -10,7 +10,10 @@ bindir ?= $(prefix)/bin
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
 BUILD ?= build
-CC ?= gcc
+# make has a CC of its own, which ?= would keep.
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
