@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# vfscope record where there is nothing to record: what it refuses, with what status and advice.
+
+load common
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+@test "exactly one side is needed, with its own options" {
+	expect 2 "$VFSCOPE" record
+	says --guest --host
+	expect 2 "$VFSCOPE" record --guest --host
+	says "exactly one"
+	expect 2 "$VFSCOPE" record --host --mount /
+	says --mount --daemon
+	expect 2 "$VFSCOPE" record --guest --daemon 1
+	says --daemon --mount
+	expect 2 "$VFSCOPE" record --guest --duration 10
+	says --duration
+	expect 2 "$VFSCOPE" record --guest --buffer much
+	says --buffer
+	[ ! -e vfscope.vft ]
+}
+
+@test "a machine without virtio-fs: says so, writes no file, runs no command" {
+	if grep -q ' - virtiofs ' /proc/self/mountinfo || [ -e /sys/bus/virtio/drivers/virtiofs ]; then
+		skip "this machine has virtio-fs"
+	fi
+	expect 3 "$VFSCOPE" record --guest -- touch ran
+	says "vfscope: error: "
+	[ ! -e vfscope.vft ] && [ ! -e ran ]
+	expect 3 "$VFSCOPE" record --guest --mount /proc
+	says "/proc is not on a virtio-fs mount" "none on this machine"
+	expect 3 "$VFSCOPE" record --guest --mount /no/such
+	says "/no/such" "No such file"
+}
+
+@test "a ring buffer that cannot be is refused" {
+	expect 3 "$VFSCOPE" record --guest --buffer 2g
+	says --buffer
+}
