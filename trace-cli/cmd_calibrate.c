@@ -14,6 +14,7 @@
 #include "models/calibrate.h"
 #include "models/model_file.h"
 #include "trace-cli/command.h"
+#include "trace-cli/trace_text.h"
 #include "trace/vft.h"
 
 struct calibrate_options {
@@ -74,18 +75,15 @@ static int read_records(struct vft_reader *r, struct calibration *c, const char 
 	}
 }
 
-static bool print_losses(const struct vft_reader *r)
+static void print_losses(const struct vft_reader *r)
 {
 	const uint64_t *losses = vft_reader_losses(r);
-	bool lost = false;
 
 	for (unsigned int i = 0; i < NR_LOSS_CLASSES; i++) {
 		if (!losses[i])
 			continue;
 		printf("lost: %" PRIu64 " %s (%s)\n", losses[i], loss_meaning(i), loss_name(i));
-		lost |= loss_is_data_loss(i);
 	}
-	return lost;
 }
 
 static int write_model(const struct stack *stack, const char *path, const char *comment)
@@ -171,7 +169,8 @@ static int calibrate(struct calibrate_options *o, struct vft_reader *r, struct s
 		calibration_free(c);
 		return EXIT_BAD_INPUT;
 	}
-	lost = print_losses(r);
+	print_losses(r);
+	lost = trace_lost_data(vft_reader_losses(r), trace_was_interrupted(r));
 	err = fit_and_write(o, c, stack, vft_reader_header(r));
 	calibration_free(c);
 	if (err == -ENOMEM)
@@ -179,7 +178,10 @@ static int calibrate(struct calibrate_options *o, struct vft_reader *r, struct s
 	if (err)
 		return err == -ENODATA ? EXIT_BAD_INPUT : EXIT_CANNOT;
 	printf("\nmodel '%s' written to %s\n", stack->name, o->output);
-	return lost && o->strict ? EXIT_LOST : EXIT_DONE;
+	if (!lost || !o->strict)
+		return EXIT_DONE;
+	msg_error("%s lacks data that was lost, and --strict was given", o->input);
+	return EXIT_LOST;
 }
 
 int cmd_calibrate(int argc, char **argv)

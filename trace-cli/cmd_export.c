@@ -12,6 +12,7 @@
 #include "lib/option.h"
 #include "lib/span_json.h"
 #include "trace-cli/command.h"
+#include "trace-cli/trace_text.h"
 #include "trace/event_json.h"
 #include "trace/join.h"
 #include "trace/vft.h"
@@ -84,7 +85,7 @@ static int print_end(const struct vft_reader *r)
 }
 
 /* On stderr: stdout has the records alone. */
-static void note_losses(const struct vft_reader *r, bool *lost)
+static void note_losses(const struct vft_reader *r)
 {
 	const uint64_t *counts = vft_reader_losses(r);
 
@@ -92,7 +93,6 @@ static void note_losses(const struct vft_reader *r, bool *lost)
 		if (!counts[i] || !loss_is_data_loss(i))
 			continue;
 		msg_warn("lost: %" PRIu64 " %s (%s)", counts[i], loss_meaning(i), loss_name(i));
-		*lost = true;
 	}
 }
 
@@ -135,7 +135,7 @@ static int export_record(const struct vft_record *record, enum export_format for
 	return export_raw(record);
 }
 
-static int export_all(struct vft_reader *r, enum export_format format, bool *lost)
+static int export_all(struct vft_reader *r, enum export_format format)
 {
 	struct vft_record record;
 
@@ -149,7 +149,7 @@ static int export_all(struct vft_reader *r, enum export_format format, bool *los
 		if (export_record(&record, format))
 			return EXIT_CANNOT; /* main() says that stdout is the reason */
 	}
-	note_losses(r, lost);
+	note_losses(r);
 	return format == EXPORT_RAW && print_end(r) ? EXIT_CANNOT : EXIT_DONE;
 }
 
@@ -157,7 +157,7 @@ int cmd_export(int argc, char **argv)
 {
 	struct export_options o = {};
 	struct vft_reader *reader;
-	bool lost = false;
+	bool lost;
 	int status = options_parse(&help, options, &o, argc, argv, NULL);
 
 	if (status)
@@ -172,7 +172,8 @@ int cmd_export(int argc, char **argv)
 		vft_reader_close(reader);
 		return EXIT_BAD_INPUT;
 	}
-	status = export_all(reader, o.format, &lost);
+	status = export_all(reader, o.format);
+	lost = trace_lost_data(vft_reader_losses(reader), trace_was_interrupted(reader));
 	vft_reader_close(reader);
 	if (status == EXIT_DONE && lost && o.strict) {
 		msg_error("%s lacks data that was lost, and --strict was given", o.input);

@@ -116,15 +116,6 @@ static int add_records(struct report *r, struct vft_reader *reader, struct host_
 	}
 }
 
-/* A joined file says in its footer if one of its inputs was interrupted. */
-static bool input_was_interrupted(const json_t *footer)
-{
-	const json_t *join = json_object_get(footer, "join");
-
-	return json_is_true(json_object_get(join, "guest_interrupted")) ||
-	       json_is_true(json_object_get(join, "host_interrupted"));
-}
-
 static int read_file(struct report *r, const char *path)
 {
 	struct host_assembler *a = NULL;
@@ -140,7 +131,7 @@ static int read_file(struct report *r, const char *path)
 		err = add_records(r, reader, a);
 	r->header = json_incref((json_t *)vft_reader_header(reader));
 	r->footer = json_incref((json_t *)vft_reader_footer(reader));
-	r->interrupted = vft_reader_interrupted(reader) || input_was_interrupted(r->footer);
+	r->interrupted = trace_was_interrupted(reader);
 	memcpy(r->losses, vft_reader_losses(reader), sizeof(r->losses));
 	if (a)
 		host_assembler_free(a);

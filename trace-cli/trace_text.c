@@ -169,6 +169,16 @@ json_t *trace_losses_json(const uint64_t *losses)
 	return object;
 }
 
+/* A joined file says in its footer if one of its inputs was interrupted. */
+bool trace_was_interrupted(const struct vft_reader *r)
+{
+	const json_t *join = json_object_get(vft_reader_footer(r), "join");
+
+	return vft_reader_interrupted(r) ||
+	       json_is_true(json_object_get(join, "guest_interrupted")) ||
+	       json_is_true(json_object_get(join, "host_interrupted"));
+}
+
 bool trace_lost_data(const uint64_t *losses, bool interrupted)
 {
 	for (unsigned int i = 0; i < NR_LOSS_CLASSES; i++)

@@ -21,6 +21,9 @@ void trace_print_context(FILE *out, enum vft_kind kind, const json_t *header, co
 void trace_print_losses(FILE *out, const uint64_t *losses, bool interrupted);
 json_t *trace_losses_json(const uint64_t *losses); /* New reference or NULL. */
 
+/* Was this recording, or a joined one's input, interrupted? Known after the last record. */
+bool trace_was_interrupted(const struct vft_reader *r);
+
 /* Is an event that happened missing or wrong? What --strict asks. */
 bool trace_lost_data(const uint64_t *losses, bool interrupted);
 

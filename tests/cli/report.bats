@@ -63,6 +63,19 @@ setup() {
 	jq -e .interrupted <<<"$output"
 }
 
+@test "an interrupted recording fails every command that is told --strict" {
+	"$GEN" . requests=500 cut=1
+	expect 5 "$VFSCOPE" report guest.vft --strict
+	expect 5 "$VFSCOPE" export guest.vft --strict
+	says '--strict'
+	expect 5 "$VFSCOPE" join guest.vft host.vft -o joined.vft --strict
+	expect 5 "$VFSCOPE" report joined.vft --strict
+	expect 5 "$VFSCOPE" export joined.vft --strict
+	expect 5 "$VFSCOPE" calibrate joined.vft --strict
+	says '--strict'
+	expect 0 "$VFSCOPE" calibrate joined.vft
+}
+
 @test "lost events are printed, and status 5 under --strict" {
 	"$GEN" . ringbuf=12
 	expect 0 "$VFSCOPE" report guest.vft
