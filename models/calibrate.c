@@ -28,9 +28,7 @@ static void clear_samples(struct calibration *c)
 		samples_free(&c->service[i].cpu);
 		samples_free(&c->service[i].host_io);
 	}
-	samples_free(&c->page_waits);
 	c->gaps_dropped = c->hits_waiting = 0;
-	c->finish_split = false;
 	c->nr_rows = 0;
 }
 
@@ -183,6 +181,16 @@ static bool covers(const struct span *s, const struct op_record *op)
 	       op->offset_bytes < s->offset_bytes + s->size_bytes;
 }
 
+/* Pages of a READ or WRITE; what an op sends first may be a request without data. */
+static uint64_t pages_of_span(const struct span *s)
+{
+	uint64_t end = s->offset_bytes + s->size_bytes;
+
+	if (s->opcode != FUSE_READ && s->opcode != FUSE_WRITE)
+		return 1;
+	return (end + PAGE_BYTES - 1) / PAGE_BYTES - s->offset_bytes / PAGE_BYTES;
+}
+
 /*
  * Prepare is op start to first issue. Finish is last end to op end, if the op waited for it: a
  * synchronous request always, a background one if it is the op's only one and has its data.
@@ -196,7 +204,8 @@ static void sample_op_with_requests(struct calibration *c, const struct op_recor
 	if (op->type != OP_READ && op->type != OP_WRITE)
 		return;
 	calibration_add_cost(c, is_read ? COST_READ_PREPARE : COST_WRITE_PREPARE,
-			     less(spans[0].t_issue_ns, op->t_start_ns), 0, true);
+			     less(spans[0].t_issue_ns, op->t_start_ns), pages_of_span(&spans[0]),
+			     true);
 	for (size_t i = 1; i < count; i++)
 		if (end_of(&spans[i]) > end_of(last))
 			last = &spans[i];
@@ -206,7 +215,7 @@ static void sample_op_with_requests(struct calibration *c, const struct op_recor
 	    (count > 1 || !covers(last, op)))
 		return;
 	if (last->flags & SPAN_BACKGROUND && is_read)
-		samples_add(&c->page_waits, op->t_end_ns - end_of(last), 0);
+		calibration_add_cost(c, COST_PAGE_WAKEUP, op->t_end_ns - end_of(last), 0, true);
 	else
 		calibration_add_cost(c, is_read ? COST_READ_FINISH : COST_WRITE_FINISH,
 				     op->t_end_ns - end_of(last), 0, true);

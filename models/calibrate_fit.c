@@ -27,6 +27,10 @@ static double *slope_of(struct stack *stack, enum cost cost, uint64_t *base)
 {
 	*base = cost == COST_COMPLETE ? 0 : 1;
 	switch (cost) {
+	case COST_READ_PREPARE:
+		return &stack->read_prepare_ns_per_page;
+	case COST_WRITE_PREPARE:
+		return &stack->write_prepare_ns_per_page;
 	case COST_READ_HIT:
 		return &stack->read_hit_ns_per_page;
 	case COST_WRITE_HIT:
@@ -72,8 +76,6 @@ static int fit_cost(struct calibration *c, struct stack *stack, enum cost cost, 
 	else if (slope != &none)
 		snprintf(row->note, sizeof(row->note),
 			 "one size only: growth with size not identified, 0");
-	else if (cost == COST_READ_FINISH && c->finish_split)
-		snprintf(row->note, sizeof(row->note), "waits for read-ahead, less wakeup");
 	else if (!quiet)
 		snprintf(row->note, sizeof(row->note), "too few undisturbed ones: all used");
 	return 0;
@@ -103,7 +105,8 @@ static const struct {
 	{COST_INTERRUPT, {COST_INTERRUPT}, 0, "no request with both halves"},
 	{COST_KWORKER, {COST_KWORKER}, 0, "start of completion work not recorded"},
 	{COST_COMPLETE, {COST_COMPLETE}, 0, "no completion recorded"},
-	{COST_WAKEUP, {COST_WAKEUP}, 0, "no request that a task waited for"},
+	{COST_WAKEUP, {COST_PAGE_WAKEUP}, 1, "no request that a task waited for"},
+	{COST_PAGE_WAKEUP, {COST_WAKEUP}, 1, "no read that waited for read-ahead"},
 };
 
 static void fill_cost(struct calibration *c, struct stack *stack, const bool *found, size_t i)
@@ -118,6 +121,10 @@ static void fill_cost(struct calibration *c, struct stack *stack, const bool *fo
 		dist_const(&stack->cost[cost], 0);
 	else
 		stack->cost[cost] = stack->cost[nearest];
+	if (cost == COST_READ_PREPARE && nearest == COST_WRITE_PREPARE)
+		stack->read_prepare_ns_per_page = stack->write_prepare_ns_per_page;
+	if (cost == COST_WRITE_PREPARE && nearest == COST_READ_PREPARE)
+		stack->write_prepare_ns_per_page = stack->read_prepare_ns_per_page;
 	if (cost == COST_WRITE_HIT && nearest == COST_READ_HIT)
 		stack->write_hit_ns_per_page = stack->read_hit_ns_per_page;
 	if (cost == COST_READ_HIT && nearest == COST_WRITE_HIT)
@@ -130,40 +137,10 @@ static void fill_cost(struct calibration *c, struct stack *stack, const bool *fo
 		 nearest == NR_COSTS ? "" : " stands in");
 }
 
-/*
- * Reads through the page cache show the wake-up and the finish as one time. The wake-up is known
- * from tasks that wait for requests themselves: it is taken off quantile by quantile, which leaves
- * the right mean.
- */
-static int split_page_waits(struct calibration *c)
-{
-	struct samples *finish = &c->cost[COST_READ_FINISH].all, *wakeup;
-
-	wakeup = &c->cost[COST_WAKEUP].all;
-	if (finish->count >= MIN_QUIET || !c->page_waits.count || !wakeup->count)
-		return 0;
-	samples_median(&c->page_waits);
-	samples_median(wakeup); /* both are sorted now */
-	samples_free(finish);
-	samples_free(&c->cost[COST_READ_FINISH].quiet);
-	for (size_t i = 0; i < c->page_waits.count; i++) {
-		size_t same = (size_t)((i + 0.5) * wakeup->count / c->page_waits.count);
-
-		calibration_add_cost(c, COST_READ_FINISH,
-				     less(c->page_waits.at[i].value_ns, wakeup->at[same].value_ns),
-				     0, true);
-	}
-	c->finish_split = true;
-	return finish->no_memory ? -ENOMEM : 0;
-}
-
 int calibration_fit_costs(struct calibration *c, struct stack *stack)
 {
 	bool found[NR_COSTS];
-	int err = split_page_waits(c);
-
-	if (err)
-		return err;
+	int err;
 
 	_Static_assert(ARRAY_SIZE(stand_ins) == NR_COSTS, "each cost says what to do without it");
 	for (int i = 0; i < NR_COSTS; i++) {

@@ -34,10 +34,7 @@ struct calibration {
 	struct op_record *ops;
 	size_t nr_ops;
 	struct cost_samples cost[NR_COSTS];
-	/* Ends of background reads to ends of the ops that waited for their pages. */
-	struct samples page_waits;
 	struct service_samples service[FUSE_OPCODE_LIMIT + 1]; /* the last: all without data */
-	bool finish_split; /* read_finish comes from page_waits */
 	uint64_t gaps_dropped;
 	uint64_t hits_waiting; /* cached reads that waited for a read-ahead under way */
 	struct calibration_row rows[MAX_ROWS];

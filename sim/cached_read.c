@@ -78,12 +78,12 @@ static bool get_pages(struct sim *sim, struct thread *th, struct file *file)
 	FLOW_BEGIN(th->fill.at);
 	th->io.count = batch(sim, th, file);
 	if (!th->io.count) {
-		th->io.waited = true;
 		FLOW_WAIT(th->fill.at, thread_spend(sim, th, prepare_cost(sim, th)));
 		FLOW_CALL(th->fill.at,
 			  read_ahead(sim, th, file, th->io.page, th->io.end - th->io.page, false));
 		th->io.count = batch(sim, th, file);
 		if (!th->io.count && !sim->stop) {
+			th->io.finish = READ_ENDS_WITH_REQUEST;
 			FLOW_CALL(th->fill.at,
 				  read_page(sim, th, file, th->io.page, SPAN_READAHEAD));
 			th->io.count = 1;
@@ -92,19 +92,22 @@ static bool get_pages(struct sim *sim, struct thread *th, struct file *file)
 	}
 	if (sim->stop)
 		FLOW_RETURN(th->fill.at);
-	if (hits_marker(sim, th, file))
+	if (hits_marker(sim, th, file)) {
+		FLOW_WAIT(th->fill.at, thread_spend(sim, th, prepare_cost(sim, th)));
 		FLOW_CALL(th->fill.at,
 			  read_ahead(sim, th, file, th->io.page + th->io.count - 1,
 				     th->io.end - (th->io.page + th->io.count - 1), true));
+	}
 	/* The page may have been dropped while this task slept: then it is read again. */
 	while (!sim->stop &&
 	       !(last_page(sim, th, file) && last_page(sim, th, file)->flags & PAGE_UPTODATE)) {
-		th->io.waited = true;
 		if (last_page(sim, th, file) && last_page(sim, th, file)->req) {
+			th->io.finish = READ_ENDS_WITH_PAGE;
 			FLOW_WAIT(th->fill.at, page_wait(th, last_page(sim, th, file)));
 			FLOW_WAIT(th->fill.at, cpu_wait_turn(sim, th->slot));
 			continue;
 		}
+		th->io.finish = READ_ENDS_WITH_REQUEST;
 		FLOW_WAIT(th->fill.at, thread_spend(sim, th, prepare_cost(sim, th)));
 		FLOW_CALL(th->fill.at,
 			  read_page(sim, th, file, th->io.page + th->io.count - 1, SPAN_READAHEAD));
@@ -130,6 +133,20 @@ static void copied(struct sim *sim, struct thread *th)
 	open->ra.prev_pos = min_u64(end, th->io.page * PAGE_BYTES);
 }
 
+/* What the end of the op costs: PAGE_WAKEUP has it in it already. */
+static uint64_t finish_cost(struct sim *sim, struct thread *th)
+{
+	switch (th->io.finish) {
+	case READ_ENDS_WITH_HIT:
+		return sim_cost(sim, &th->rng, COST_READ_HIT);
+	case READ_ENDS_WITH_REQUEST:
+		return sim_cost(sim, &th->rng, COST_READ_FINISH);
+	case READ_ENDS_WITH_PAGE:
+		break;
+	}
+	return 0;
+}
+
 bool cached_read(struct sim *sim, struct thread *th)
 {
 	struct file *file = &sim->files[th->op.file];
@@ -137,7 +154,7 @@ bool cached_read(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->io.at);
 	FLOW_CALL(th->io.at, file_update_attr(sim, th, file));
 	th->io.prepared = false;
-	th->io.waited = false;
+	th->io.finish = READ_ENDS_WITH_HIT;
 	th->io.nr_pages = 0;
 	th->io.left = 0;
 	if (th->op.offset_bytes < file->size_bytes)
@@ -149,8 +166,7 @@ bool cached_read(struct sim *sim, struct thread *th)
 		FLOW_WAIT(th->io.at, thread_spend(sim, th, copy_cost(sim, th)));
 		copied(sim, th);
 	}
-	FLOW_WAIT(th->io.at,
-		  thread_spend_cost(sim, th, th->io.waited ? COST_READ_FINISH : COST_READ_HIT));
+	FLOW_WAIT(th->io.at, thread_spend(sim, th, finish_cost(sim, th)));
 	th->record.result = th->io.left;
 	FLOW_END(th->io.at);
 }

@@ -87,18 +87,28 @@ static uint64_t copy_cost(const struct sim *sim, const struct thread *th)
 	return (uint64_t)((last - first) * sim->stack->write_hit_ns_per_page);
 }
 
+/* Copying a part's pages: the op's first page is in WRITE_PREPARE. */
+static uint64_t fill_cost(const struct sim *sim, const struct thread *th)
+{
+	uint64_t first = th->io.pos / PAGE_BYTES;
+	uint64_t pages = (th->io.pos + th->io.count + PAGE_BYTES - 1) / PAGE_BYTES - first;
+
+	if (th->io.pos == th->op.offset_bytes)
+		pages--;
+	return (uint64_t)(pages * sim->stack->write_prepare_ns_per_page);
+}
+
 static bool write_through(struct sim *sim, struct thread *th, struct file *file)
 {
 	FLOW_BEGIN(th->fill.at);
-	FLOW_WAIT(th->fill.at,
-		  thread_spend(sim, th,
-			       sim_cost(sim, &th->rng, COST_WRITE_PREPARE) + copy_cost(sim, th)));
+	FLOW_WAIT(th->fill.at, thread_spend_cost(sim, th, COST_WRITE_PREPARE));
 	while (th->io.left && !sim->stop) {
 		while (busy_page(sim, th, file)) {
 			FLOW_WAIT(th->fill.at, page_wait(th, busy_page(sim, th, file)));
 			FLOW_WAIT(th->fill.at, cpu_wait_turn(sim, th->slot));
 		}
 		th->simple.req = fill_part(sim, th, file);
+		FLOW_WAIT(th->fill.at, thread_spend(sim, th, fill_cost(sim, th)));
 		FLOW_CALL(th->fill.at, simple_request(sim, th));
 		th->io.pos += th->io.count;
 		th->io.left -= th->io.count;

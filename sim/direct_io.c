@@ -47,12 +47,25 @@ static struct request *next_part(struct sim *sim, struct thread *th, uint32_t op
 	return req;
 }
 
+/* Pinning a part's pages: the op's first page is in READ_PREPARE or WRITE_PREPARE. */
+static uint64_t pin_cost(const struct sim *sim, const struct thread *th, uint32_t opcode)
+{
+	double per_page = opcode == FUSE_READ ? sim->stack->read_prepare_ns_per_page
+					      : sim->stack->write_prepare_ns_per_page;
+	uint32_t pages = (th->dio.part + PAGE_BYTES - 1) / PAGE_BYTES;
+
+	if (th->dio.pos == th->op.offset_bytes + th->dio.part)
+		pages--;
+	return (uint64_t)(pages * per_page);
+}
+
 /* One part after the other, until one comes back short. */
 static bool serial_parts(struct sim *sim, struct thread *th, uint32_t opcode)
 {
 	FLOW_BEGIN(th->parts.at);
 	while (th->dio.left && !sim->stop) {
 		th->simple.req = next_part(sim, th, opcode);
+		FLOW_WAIT(th->parts.at, thread_spend(sim, th, pin_cost(sim, th, opcode)));
 		FLOW_CALL(th->parts.at, simple_request(sim, th));
 		if (opcode == FUSE_WRITE)
 			th->simple.reply_bytes = th->dio.part;
@@ -63,6 +76,20 @@ static bool serial_parts(struct sim *sim, struct thread *th, uint32_t opcode)
 	FLOW_END(th->parts.at);
 }
 
+static struct request *next_parallel_part(struct sim *sim, struct thread *th, uint32_t opcode)
+{
+	struct request *req = next_part(sim, th, opcode);
+
+	if (!req)
+		return NULL;
+	req->use = USE_AIO;
+	req->aio = th->dio.aio;
+	req->may_block = opcode == FUSE_READ;
+	req->span.flags |= SPAN_ASYNC_DIO;
+	req->aio->parts++;
+	return req;
+}
+
 /* All parts at once; th->dio.done is known afterwards only if the op waits. */
 static bool parallel_parts(struct sim *sim, struct thread *th, uint32_t opcode)
 {
@@ -71,17 +98,9 @@ static bool parallel_parts(struct sim *sim, struct thread *th, uint32_t opcode)
 	FLOW_BEGIN(th->parts.at);
 	th->dio.aio = aio = aio_new(th, th->dio.blocking);
 	while (th->dio.left && !sim->stop) {
-		struct request *req = next_part(sim, th, opcode);
-
-		th->background.req = req;
+		th->background.req = next_parallel_part(sim, th, opcode);
 		th->background.force = false;
-		if (req) {
-			req->use = USE_AIO;
-			req->aio = aio;
-			req->may_block = opcode == FUSE_READ;
-			req->span.flags |= SPAN_ASYNC_DIO;
-			aio->parts++;
-		}
+		FLOW_WAIT(th->parts.at, thread_spend(sim, th, pin_cost(sim, th, opcode)));
 		FLOW_CALL(th->parts.at, simple_background(sim, th));
 	}
 	if (!th->dio.blocking) {

@@ -189,6 +189,13 @@ struct open_file {
 	struct read_ahead ra;
 };
 
+/* What a cached read waited for last. */
+enum read_end {
+	READ_ENDS_WITH_HIT, /* nothing */
+	READ_ENDS_WITH_REQUEST, /* a READ of its own */
+	READ_ENDS_WITH_PAGE, /* a page that read-ahead fills */
+};
+
 /* Flow positions and what survives waits. One member per flow function, named after it. */
 struct thread {
 	uint32_t slot;
@@ -254,7 +261,8 @@ struct thread {
 		uint32_t count;
 		uint32_t nr_pages;
 		bool prepared;
-		bool waited;
+		bool waited; /* write: for a READ */
+		enum read_end finish;
 	} io;
 	struct {
 		int at;

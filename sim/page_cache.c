@@ -291,6 +291,7 @@ bool page_wait(struct thread *th, struct page *page)
 
 void pages_ended(struct sim *sim, struct request *req)
 {
+	enum cost wakeup = req->use == USE_PAGES_READ ? COST_PAGE_WAKEUP : COST_WAKEUP;
 	struct thread *th = req->page_waiters;
 
 	for (uint32_t i = 0; i < req->nr_pages; i++) {
@@ -310,7 +311,7 @@ void pages_ended(struct sim *sim, struct request *req)
 	while (th) {
 		struct thread *next = th->wait_next;
 
-		thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
+		thread_wake_after(sim, th, sim_cost(sim, &th->rng, wakeup));
 		th = next;
 	}
 }

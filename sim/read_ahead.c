@@ -238,12 +238,23 @@ static void make_window(struct sim *sim, struct thread *th, struct file *file, u
 		add_pages(sim, th, file, ra->start, ra->size, ra->async_size);
 }
 
+/* Allocating the pages: the first is part of READ_PREPARE. */
+static uint64_t pages_cost(const struct sim *sim, const struct thread *th)
+{
+	uint64_t pages = 0;
+
+	for (const struct request *req = th->ra.made.first; req; req = req->next)
+		pages += req->nr_pages;
+	return pages > 1 ? (uint64_t)((pages - 1) * sim->stack->read_prepare_ns_per_page) : 0;
+}
+
 bool read_ahead(struct sim *sim, struct thread *th, struct file *file, uint64_t index,
 		uint32_t asked, bool marker)
 {
 	FLOW_BEGIN(th->ra.at);
 	th->ra.state = &task_open_file(sim, th)->ra;
 	make_window(sim, th, file, index, asked, marker);
+	FLOW_WAIT(th->ra.at, thread_spend(sim, th, pages_cost(sim, th)));
 	while (th->ra.made.first) {
 		th->background.req = list_take(&th->ra.made);
 		th->background.force = false;

@@ -96,11 +96,17 @@ const struct stack_setting stack_settings[] = {
 	COST(COST_KWORKER, "kworker", "guest CPU: interrupt handler -> completion work runs"),
 	COST(COST_COMPLETE, "complete", "guest CPU: completion work, per request, serial"),
 	COST(COST_WAKEUP, "wakeup", "request's end -> the waiting task runs"),
+	COST(COST_PAGE_WAKEUP, "page_wakeup",
+	     "READ's end -> a task that waits for one of its pages has copied it"),
 
+	SETTING(costs, "read_prepare_ns_per_page", SETTING_DOUBLE, read_prepare_ns_per_page, 0, 0,
+		"guest CPU: read_prepare, each further page of the request, ns"),
+	SETTING(costs, "write_prepare_ns_per_page", SETTING_DOUBLE, write_prepare_ns_per_page, 0, 0,
+		"guest CPU: write_prepare, each further page of the request, ns"),
 	SETTING(costs, "read_hit_ns_per_page", SETTING_DOUBLE, read_hit_ns_per_page, 0, 0,
 		"guest CPU: each further page of a cached read, ns"),
 	SETTING(costs, "write_hit_ns_per_page", SETTING_DOUBLE, write_hit_ns_per_page, 0, 0,
-		"guest CPU: each further page of a cached write, ns"),
+		"guest CPU: each further page of a writeback write, ns"),
 	SETTING(costs, "complete_ns_per_byte", SETTING_DOUBLE, complete_ns_per_byte, 0, 0,
 		"guest CPU: completion work, per byte of the reply, ns"),
 };

@@ -80,6 +80,7 @@ enum cost {
 	COST_KWORKER, /* g: interrupt handler -> completion work runs */
 	COST_COMPLETE, /* g: completion work, per request, serial */
 	COST_WAKEUP, /* request end -> waiting task runs */
+	COST_PAGE_WAKEUP, /* READ's end -> a task that waits for one of its pages has copied it */
 	NR_COSTS
 };
 
@@ -99,8 +100,10 @@ struct stack {
 	struct daemon_settings daemon;
 	struct host_settings host;
 	struct dist cost[NR_COSTS];
+	double read_prepare_ns_per_page; /* each further page of the request: pinned, allocated */
+	double write_prepare_ns_per_page; /* each further page of the request: pinned, copied */
 	double read_hit_ns_per_page; /* each further page of a cached read */
-	double write_hit_ns_per_page; /* each further page of a cached write */
+	double write_hit_ns_per_page; /* each further page of a writeback write */
 	double complete_ns_per_byte;
 	struct service_cost service[FUSE_OPCODE_LIMIT];
 	struct service_cost service_default;
