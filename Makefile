@@ -151,6 +151,12 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory SAN=1 all tests
 	$(Q)tests/run
 
+# The chain on all guest kernels and daemons that the lab knows; fetches them once.
+.PHONY: check-matrix
+check-matrix: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/matrix
+
 .PHONY: check-fast
 check-fast: all tests
 	$(Q)tests/run unit cli
@@ -193,6 +199,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make deps       install missing packages (apt)'
 	@echo 'make check-fast unit and CLI tests only, no VM, nothing installed'
+	@echo 'make check-matrix  record and join on every kernel and daemon; fetches their packages'
 	@echo 'make format     clang-format over the tree'
 	@echo 'make install    to $$(DESTDIR)$$(prefix), default /usr/local'
 	@echo 'make SAN=1      build with ASan and UBSan into build-san/'
