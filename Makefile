@@ -141,6 +141,10 @@ $(BUILD)/bench/%: bench/%.c $(MODULE_OBJ)
 .PHONY: tests
 tests: $(TEST_BIN) $(TOOL_BIN) $(FUZZ_BIN)
 
+.PHONY: bench
+bench: $(BENCH_BIN)
+	$(Q)for b in $(BENCH_BIN); do $$b || exit 1; done
+
 .PHONY: deps
 deps:
 	$(Q)./install-deps
@@ -200,6 +204,7 @@ help:
 	@echo 'make deps       install missing packages (apt)'
 	@echo 'make check-fast unit and CLI tests only, no VM, nothing installed'
 	@echo 'make check-matrix  record and join on every kernel and daemon; fetches their packages'
+	@echo 'make bench      how fast the simulator is, beside bare loops'
 	@echo 'make format     clang-format over the tree'
 	@echo 'make install    to $$(DESTDIR)$$(prefix), default /usr/local'
 	@echo 'make SAN=1      build with ASan and UBSan into build-san/'

@@ -233,6 +233,7 @@ struct thread {
 		uint64_t t_started_ns;
 		uint64_t t_prev_end_ns;
 		bool have_op;
+		uint32_t nr_still; /* ops since simulated time last moved */
 		bool waits_for_aio; /* in io_getevents() */
 		bool pauses; /* between ops: what ends meanwhile is taken at once */
 	} task;

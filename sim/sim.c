@@ -32,6 +32,13 @@ static int check(const struct stack *stack, const struct workload *workload)
 			  stack->name);
 		return -EINVAL;
 	}
+	if (stack->guest.hz > 10000 || workload->nr_tasks > EVENTQ_MAX_SLOTS / 2 ||
+	    stack->daemon.thread_pool_size > 65536 || stack->transport.request_queues > 1024) {
+		msg_error("cannot simulate stack '%s' with %u tasks: at most %u tasks, 65536 pool "
+			  "threads, 1024 request queues and 10000 ticks a second are possible",
+			  stack->name, workload->nr_tasks, EVENTQ_MAX_SLOTS / 2);
+		return -EINVAL;
+	}
 	if (!workload->nr_tasks) {
 		msg_error("cannot simulate: the workload has no task");
 		return -EINVAL;

@@ -9,8 +9,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include "lib/msg.h"
 #include "sim/flow.h"
 #include "sim/model.h"
+
+/* Ops of one task at one instant after which the run is given up: no real costs do that. */
+#define MAX_STILL_OPS (1u << 24)
 
 int tasks_init(struct sim *sim)
 {
@@ -228,8 +232,23 @@ static void begin_op(struct sim *sim, struct thread *th)
 	th->issued_async = false;
 }
 
+/* A job that ends by time on a model without costs would never end. */
+static void check_progress(struct sim *sim, struct thread *th)
+{
+	if (th->task.t_prev_end_ns != sim->now_ns)
+		th->task.nr_still = 0;
+	else if (++th->task.nr_still == MAX_STILL_OPS) {
+		msg_error("job '%s' makes no progress: %u ops took no simulated time, because "
+			  "every cost they meet is zero in model '%s'; give it costs (--set "
+			  "costs.syscall='const 1us')",
+			  th->spec->job, MAX_STILL_OPS, sim->stack->name);
+		sim->stop = -EINVAL;
+	}
+}
+
 static void end_op(struct sim *sim, struct thread *th)
 {
+	check_progress(sim, th);
 	if (th->issued_async) {
 		th->record.flags |= OP_ASYNC;
 		th->dio.aio->op = th->record;
