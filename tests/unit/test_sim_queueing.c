@@ -121,13 +121,18 @@ struct closed_case {
 	uint32_t pool;
 	double think; /* mean, in service times */
 	double response; /* R in service times (mrp of closed-forms.csv) */
+	uint32_t ring; /* 0: as large as can be */
 };
 
 static const struct closed_case closed_cases[] = {
-	{1, 0, 4, 1},
-	{8, 0, 4, 4.25099577},
-	{16, 0, 20, 2.59993855},
-	{8, 2, 2, 8 / 1.90733032 - 2},
+	{1, 0, 4, 1, 0},
+	{8, 0, 4, 4.25099577, 0},
+	{16, 0, 20, 2.59993855, 0},
+	{8, 2, 2, 8 / 1.90733032 - 2, 0},
+	{32, 4, 10, 1.25073767, 0},
+	{64, 8, 5, 3.00856435, 0},
+	/* What finds the ring full goes in at the next completion: no server idles meanwhile. */
+	{64, 8, 5, 3.00856435, 16},
 };
 
 static void test_closed(void **state)
@@ -146,6 +151,9 @@ static void test_closed(void **state)
 
 		ideal_stack(&stack, "exp 10us");
 		stack.daemon.thread_pool_size = c->pool;
+		stack.guest.kernel = KERNEL(6, 12);
+		if (c->ring)
+			stack.transport.queue_size = c->ring;
 		for (uint32_t t = 0; t < c->tasks; t++) {
 			struct source_stream *source = source_stream_new(3 + i, t, per_task);
 
@@ -155,6 +163,7 @@ static void test_closed(void **state)
 		assert_int_equal(sim_run(&stack, w, &options, &sink, &stats), 0);
 		snprintf(name, sizeof(name), "M/M/%u//%u", c->pool ? c->pool : 1, c->tasks);
 		assert_in_interval(name, b.stay_sum, per_batch, c->response);
+		assert_true((stats.ring_full > 0) == (c->ring > 0));
 		workload_free(w);
 	}
 }
