@@ -11,6 +11,7 @@
 #define CHUNK_SHIFT 9
 #define CHUNK_PAGES (1u << CHUNK_SHIFT)
 #define MAX_FILE_PAGES (1ULL << 32)
+#define PAGE_BUSY_OR_REFERENCED (PAGE_DIRTY | PAGE_WRITEBACK | PAGE_LOCKED | PAGE_REFERENCED)
 
 /* Page numbers of 512 neighbouring pages of a file; 0: not cached. */
 struct page_chunk {
@@ -151,8 +152,7 @@ static void evict_one(struct sim *sim)
 		if (!number)
 			return;
 		page = page_of(cache, number);
-		if (!page->req &&
-		    !(page->flags & (PAGE_DIRTY | PAGE_WRITEBACK | PAGE_REFERENCED))) {
+		if (!page->req && !(page->flags & PAGE_BUSY_OR_REFERENCED)) {
 			page_remove(sim, &sim->files[page->file], page->index);
 			return;
 		}

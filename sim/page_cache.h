@@ -17,6 +17,7 @@ enum page_flags {
 	PAGE_WRITEBACK = 1u << 2,
 	PAGE_MARKER = 1u << 3, /* PG_readahead: reading it starts the next read-ahead */
 	PAGE_REFERENCED = 1u << 4, /* read since it was looked at for eviction */
+	PAGE_LOCKED = 1u << 5, /* added for a READ that is being made: must not be evicted */
 };
 
 struct page {

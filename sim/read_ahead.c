@@ -167,8 +167,12 @@ static void make_requests(struct sim *sim, struct thread *th, struct file *file,
 		req->first_page = first;
 		req->span.cls = SPAN_READAHEAD;
 		request_set_data(req, first * PAGE_BYTES, part * PAGE_BYTES, part);
-		for (uint32_t i = 0; i < part; i++)
-			page_find(sim, file, first + i)->req = req;
+		for (uint32_t i = 0; i < part; i++) {
+			struct page *page = page_find(sim, file, first + i);
+
+			page->req = req;
+			page->flags &= ~PAGE_LOCKED;
+		}
 		list_append(&th->ra.made, req);
 		first += part;
 		nr -= part;
@@ -197,6 +201,7 @@ static void add_pages(struct sim *sim, struct thread *th, struct file *file, uin
 		page = page_add(sim, file, start + i);
 		if (!page)
 			return;
+		page->flags |= PAGE_LOCKED;
 		if (i == nr - lookahead)
 			page->flags |= PAGE_MARKER;
 		run++;

@@ -315,6 +315,38 @@ static void test_max_background(void **state)
 	}
 }
 
+/* A file larger than the guest's memory, read twice: nothing of it is left at the second time. */
+static void test_cache_capacity(void **state)
+{
+	enum {
+		NR_READS = 1200,
+		BYTES = 131072
+	};
+	struct workload_op *ops = calloc(2 * NR_READS, sizeof(*ops));
+	struct workload *w = script_workload_new(1, (uint64_t)NR_READS * BYTES);
+	struct record_sink r = {0};
+	struct sim_stats stats;
+	struct stack stack;
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < 2 * NR_READS; i++)
+		ops[i] = (struct workload_op){.type = OP_READ,
+					      .offset_bytes = (uint64_t)(i % NR_READS) * BYTES,
+					      .size_bytes = BYTES};
+	busy_stack(&stack, MODE_WRITETHROUGH);
+	stack.daemon.attr_timeout_ns = UINT64_MAX;
+	stack.guest.memory_bytes = 64 << 20;
+	w->tasks[0].stream = script_stream_new(ops, 2 * NR_READS);
+	assert_int_equal(record_run(&stack, w, 1, &r, &stats), 0);
+	for (uint32_t i = 0; i < r.nr_spans; i++)
+		if (r.spans[i].opcode == FUSE_READ)
+			bytes += r.spans[i].size_bytes;
+	assert_true(bytes >= 2ULL * NR_READS * BYTES && bytes < 2.05 * NR_READS * BYTES);
+	free(ops);
+	record_free(&r);
+	workload_free(w);
+}
+
 struct dirty_change {
 	uint64_t time_ns;
 	int64_t bytes;
@@ -423,8 +455,9 @@ int main(void)
 		cmocka_unit_test(test_all_variants_end), cmocka_unit_test(test_determinism),
 		cmocka_unit_test(test_in_flight),	 cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_ring_full),	 cmocka_unit_test(test_suppression),
-		cmocka_unit_test(test_max_background),	 cmocka_unit_test(test_dirty_throttle),
-		cmocka_unit_test(test_limits),		 cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_max_background),	 cmocka_unit_test(test_cache_capacity),
+		cmocka_unit_test(test_dirty_throttle),	 cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
