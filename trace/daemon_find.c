@@ -264,6 +264,7 @@ static int find_pid(struct daemon *daemon, const char *which, bool patient)
 {
 	char name[NAME_MAX + 1];
 	struct pid_list children;
+	struct proc_maps maps = {};
 	uint64_t pid;
 
 	if (parse_u64(which, &pid) || !pid || pid > INT32_MAX) {
@@ -278,6 +279,13 @@ static int find_pid(struct daemon *daemon, const char *which, bool patient)
 			  (unsigned long long)pid);
 		return -ESRCH;
 	}
+	if (proc_maps_read(&maps, (pid_t)pid) == -EACCES) {
+		msg_error("may not look into process %llu: Permission denied; run as root, or as its "
+			  "user with CAP_SYS_PTRACE, CAP_BPF and CAP_PERFMON",
+			  (unsigned long long)pid);
+		return -EACCES;
+	}
+	proc_maps_free(&maps);
 	program_name((pid_t)pid, name, sizeof(name));
 	if (!strncmp(name, "qemu-", 5)) {
 		msg_error(

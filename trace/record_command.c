@@ -63,14 +63,14 @@ bool record_command_ended(struct record_command *c)
 	return c->ended;
 }
 
-void record_command_finish(struct record_command *c)
+void record_command_finish(struct record_command *c, bool end_it)
 {
 	bool stopped_by_us = false;
 
 	if (!c->name)
 		return;
 	if (!record_command_ended(c)) {
-		stopped_by_us = !kill(c->pid, SIGTERM);
+		stopped_by_us = end_it && !kill(c->pid, SIGTERM);
 		while (waitpid(c->pid, &c->wait_status, 0) < 0 && errno == EINTR)
 			;
 		c->ended = true;

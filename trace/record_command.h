@@ -21,7 +21,7 @@ int record_command_start(struct record_command *c, char **argv);
 /* True once it has ended; false if none was started. Does not block. */
 bool record_command_ended(struct record_command *c);
 
-/* End it if it still runs (SIGTERM), wait for it, warn if it failed. */
-void record_command_finish(struct record_command *c);
+/* Wait for it, if end_it after a SIGTERM; warn if it failed. */
+void record_command_finish(struct record_command *c, bool end_it);
 
 #endif

@@ -280,7 +280,10 @@ int record_session_run(const struct capture_ops *ops, const struct record_config
 	err = run(&s);
 	close_err = close_output(&s);
 	catch_signals(false);
-	record_command_finish(&s.command);
+	/* A full disk is our trouble: nothing is attached any more, the workload may finish. */
+	if (err && s.command.name && !record_command_ended(&s.command))
+		msg_warn("'%s' goes on without being recorded", s.command.name);
+	record_command_finish(&s.command, !err);
 	if (!err && !close_err)
 		status = print_result(&s, file_bytes(config->capture.output));
 	ops->close(s.capture);

@@ -95,6 +95,20 @@ count() { # NAME CONDITION
 	run ! grep -E "^.{100}" <<<"$output"
 }
 
+@test "a recorder that cannot write says so and lets go; the workload ends in peace" {
+	# Ignored, the limit's signal leaves EFBIG, to the writer what a full disk is.
+	run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 8; exec "$@"' sh \
+		"$VFSCOPE" record --host --daemon "$VM_DAEMON_PID" -o "$OUT/full.host" -- \
+		env LAB_DIR="$VM_DIR" "$TOP/lab/guest" sh -c \
+		'dd if=/mnt/vfs/file of=/dev/null bs=4k count=8000 iflag=direct 2>/dev/null && echo all read' 3>&-
+	[ "$status" -eq 3 ]
+	[ "$output" = "all read" ]
+	[[ $stderr == *"cannot write to $OUT/full.host"*"goes on without being recorded"* ]]
+	run --separate-stderr "$VFSCOPE" report --strict "$OUT/full.host"
+	[ "$status" -eq 5 ]
+	[[ $stderr == *"could not write"* ]]
+}
+
 @test "the guest's kernel log is clean" {
 	run guest dmesg
 	[ "$status" -eq 0 ]
