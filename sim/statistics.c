@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Series of observations, their warm-up, and confidence intervals from batches or runs. The methods
+ * and their sources are in statistics.h.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "sim/statistics.h"
+
+/* Fewer observations than this above a quantile, in each section: no interval. */
+#define TAIL_OBSERVATIONS 5
+/* Runs whose figures are compared, at least: with fewer a quantile of Student's t is enormous. */
+#define MIN_RUNS 2
+/* Cells that MSER never cuts into: the variance of a handful of cells is small by chance. */
+#define MSER_TAIL 5
+#define ONE_SIDED_95 1.6448536269514722 /* of the normal distribution */
+
+const double stat_quantile_of[NR_STAT_QUANTILES] = {0.5, 0.9, 0.99, 0.999};
+
+struct stat_series *stat_series_new(void)
+{
+	struct stat_series *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->cell_size = STAT_FIRST_CELL;
+	s->min_ns = UINT64_MAX;
+	return s;
+}
+
+static void merge_neighbours(struct stat_series *s)
+{
+	for (uint32_t i = 0; i < STAT_CELLS / 2; i++) {
+		s->cell[i].sum_ns = s->cell[2 * i].sum_ns + s->cell[2 * i + 1].sum_ns;
+		s->cell[i].end_ns = s->cell[2 * i + 1].end_ns;
+	}
+	for (uint32_t i = 0; i < STAT_SECTIONS / 2; i++)
+		for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
+			s->bucket[i][b] = s->bucket[2 * i][b] + s->bucket[2 * i + 1][b];
+	memset(s->bucket[STAT_SECTIONS / 2], 0, sizeof(s->bucket[0]) * STAT_SECTIONS / 2);
+	s->nr_cells = STAT_CELLS / 2;
+	s->cell_size *= 2;
+}
+
+void stat_series_close_cell(struct stat_series *s, uint64_t end_ns)
+{
+	s->cell[s->nr_cells++] = (struct stat_cell){s->open_sum_ns, end_ns};
+	s->open_sum_ns = 0;
+	s->in_open = 0;
+	if (s->nr_cells == STAT_CELLS)
+		merge_neighbours(s);
+}
+
+uint32_t stat_series_warmup(const struct stat_series *s, bool *settled)
+{
+	uint32_t n = s->nr_cells, best = 0;
+	double centre = 0, sum = 0, squares = 0, least = INFINITY;
+
+	*settled = true;
+	if (n < STAT_MIN_BATCHES)
+		return 0;
+	/* Sums around a value inside the data, so that squares lose no digits. */
+	for (uint32_t i = 0; i < n; i++)
+		centre += (double)s->cell[i].sum_ns / n;
+	for (uint32_t cut = n; cut-- > 0;) {
+		double x = (double)s->cell[cut].sum_ns - centre, left = n - cut, error;
+
+		sum += x;
+		squares += x * x;
+		if (left < MSER_TAIL)
+			continue;
+		error = (squares - sum * sum / left) / (left * left);
+		if (error <= least) {
+			least = error;
+			best = cut;
+		}
+	}
+	*settled = best <= n / 2;
+	return *settled ? best : 0;
+}
+
+/* Two-sided probability of Student's t, as the finite series for whole degrees of freedom. */
+static double student_probability(double t, uint32_t freedom)
+{
+	double root = sqrt((double)freedom), hyp = sqrt(freedom + t * t);
+	double sine = t / hyp, cosine = root / hyp, term = 1, sum = 0;
+	bool odd = freedom & 1;
+
+	/* Abramowitz and Stegun 26.7.3 and 26.7.4. */
+	if (odd)
+		term = cosine;
+	for (uint32_t i = odd ? 3 : 2; i <= freedom; i += 2) {
+		sum += term;
+		term *= cosine * cosine * (i - 1) / i;
+	}
+	if (odd)
+		return (atan(t / root) + sine * sum) * M_2_PI;
+	return sine * sum;
+}
+
+double stat_student_t(double confidence, uint32_t freedom)
+{
+	double low = 0, high = 1;
+
+	/* Beyond this the quantile moves by less than a thousandth. */
+	if (freedom > 2000)
+		freedom = 2000;
+	while (student_probability(high, freedom) < confidence && high < 1e12)
+		high *= 2;
+	for (int i = 0; i < 100; i++) {
+		double middle = (low + high) / 2;
+
+		if (student_probability(middle, freedom) < confidence)
+			low = middle;
+		else
+			high = middle;
+	}
+	return (low + high) / 2;
+}
+
+/* Of what deviates from the mean by dev[]. */
+static double lag1_of(const double *dev, uint32_t n)
+{
+	double squares = 0, products = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		squares += dev[i] * dev[i];
+	for (uint32_t i = 1; i < n; i++)
+		products += dev[i] * dev[i - 1];
+	return squares > 0 ? products / squares : 0;
+}
+
+static bool is_correlated(double lag1, uint32_t n)
+{
+	return lag1 > ONE_SIDED_95 / sqrt((double)n);
+}
+
+/* Half width from deviations whose sum is 0, as a mean's; ordered ones may be correlated. */
+static double half_width(const double *dev, uint32_t n, bool ordered, double confidence)
+{
+	double squares = 0, half, lag1;
+
+	for (uint32_t i = 0; i < n; i++)
+		squares += dev[i] * dev[i];
+	half = stat_student_t(confidence, n - 1) * sqrt(squares / (n - 1) / n);
+	lag1 = ordered ? lag1_of(dev, n) : 0;
+	if (is_correlated(lag1, n))
+		half *= sqrt((1 + lag1) / (1 - fmin(lag1, 0.99)));
+	return half;
+}
+
+/* sum(num) / sum(den); *dev gets each pair's deviation, in units of the ratio. */
+static double ratio(const double *num, const double *den, uint32_t n, double *dev)
+{
+	double nums = 0, dens = 0, value;
+
+	for (uint32_t i = 0; i < n; i++) {
+		nums += num[i];
+		dens += den[i];
+	}
+	value = dens > 0 ? nums / dens : 0;
+	for (uint32_t i = 0; i < n; i++)
+		dev[i] = dens > 0 ? (num[i] - value * den[i]) * n / dens : 0;
+	return value;
+}
+
+static uint64_t cells_start(const struct stat_series *s, uint32_t first)
+{
+	return first ? s->cell[first - 1].end_ns : s->start_ns;
+}
+
+struct batches {
+	double count[STAT_MAX_BATCHES];
+	double sum_ns[STAT_MAX_BATCHES];
+	double time_s[STAT_MAX_BATCHES];
+	double dev[STAT_MAX_BATCHES];
+};
+
+/* nr equal batches of the cells from first on, which must be a multiple of nr. */
+static void make_batches(const struct stat_series *s, uint32_t first, uint32_t nr,
+			 struct batches *b)
+{
+	uint32_t per_batch = (s->nr_cells - first) / nr;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		uint32_t begin = first + i * per_batch, end = begin + per_batch;
+		uint64_t sum = 0;
+
+		for (uint32_t c = begin; c < end; c++)
+			sum += s->cell[c].sum_ns;
+		b->count[i] = (double)per_batch * s->cell_size;
+		b->sum_ns[i] = sum;
+		b->time_s[i] = (s->cell[end - 1].end_ns - cells_start(s, begin)) / 1e9;
+	}
+}
+
+static void take_buckets(const struct stat_series *s, uint32_t first, uint32_t end, uint64_t *into)
+{
+	for (uint32_t i = first; i < end; i++)
+		for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
+			into[b] += s->bucket[i][b];
+}
+
+double stat_bucket_quantile(const uint64_t *bucket, double q)
+{
+	uint64_t total = 0;
+	double rank, seen = 0;
+
+	for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
+		total += bucket[b];
+	if (!total)
+		return 0;
+	rank = q * total;
+	for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++) {
+		double low = hist_bucket_low(b), wide = 1;
+
+		if (!bucket[b] || seen + bucket[b] < rank) {
+			seen += bucket[b];
+			continue;
+		}
+		if (b >= HIST_SUB_COUNT && b + 1 < HIST_NR_BUCKETS)
+			wide = hist_bucket_high(b) - low;
+		/* Whole numbers stand alone in narrow buckets. */
+		if (wide <= 1)
+			return low;
+		return low + wide * (rank - seen) / bucket[b];
+	}
+	return 0;
+}
+
+/* Lines within buckets must not lead outside of what was seen. */
+static double bucket_quantile_within(const uint64_t *bucket, double q, uint64_t min, uint64_t max)
+{
+	return fmin(fmax(stat_bucket_quantile(bucket, q), min), max);
+}
+
+/* A histogram cannot say where in a bucket a value lies: no interval is narrower than that. */
+static double bucket_half(double value, uint64_t min, uint64_t max)
+{
+	uint32_t b = hist_bucket((uint64_t)value);
+	double wide = b + 1 < HIST_NR_BUCKETS ? hist_bucket_high(b) - hist_bucket_low(b) : 0;
+
+	return wide > 1 ? fmin(wide, max - min) / 2 : 0;
+}
+
+/* Around the quantile of everything: 16 to 31 sections of the series, where there are as many. */
+static void series_quantiles(const struct stat_series *s, uint32_t warmup, double confidence,
+			     struct stat_result *result)
+{
+	uint32_t first = (warmup + STAT_CELLS_PER_SECTION - 1) / STAT_CELLS_PER_SECTION;
+	uint32_t whole = s->nr_cells / STAT_CELLS_PER_SECTION;
+	uint32_t left = whole > first ? whole - first : 0;
+	uint32_t per = left >= 32 ? left / 16 : 1, nr = left / per;
+	double dev[2 * 16], per_section;
+	uint64_t all[HIST_NR_BUCKETS] = {0};
+
+	take_buckets(s, left ? first + left % per : 0, STAT_SECTIONS, all);
+	first += left % per;
+	per_section = (double)per * STAT_CELLS_PER_SECTION * s->cell_size;
+	for (int q = 0; q < NR_STAT_QUANTILES; q++) {
+		struct stat_interval *out = &result->quantile_ns[q];
+		double tail = per_section * (1 - stat_quantile_of[q]);
+
+		out->value = bucket_quantile_within(all, stat_quantile_of[q], s->min_ns, s->max_ns);
+		out->known = nr >= STAT_MIN_BATCHES / 2 && tail >= TAIL_OBSERVATIONS;
+		if (!out->known)
+			continue;
+		for (uint32_t i = 0; i < nr; i++) {
+			uint64_t some[HIST_NR_BUCKETS] = {0};
+
+			take_buckets(s, first + i * per, first + (i + 1) * per, some);
+			dev[i] = bucket_quantile_within(some, stat_quantile_of[q], s->min_ns,
+							s->max_ns) -
+				 out->value;
+		}
+		out->half = fmax(half_width(dev, nr, true, confidence),
+				 bucket_half(out->value, s->min_ns, s->max_ns));
+	}
+}
+
+static void raw_means(const struct stat_series *s, struct stat_result *result)
+{
+	uint64_t sum = s->open_sum_ns, seen = stat_series_seen(s);
+
+	for (uint32_t i = 0; i < s->nr_cells; i++)
+		sum += s->cell[i].sum_ns;
+	result->mean_ns.value = seen ? (double)sum / seen : 0;
+}
+
+void stat_series_result(const struct stat_series *s, double confidence, struct stat_result *result)
+{
+	static const uint32_t batch_counts[] = {STAT_MAX_BATCHES, 20, STAT_MIN_BATCHES};
+	struct batches b;
+	uint32_t warmup, nr = 0, first = 0;
+	bool settled;
+
+	memset(result, 0, sizeof(*result));
+	result->nr_runs = 1;
+	result->seen = stat_series_seen(s);
+	warmup = stat_series_warmup(s, &settled);
+	series_quantiles(s, warmup, confidence, result);
+	if (s->nr_cells - warmup < STAT_MIN_BATCHES) {
+		result->quality = STAT_TOO_SHORT;
+		raw_means(s, result);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(batch_counts); i++) {
+		nr = batch_counts[i];
+		if (s->nr_cells - warmup < nr)
+			continue;
+		/* What does not fill batches goes with the warm-up. */
+		first = warmup + (s->nr_cells - warmup) % nr;
+		make_batches(s, first, nr, &b);
+		result->mean_ns.value = ratio(b.sum_ns, b.count, nr, b.dev);
+		result->lag1 = lag1_of(b.dev, nr);
+		if (!is_correlated(result->lag1, nr))
+			break;
+	}
+	result->mean_ns.half = half_width(b.dev, nr, true, confidence);
+	result->rate.value = ratio(b.count, b.time_s, nr, b.dev);
+	result->rate.half = half_width(b.dev, nr, true, confidence);
+	result->mean_ns.known = true;
+	result->rate.known = result->rate.value > 0;
+	result->nr_batches = nr;
+	result->batch_size = (s->nr_cells - first) / nr * s->cell_size;
+	result->removed = first * s->cell_size;
+	if (!settled)
+		result->quality = STAT_UNSETTLED;
+	else if (is_correlated(result->lag1, nr))
+		result->quality = STAT_CORRELATED;
+}
+
+static void fill_run(struct stat_run *run, const struct stat_series *s, uint32_t warmup,
+		     const uint64_t *buckets)
+{
+	memset(run, 0, sizeof(*run));
+	for (uint32_t i = warmup; i < s->nr_cells; i++)
+		run->sum_ns += s->cell[i].sum_ns;
+	run->count = (double)(s->nr_cells - warmup) * s->cell_size;
+	if (s->nr_cells) {
+		run->time_ns = s->cell[s->nr_cells - 1].end_ns - cells_start(s, warmup);
+	} else { /* fewer observations than a cell holds */
+		run->sum_ns = s->open_sum_ns;
+		run->count = s->in_open;
+	}
+	for (int q = 0; q < NR_STAT_QUANTILES; q++)
+		run->quantile_ns[q] =
+			bucket_quantile_within(buckets, stat_quantile_of[q], s->min_ns, s->max_ns);
+}
+
+int stat_runs_add(struct stat_runs *runs, const struct stat_series *s, double confidence)
+{
+	uint64_t buckets[HIST_NR_BUCKETS] = {0};
+	uint32_t warmup, section;
+	bool settled;
+
+	if (runs->nr == runs->room) {
+		uint32_t room = runs->room ? 2 * runs->room : 16;
+		struct stat_run *more = reallocarray(runs->run, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		runs->run = more;
+		runs->room = room;
+	}
+	if (!runs->nr) {
+		stat_series_result(s, confidence, &runs->single);
+		runs->min_ns = UINT64_MAX;
+	}
+	warmup = stat_series_warmup(s, &settled);
+	section = (warmup + STAT_CELLS_PER_SECTION - 1) / STAT_CELLS_PER_SECTION;
+	take_buckets(s, section, STAT_SECTIONS, buckets);
+	fill_run(&runs->run[runs->nr++], s, warmup, buckets);
+	for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
+		runs->bucket[b] += buckets[b];
+	runs->min_ns = min_u64(runs->min_ns, s->min_ns);
+	runs->max_ns = max_u64(runs->max_ns, s->max_ns);
+	runs->nr_unsettled += !settled;
+	runs->seen += stat_series_seen(s);
+	runs->removed += warmup * s->cell_size;
+	return 0;
+}
+
+static void runs_quantiles(const struct stat_runs *runs, double confidence, double *dev,
+			   struct stat_result *result)
+{
+	for (int q = 0; q < NR_STAT_QUANTILES; q++) {
+		struct stat_interval *out = &result->quantile_ns[q];
+		double tail = (runs->seen - runs->removed) / runs->nr * (1 - stat_quantile_of[q]);
+
+		out->value = bucket_quantile_within(runs->bucket, stat_quantile_of[q], runs->min_ns,
+						    runs->max_ns);
+		out->known = tail >= TAIL_OBSERVATIONS;
+		for (uint32_t i = 0; i < runs->nr; i++)
+			dev[i] = runs->run[i].quantile_ns[q] - out->value;
+		out->half = fmax(half_width(dev, runs->nr, false, confidence),
+				 bucket_half(out->value, runs->min_ns, runs->max_ns));
+	}
+}
+
+void stat_runs_result(const struct stat_runs *runs, double confidence, struct stat_result *result)
+{
+	double *num, *den, *dev;
+	uint32_t nr = runs->nr;
+
+	*result = runs->single;
+	if (nr < MIN_RUNS)
+		return;
+	memset(result, 0, sizeof(*result));
+	result->nr_runs = result->nr_batches = nr;
+	result->seen = runs->seen;
+	result->removed = runs->removed;
+	result->batch_size = (runs->seen - runs->removed) / nr;
+	num = calloc(3 * (size_t)nr, sizeof(*num));
+	if (!num) {
+		result->quality = STAT_TOO_SHORT;
+		return;
+	}
+	den = num + nr;
+	dev = den + nr;
+	for (uint32_t i = 0; i < nr; i++) {
+		num[i] = runs->run[i].sum_ns;
+		den[i] = runs->run[i].count;
+	}
+	result->mean_ns.value = ratio(num, den, nr, dev);
+	result->mean_ns.half = half_width(dev, nr, false, confidence);
+	result->mean_ns.known = true;
+	for (uint32_t i = 0; i < nr; i++) {
+		num[i] = runs->run[i].count;
+		den[i] = runs->run[i].time_ns / 1e9;
+	}
+	result->rate.value = ratio(num, den, nr, dev);
+	result->rate.half = half_width(dev, nr, false, confidence);
+	result->rate.known = result->rate.value > 0;
+	runs_quantiles(runs, confidence, dev, result);
+	if (runs->nr_unsettled > nr / 2)
+		result->quality = STAT_UNSETTLED;
+	free(num);
+}
+
+void stat_runs_free(struct stat_runs *runs)
+{
+	free(runs->run);
+	memset(runs, 0, sizeof(*runs));
+}
+
+bool stat_result_is_within(const struct stat_result *result, double precision)
+{
+	/* Unsettled runs are still independent of each other; the batches of one are not. */
+	if (result->nr_runs == 1 && result->quality != STAT_GOOD)
+		return false;
+	if (!result->mean_ns.known || result->mean_ns.half > precision * result->mean_ns.value)
+		return false;
+	/* A single fsync in each run has a latency but no rate. */
+	return !result->rate.known || result->rate.half <= precision * result->rate.value;
+}
+
+const char *stat_quality_text(enum stat_quality quality)
+{
+	switch (quality) {
+	case STAT_TOO_SHORT:
+		return "too few ops for intervals; run longer or use --replications";
+	case STAT_UNSETTLED:
+		return "never settled, nothing removed; run longer or use --replications";
+	case STAT_CORRELATED:
+		return "batches still correlated, intervals widened; run longer";
+	default:
+		return NULL;
+	}
+}
