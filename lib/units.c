@@ -66,6 +66,23 @@ int parse_double(const char *text, double *value)
 	return isfinite(*value) ? 0 : -ERANGE;
 }
 
+int parse_share(const char *text, double *share)
+{
+	size_t len = strlen(text);
+	char number[64];
+	int err;
+
+	if (!len || text[len - 1] != '%')
+		return parse_double(text, share);
+	if (len > sizeof(number))
+		return -EINVAL;
+	memcpy(number, text, len - 1);
+	number[len - 1] = '\0';
+	err = parse_double(number, share);
+	*share /= 100;
+	return err;
+}
+
 static int parse_with_unit(const char *text, const struct unit *units, size_t nr_units,
 			   uint64_t *value)
 {

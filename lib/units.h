@@ -15,6 +15,7 @@ int parse_u64(const char *text, uint64_t *value);
 int parse_size(const char *text, uint64_t *bytes); /* k, m, g, t are powers of 1024, as in fio */
 int parse_time_ns(const char *text, uint64_t *ns); /* ns us ms s m h; a bare number is refused */
 int parse_double(const char *text, double *value);
+int parse_share(const char *text, double *share); /* "1%" or "0.01": a part of the whole */
 
 /* "3.20 us", "14.0 ms", "1.50 s": three significant digits. Returns buf. */
 char *format_ns(double ns, char *buf, size_t len);

@@ -3,6 +3,7 @@
  * Runs the simulator on a job file and gathers what simulate and compare print.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "lib/compiler.h"
 #include "lib/msg.h"
@@ -10,9 +11,14 @@
 #include "models/predict.h"
 #include "workloads/fio_job.h"
 
+/* Cells a run must have filled before it may be called precise, and how often that is looked at. */
+#define PRECISE_CELLS (STAT_CELLS / 2)
+#define PRECISE_EVERY (STAT_CELLS / 8)
+
 struct gather {
 	struct prediction *p;
-	FILE *requests;
+	const struct predict_options *options;
+	bool started;
 };
 
 static int take_span(void *ctx, const struct span *span, uint32_t task)
@@ -20,40 +26,102 @@ static int take_span(void *ctx, const struct span *span, uint32_t task)
 	struct gather *g = ctx;
 	int err = summary_add_span(g->p->summary, span);
 
-	if (!err && g->requests)
-		err = span_json_write(g->requests, span);
+	if (!err && g->options->requests)
+		err = span_json_write(g->options->requests, span);
 	return err;
+}
+
+/* Every section of the job has had ops, and all rows are known well enough. */
+static bool is_precise(const struct gather *g)
+{
+	const struct prediction *p = g->p;
+
+	for (size_t job = 0; job < p->nr_series; job += NR_FIO_ROWS) {
+		bool any = false;
+
+		for (size_t row = job; row < job + NR_FIO_ROWS; row++) {
+			struct stat_result result;
+
+			if (!p->series[row])
+				continue;
+			any = true;
+			stat_series_result(p->series[row], g->options->confidence, &result);
+			if (!stat_result_is_within(&result, g->options->precision))
+				return false;
+		}
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+static int add_to_series(struct gather *g, const struct op_record *op, int row)
+{
+	struct stat_series **series = &g->p->series[row];
+
+	if (!*series)
+		*series = stat_series_new();
+	if (!*series)
+		return -ENOMEM;
+	stat_series_add(*series, op->t_end_ns - op->t_start_ns, op->t_end_ns);
+	if (g->options->precision <= 0 || (*series)->in_open ||
+	    (*series)->nr_cells < PRECISE_CELLS || (*series)->nr_cells % PRECISE_EVERY)
+		return 0;
+	g->p->precise = is_precise(g);
+	return g->p->precise ? -ECANCELED : 0;
 }
 
 static int take_op(void *ctx, const struct op_record *op, uint32_t task)
 {
 	struct gather *g = ctx;
-	int err = summary_add_op(g->p->summary, op);
+	const struct predict_options *options = g->options;
+	int row, err = summary_add_op(g->p->summary, op);
 
-	fio_results_add_op(g->p->results, op, task);
-	if (!err && g->requests)
-		err = op_json_write(g->requests, op);
+	if (!g->started && options->started)
+		options->started(options->started_ctx);
+	g->started = true;
+	row = fio_results_add_op(g->p->results, op, task);
+	if (!err && options->requests)
+		err = op_json_write(options->requests, op);
+	if (!err && row >= 0)
+		err = add_to_series(g, op, row);
+	if (!err && options->cancel && atomic_load_explicit(options->cancel, memory_order_relaxed))
+		err = -ECANCELED;
 	return err;
 }
 
-int predict(struct prediction *out, const struct stack *stack, const char *job, uint64_t seed,
-	    FILE *requests)
+static int prepare(struct prediction *out, const char *job, uint64_t seed)
 {
-	struct gather gather = {.p = out, .requests = requests};
+	int err = fio_job_load(job, seed, &out->workload);
+
+	if (err)
+		return err;
+	if (fio_results_new(&out->results, out->workload))
+		goto no_memory;
+	out->nr_series = fio_results_count(out->results);
+	out->series = calloc(out->nr_series, sizeof(*out->series));
+	out->summary = summary_new();
+	if (out->series && out->summary)
+		return 0;
+no_memory:
+	msg_error("cannot simulate '%s': out of memory", job);
+	prediction_free(out);
+	return -ENOMEM;
+}
+
+int predict_run(struct prediction *out, const struct stack *stack, const char *job,
+		const struct predict_options *options)
+{
+	struct gather gather = {.p = out, .options = options};
 	struct sim_sink sink = {.ctx = &gather, .span = take_span, .op = take_op};
-	struct sim_options options = {.seed = seed};
+	struct sim_options sim_options = {.seed = options->seed};
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	err = fio_job_load(job, seed, &out->workload);
+	err = prepare(out, job, options->seed);
 	if (err)
 		return err;
-	err = fio_results_new(&out->results, out->workload);
-	out->summary = summary_new();
-	if (err || !out->summary)
-		err = -ENOMEM;
-	else
-		err = sim_run(stack, out->workload, &options, &sink, &out->stats);
+	err = sim_run(stack, out->workload, &sim_options, &sink, &out->stats);
 	if (err == -ENOMEM)
 		msg_error("cannot simulate '%s': out of memory", job);
 	if (err == -EIO)
@@ -65,8 +133,19 @@ int predict(struct prediction *out, const struct stack *stack, const char *job, 
 	return err;
 }
 
+int predict(struct prediction *out, const struct stack *stack, const char *job, uint64_t seed,
+	    FILE *requests)
+{
+	struct predict_options options = {.seed = seed, .requests = requests};
+
+	return predict_run(out, stack, job, &options);
+}
+
 void prediction_free(struct prediction *p)
 {
+	for (size_t i = 0; p->series && i < p->nr_series; i++)
+		free(p->series[i]);
+	free(p->series);
 	fio_results_free(p->results);
 	summary_free(p->summary);
 	workload_free(p->workload);

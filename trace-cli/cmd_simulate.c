@@ -12,7 +12,7 @@
 #include "lib/option.h"
 #include "lib/units.h"
 #include "models/model_file.h"
-#include "models/predict.h"
+#include "models/replicate.h"
 #include "trace-cli/command.h"
 
 enum simulate_format {
@@ -31,10 +31,17 @@ struct simulate_options {
 	const char *model;
 	const char *requests;
 	struct string_list set;
+	const char *precision;
+	const char *confidence;
+	uint32_t replications;
+	uint32_t threads;
 	uint32_t mode;
 	uint32_t format;
 	uint64_t seed;
 };
+
+/* With --precision: runs before giving up. */
+#define MOST_RUNS 1000
 
 static const struct command_help help = {
 	.name = "simulate",
@@ -53,6 +60,14 @@ static const struct option_spec options[] = {
 		      "how file data moves (default: as the model says)"),
 	OPTION("seed", 0, OPT_U64, struct simulate_options, seed, "N",
 	       "seed of random offsets and costs (default: 1)"),
+	OPTION("precision", 0, OPT_STRING, struct simulate_options, precision, "SHARE",
+	       "run until mean latency and IOPS are known to within this, like 1%"),
+	OPTION("confidence", 0, OPT_STRING, struct simulate_options, confidence, "SHARE",
+	       "of the intervals shown and of --precision (default: 99%)"),
+	OPTION("replications", 0, OPT_U32, struct simulate_options, replications, "N",
+	       "runs with independent seeds; with --precision at most (default: 1; 1000)"),
+	OPTION("threads", 0, OPT_U32, struct simulate_options, threads, "N",
+	       "run replications on N threads, same result (default: all CPUs)"),
 	OPTION_CHOICE("format", 'f', struct simulate_options, format, formats,
 		      "text, json, or fio: the shape of fio's own JSON (default: text)"),
 	OPTION("requests", 0, OPT_STRING, struct simulate_options, requests, "FILE",
@@ -82,39 +97,45 @@ static int print_json(json_t *json)
 }
 
 static int print_text(const struct simulate_options *o, const struct stack *stack,
-		      const struct prediction *p)
+		      const struct replicated *r)
 {
-	char end[32];
+	char end[32], runs[32] = "";
 
-	printf("%s on model '%s', mode %s, seed %" PRIu64 ": %s simulated\n\n", o->job, stack->name,
-	       mode_name(stack->daemon.mode), o->seed,
-	       format_ns(p->stats.end_ns, end, sizeof(end)));
-	fio_results_print(p->results, stdout);
+	if (r->runs > 1)
+		snprintf(runs, sizeof(runs), "%" PRIu32 " runs, ", r->runs);
+	printf("%s on model '%s', mode %s, seed %" PRIu64 ": %s%s simulated\n\n", o->job,
+	       stack->name, mode_name(stack->daemon.mode), o->seed, runs,
+	       format_ns(r->p.stats.end_ns, end, sizeof(end)));
+	fio_results_print(r->p.results, stdout);
 	putchar('\n');
-	summary_print(p->summary, stdout);
+	estimates_print(r, stdout);
+	putchar('\n');
+	summary_print(r->p.summary, stdout);
 	return EXIT_DONE;
 }
 
 static int print_result(const struct simulate_options *o, const struct stack *stack,
-			const struct prediction *p)
+			const struct replicated *r)
 {
 	switch (o->format) {
 	case FORMAT_JSON:
-		return print_json(json_pack(
-			"{s:s s:s s:s s:I s:o s:o s:o}", "workload", o->job, "model", stack->name,
-			"mode", mode_name(stack->daemon.mode), "seed", (json_int_t)o->seed, "stats",
-			stats_json(&p->stats), "jobs", fio_results_json(p->results), "summary",
-			summary_json(p->summary)));
+		return print_json(
+			json_pack("{s:s s:s s:s s:I s:o s:o s:o s:o}", "workload", o->job, "model",
+				  stack->name, "mode", mode_name(stack->daemon.mode), "seed",
+				  (json_int_t)o->seed, "stats", stats_json(&r->p.stats), "jobs",
+				  fio_results_json(r->p.results), "estimates", estimates_json(r),
+				  "summary", summary_json(r->p.summary)));
 	case FORMAT_FIO:
-		return print_json(fio_results_as_fio(p->results));
+		return print_json(fio_results_as_fio(r->p.results));
 	default:
-		return print_text(o, stack, p);
+		return print_text(o, stack, r);
 	}
 }
 
-static int run(const struct simulate_options *o, const struct stack *stack)
+static int run(const struct simulate_options *o, const struct stack *stack,
+	       struct replicate_options *how)
 {
-	struct prediction p;
+	struct replicated r;
 	FILE *requests = NULL;
 	int status, err;
 
@@ -125,17 +146,52 @@ static int run(const struct simulate_options *o, const struct stack *stack)
 			return EXIT_CANNOT;
 		}
 	}
-	err = predict(&p, stack, o->job, o->seed, requests);
+	how->requests = requests;
+	err = replicate(&r, stack, o->job, how);
 	if (requests && fclose(requests) && !err) {
 		msg_error("cannot write '%s': %s", o->requests, strerror(errno));
-		prediction_free(&p);
+		replicated_free(&r);
 		return EXIT_CANNOT;
 	}
 	if (err)
 		return err == -ENOMEM || err == -EIO ? EXIT_CANNOT : EXIT_BAD_INPUT;
-	status = print_result(o, stack, &p);
-	prediction_free(&p);
+	if (how->precision > 0 && !r.reached)
+		msg_warn("precision %s was not reached in %" PRIu32 " runs of '%s'; the intervals "
+			 "shown are as wide as they say",
+			 o->precision, r.runs, o->job);
+	status = print_result(o, stack, &r);
+	replicated_free(&r);
 	return status;
+}
+
+static int parse_open_share(const char *option, const char *text, double *share)
+{
+	if (!parse_share(text, share) && *share > 0 && *share < 1)
+		return 0;
+	msg_error("--%s=%s: wanted is a share between 0 and 100 %%, like 1%% or 0.01", option,
+		  text);
+	return -EINVAL;
+}
+
+static int prepare_runs(const struct simulate_options *o, struct replicate_options *how)
+{
+	*how = (struct replicate_options){
+		.seed = o->seed,
+		.threads = o->threads,
+		.runs = o->replications ? o->replications
+			: o->precision	? MOST_RUNS
+					: 1,
+	};
+	if (parse_open_share("confidence", o->confidence, &how->confidence) ||
+	    (o->precision && parse_open_share("precision", o->precision, &how->precision)))
+		return EXIT_USAGE;
+	if (o->requests && how->runs > 1) {
+		msg_error("--requests=%s: the requests of one run are written, and there may be "
+			  "%" PRIu32 "; leave out --precision and --replications",
+			  o->requests, how->runs);
+		return EXIT_USAGE;
+	}
+	return EXIT_DONE;
 }
 
 /* Exit status of a model that cannot be used: a wrong --set is wrong use, all else bad input. */
@@ -153,18 +209,22 @@ static int prepare_stack(const struct simulate_options *o, struct stack *stack)
 
 int cmd_simulate(int argc, char **argv)
 {
-	struct simulate_options o = {.model = "ideal", .seed = 1};
+	struct simulate_options o = {.model = "ideal", .seed = 1, .confidence = "99%"};
+	struct replicate_options how;
 	struct stack *stack;
 	int status = options_parse(&help, options, &o, argc, argv, NULL);
 
 	if (status)
 		return status == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+	status = prepare_runs(&o, &how);
+	if (status != EXIT_DONE)
+		return status;
 	stack = malloc(sizeof(*stack));
 	if (!stack)
 		return EXIT_CANNOT;
 	status = prepare_stack(&o, stack);
 	if (status == EXIT_DONE)
-		status = run(&o, stack);
+		status = run(&o, stack, &how);
 	free(stack);
 	return status;
 }

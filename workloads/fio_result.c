@@ -86,7 +86,7 @@ static int row_of(const struct op_record *op)
 	}
 }
 
-void fio_results_add_op(struct fio_results *r, const struct op_record *op, uint32_t task)
+int fio_results_add_op(struct fio_results *r, const struct op_record *op, uint32_t task)
 {
 	struct fio_process *p = &r->processes[task];
 	struct fio_result *result;
@@ -98,7 +98,7 @@ void fio_results_add_op(struct fio_results *r, const struct op_record *op, uint3
 		p->counted_from_ns = op->t_start_ns + r->workload->tasks[task].ramp_ns;
 	}
 	if (row < 0 || op->t_start_ns < p->counted_from_ns)
-		return;
+		return -1;
 	/* fio's clock starts after the file is open, and runs on through the last sync. */
 	if (!p->end_ns)
 		p->start_ns = max_u64(p->counted_from_ns, op->t_start_ns);
@@ -108,6 +108,14 @@ void fio_results_add_op(struct fio_results *r, const struct op_record *op, uint3
 	result->ios++;
 	result->bytes += op->result > 0 ? op->result : 0;
 	hist_add(&result->hist, op->t_end_ns - op->t_start_ns);
+	return (int)p->first_row + row;
+}
+
+static void fill_from_hist(struct fio_result *row)
+{
+	row->mean_ns = hist_mean(&row->hist);
+	row->p50_ns = hist_quantile(&row->hist, 0.5);
+	row->p99_ns = hist_quantile(&row->hist, 0.99);
 }
 
 void fio_results_finish(struct fio_results *r)
@@ -124,11 +132,32 @@ void fio_results_finish(struct fio_results *r)
 				result->runtime_ns = ns;
 		}
 	}
-	for (size_t i = 0; i < r->nr_rows; i++) {
-		r->rows[i].mean_ns = hist_mean(&r->rows[i].hist);
-		r->rows[i].p50_ns = hist_quantile(&r->rows[i].hist, 0.5);
-		r->rows[i].p99_ns = hist_quantile(&r->rows[i].hist, 0.99);
+	for (size_t i = 0; i < r->nr_rows; i++)
+		fill_from_hist(&r->rows[i]);
+}
+
+void fio_results_merge(struct fio_results *into, const struct fio_results *from, uint32_t runs)
+{
+	for (size_t i = 0; i < into->nr_rows && i < from->nr_rows; i++) {
+		struct fio_result *row = &into->rows[i];
+
+		row->ios += from->rows[i].ios;
+		row->bytes += from->rows[i].bytes;
+		row->iops = (row->iops * runs + from->rows[i].iops) / (runs + 1);
+		row->runtime_ns += from->rows[i].runtime_ns;
+		hist_merge(&row->hist, &from->rows[i].hist);
+		fill_from_hist(row);
 	}
+}
+
+size_t fio_results_count(const struct fio_results *r)
+{
+	return r->nr_rows;
+}
+
+const struct fio_result *fio_results_row(const struct fio_results *r, size_t row)
+{
+	return &r->rows[row];
 }
 
 const struct fio_result *fio_results_at(const struct fio_results *r, size_t index)

@@ -43,12 +43,20 @@ struct fio_results;
 /* For a workload about to be simulated; it must outlive the results. */
 int fio_results_new(struct fio_results **out, const struct workload *w);
 
-/* An op of the simulation, as sim_sink.op gives it. Opens and closes and the ramp are not counted.
+/*
+ * An op of the simulation, as sim_sink.op gives it. Returns the number of the row that counts it,
+ * or -1: opens, closes and the ramp are not counted.
  */
-void fio_results_add_op(struct fio_results *r, const struct op_record *op, uint32_t task);
+int fio_results_add_op(struct fio_results *r, const struct op_record *op, uint32_t task);
 
 /* After the last op: rates and quantiles. */
 void fio_results_finish(struct fio_results *r);
+
+/*
+ * Another run of the same job, finished, into runs added up already: counts, bytes, times and
+ * histograms add up, IOPS become the mean.
+ */
+void fio_results_merge(struct fio_results *into, const struct fio_results *from, uint32_t runs);
 
 /*
  * Measured results from fio --output-format=json or json+ (needed to add up processes). 0; -errno
@@ -57,6 +65,10 @@ void fio_results_finish(struct fio_results *r);
 int fio_results_read(struct fio_results **out, const char *path);
 
 void fio_results_free(struct fio_results *r);
+
+/* All rows, with and without I/O, by number. */
+size_t fio_results_count(const struct fio_results *r);
+const struct fio_result *fio_results_row(const struct fio_results *r, size_t row);
 
 /* Rows in job order; only those with I/O. */
 const struct fio_result *fio_results_at(const struct fio_results *r, size_t index); /* or NULL */

@@ -179,3 +179,54 @@ mean_near() {
 	expect 3 "$VFSCOPE" simulate "$job" --requests "$BATS_TEST_TMPDIR/no/such/dir"
 	says "cannot create"
 }
+
+@test "several runs: as many threads as one likes, the same bytes" {
+	for threads in 1 2 3; do
+		for how in '--replications 7' '--precision 5%' '--precision 40%'; do
+			"$VFSCOPE" simulate workloads/poisson-read.fio $how --threads $threads \
+				--set guest.vcpus=2 -f json >"$BATS_TEST_TMPDIR/${how// /}$threads"
+		done
+	done
+	for how in --replications7 --precision5% --precision40%; do
+		cmp "$BATS_TEST_TMPDIR/${how}1" "$BATS_TEST_TMPDIR/${how}2"
+		cmp "$BATS_TEST_TMPDIR/${how}1" "$BATS_TEST_TMPDIR/${how}3"
+	done
+	grep -q '"runs": 7,' "$BATS_TEST_TMPDIR/--replications71"
+	! cmp -s "$BATS_TEST_TMPDIR/--precision5%1" "$BATS_TEST_TMPDIR/--precision40%1"
+}
+
+@test "--precision runs until it is reached, or says that it was not" {
+	expect 0 "$VFSCOPE" simulate "$job" --precision 2%
+	[ -z "$stderr" ]
+	[[ $output == *"precision 2 % reached"* ]]
+	awk '/^in the long run/ { on = 1 }
+	     on && $1 == "a" { if (match($0, /us [+]-[0-9.]+%/)) half = substr($0, RSTART + 5) + 0 }
+	     END { exit !(half > 0 && half <= 2) }' <<<"$output"
+	expect 0 "$VFSCOPE" simulate "$job" --precision 0.01% --replications 3
+	says "precision 0.01% was not reached in 3 runs"
+	[[ $output == *"precision 0.01 % NOT reached"* ]]
+}
+
+@test "a run that is precise enough ends before its job" {
+	printf '[a]\nrw=randread\nsize=64m\nio_size=64g\ndirect=1\n' >"$job"
+	expect 0 "$VFSCOPE" simulate "$job" --precision 5%
+	[[ $output == *"reached before the job's end"* ]]
+}
+
+@test "wrong shares, and requests of several runs" {
+	for share in 0 1 100% -1% x '' 1%% nan; do
+		expect 2 "$VFSCOPE" simulate "$job" --precision "$share"
+		says "--precision" "1%"
+		expect 2 "$VFSCOPE" simulate "$job" --confidence "$share"
+	done
+	expect 2 "$VFSCOPE" simulate "$job" --replications 2 --requests "$BATS_TEST_TMPDIR/r"
+	says "--requests" "one run"
+	[ ! -e "$BATS_TEST_TMPDIR/r" ]
+}
+
+@test "an error of several runs is told once" {
+	expect 4 "$VFSCOPE" simulate "$job" --replications 8 --threads 4 --mode dax
+	[ "$(wc -l <<<"$stderr")" -eq 1 ]
+	expect 4 "$VFSCOPE" simulate "$BATS_TEST_TMPDIR/none.fio" --replications 8 --threads 4
+	[ "$(wc -l <<<"$stderr")" -eq 1 ]
+}
