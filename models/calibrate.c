@@ -84,10 +84,24 @@ static uint64_t end_of(const struct span *s)
 	return s->t_issue_ns + span_latency_ns(s);
 }
 
+/*
+ * The answer was there while the guest CPU was still inside the doorbell's VM exit: interrupt,
+ * completion and wake-up then contain the rest of the doorbell, which is a cost of its own.
+ */
+static bool answered_within_doorbell(const struct span *s)
+{
+	uint64_t used_ns = 0;
+
+	for (enum stage stage = STAGE_NOTIFY; stage <= STAGE_SERVICE; stage++)
+		used_ns += s->stage_ns[stage];
+	return s->enqueue_ns + s->doorbell_ns > used_ns;
+}
+
 /* What one request tells about the transport: kick, interrupt, completion, wake-up. */
 static void sample_transport(struct calibration *c, const struct span *s)
 {
 	bool alone = !s->inflight && !s->ring_full_retries;
+	bool back = alone && !answered_within_doorbell(s);
 
 	/* A background request may have waited for others: only one that found none tells. */
 	if (known(s, STAGE_BG_WAIT) && (alone || !(s->flags & SPAN_BACKGROUND)))
@@ -104,10 +118,10 @@ static void sample_transport(struct calibration *c, const struct span *s)
 	if (known(s, STAGE_POOL) && s->stage_ns[STAGE_POOL])
 		calibration_add_cost(c, COST_POOL_HANDOFF, s->stage_ns[STAGE_POOL], 0, alone);
 	if (known(s, STAGE_INTERRUPT) && (s->flags & SPAN_SIGNALLED || alone))
-		calibration_add_cost(c, COST_INTERRUPT, s->stage_ns[STAGE_INTERRUPT], 0, alone);
+		calibration_add_cost(c, COST_INTERRUPT, s->stage_ns[STAGE_INTERRUPT], 0, back);
 	if (known(s, STAGE_COMPLETION)) {
 		if (s->kworker_ns)
-			calibration_add_cost(c, COST_KWORKER, s->kworker_ns, 0, alone);
+			calibration_add_cost(c, COST_KWORKER, s->kworker_ns, 0, back);
 		/* Alone, all of the work's time is its own; else only what follows its turn is. */
 		calibration_add_cost(c, COST_COMPLETE,
 				     less(s->stage_ns[STAGE_COMPLETION],
@@ -115,7 +129,7 @@ static void sample_transport(struct calibration *c, const struct span *s)
 				     s->reply_bytes, alone);
 	}
 	if (known(s, STAGE_WAKEUP) && !(s->flags & SPAN_BACKGROUND))
-		calibration_add_cost(c, COST_WAKEUP, s->stage_ns[STAGE_WAKEUP], 0, alone);
+		calibration_add_cost(c, COST_WAKEUP, s->stage_ns[STAGE_WAKEUP], 0, back);
 }
 
 static void sample_service(struct calibration *c, const struct span *s)

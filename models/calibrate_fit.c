@@ -42,46 +42,7 @@ static double *slope_of(struct stack *stack, enum cost cost, uint64_t *base)
 	}
 }
 
-static int fit_cost(struct calibration *c, struct stack *stack, enum cost cost, bool *found)
-{
-	struct cost_samples *cs = &c->cost[cost];
-	bool quiet = cs->quiet.count >= MIN_QUIET || cs->quiet.count == cs->all.count;
-	struct samples *s = quiet ? &cs->quiet : &cs->all;
-	uint64_t base, limit;
-	double none = 0, *slope = slope_of(stack, cost, &base);
-	bool many_sizes = false;
-	struct calibration_row *row;
-	int err;
-
-	*found = s->count > 0;
-	if (!slope)
-		slope = &none;
-	*slope = 0;
-	if (!s->count)
-		return cs->all.no_memory ? -ENOMEM : 0;
-	if (cost == COST_SYSCALL) {
-		limit = samples_median(s);
-		c->gaps_dropped = samples_drop_above(s, max_u64(limit, 1) * MAX_GAP_MEDIANS);
-	}
-	if (slope != &none)
-		many_sizes = samples_slope(s, slope);
-	err = samples_fit(s, *slope, base, &stack->cost[cost]);
-	if (err)
-		return err;
-	row = new_row(c, CALIBRATED, s->count, &stack->cost[cost]);
-	snprintf(row->name, sizeof(row->name), "%s", cost_name(cost));
-	if (slope != &none && many_sizes)
-		snprintf(row->note, sizeof(row->note), "plus %.3g ns per %s", *slope,
-			 cost == COST_COMPLETE ? "byte" : "further page");
-	else if (slope != &none)
-		snprintf(row->note, sizeof(row->note),
-			 "one size only: growth with size not identified, 0");
-	else if (!quiet)
-		snprintf(row->note, sizeof(row->note), "too few undisturbed ones: all used");
-	return 0;
-}
-
-/* For a cost that no sample shows: the first of these that was found. */
+/* For a cost that no sample shows, or very few: the first of these that was found. */
 static const struct {
 	enum cost cost, nearest[3];
 	int nr_nearest;
@@ -109,6 +70,57 @@ static const struct {
 	{COST_PAGE_WAKEUP, {COST_WAKEUP}, 1, "no read that waited for read-ahead"},
 };
 
+/* A handful of samples, while a cost like it has many: one odd request must not decide. */
+static bool better_known(const struct calibration *c, enum cost cost)
+{
+	if (c->cost[cost].all.count >= MIN_OWN)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(stand_ins); i++)
+		for (int k = 0; stand_ins[i].cost == cost && k < stand_ins[i].nr_nearest; k++)
+			if (c->cost[stand_ins[i].nearest[k]].all.count >= MIN_QUIET)
+				return true;
+	return false;
+}
+
+static int fit_cost(struct calibration *c, struct stack *stack, enum cost cost, bool *found)
+{
+	struct cost_samples *cs = &c->cost[cost];
+	bool quiet = cs->quiet.count >= MIN_QUIET || cs->quiet.count == cs->all.count;
+	struct samples *s = quiet ? &cs->quiet : &cs->all;
+	uint64_t base, limit;
+	double none = 0, *slope = slope_of(stack, cost, &base);
+	bool many_sizes = false;
+	struct calibration_row *row;
+	int err;
+
+	*found = s->count > 0 && !better_known(c, cost);
+	if (!slope)
+		slope = &none;
+	*slope = 0;
+	if (!*found)
+		return cs->all.no_memory ? -ENOMEM : 0;
+	if (cost == COST_SYSCALL) {
+		limit = samples_median(s);
+		c->gaps_dropped = samples_drop_above(s, max_u64(limit, 1) * MAX_GAP_MEDIANS);
+	}
+	if (slope != &none)
+		many_sizes = samples_slope(s, slope);
+	err = samples_fit(s, *slope, base, &stack->cost[cost]);
+	if (err)
+		return err;
+	row = new_row(c, CALIBRATED, s->count, &stack->cost[cost]);
+	snprintf(row->name, sizeof(row->name), "%s", cost_name(cost));
+	if (slope != &none && many_sizes)
+		snprintf(row->note, sizeof(row->note), "plus %.3g ns per %s", *slope,
+			 cost == COST_COMPLETE ? "byte" : "further page");
+	else if (slope != &none)
+		snprintf(row->note, sizeof(row->note),
+			 "one size only: growth with size not identified, 0");
+	else if (!quiet)
+		snprintf(row->note, sizeof(row->note), "too few undisturbed ones: all used");
+	return 0;
+}
+
 static void fill_cost(struct calibration *c, struct stack *stack, const bool *found, size_t i)
 {
 	enum cost cost = stand_ins[i].cost, nearest = NR_COSTS;
@@ -129,10 +141,11 @@ static void fill_cost(struct calibration *c, struct stack *stack, const bool *fo
 		stack->write_hit_ns_per_page = stack->read_hit_ns_per_page;
 	if (cost == COST_READ_HIT && nearest == COST_WRITE_HIT)
 		stack->read_hit_ns_per_page = stack->write_hit_ns_per_page;
-	row = new_row(c, nearest == NR_COSTS ? CALIBRATED_ZERO : CALIBRATED_NEAREST, 0,
-		      &stack->cost[cost]);
+	row = new_row(c, nearest == NR_COSTS ? CALIBRATED_ZERO : CALIBRATED_NEAREST,
+		      c->cost[cost].all.count, &stack->cost[cost]);
 	snprintf(row->name, sizeof(row->name), "%s", cost_name(cost));
-	snprintf(row->note, sizeof(row->note), "%s: %s%s", stand_ins[i].why,
+	snprintf(row->note, sizeof(row->note), "%s%s: %s%s",
+		 c->cost[cost].all.count ? "too few: " : "", stand_ins[i].why,
 		 nearest == NR_COSTS ? "0" : cost_name(nearest),
 		 nearest == NR_COSTS ? "" : " stands in");
 }

@@ -11,6 +11,8 @@
 
 /* Enough undisturbed samples to do without the others. */
 #define MIN_QUIET 30
+/* Fewer samples than this say less than those of a similar cost that has MIN_QUIET. */
+#define MIN_OWN 10
 /* Pauses longer than this many medians are the application's, not the system call's. */
 #define MAX_GAP_MEDIANS 50
 
