@@ -69,6 +69,7 @@ int calibration_add_op(struct calibration *c, const struct op_record *op)
 void calibration_add_cost(struct calibration *c, enum cost cost, uint64_t ns, uint64_t size,
 			  bool quiet)
 {
+	ns = less(ns, (uint64_t)c->probe_ns[cost]);
 	samples_add(&c->cost[cost].all, ns, size);
 	if (quiet)
 		samples_add(&c->cost[cost].quiet, ns, size);

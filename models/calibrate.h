@@ -26,6 +26,13 @@ void calibration_free(struct calibration *c);
 int calibration_add_span(struct calibration *c, const struct span *span);
 int calibration_add_op(struct calibration *c, const struct op_record *op);
 
+/*
+ * What the recorder's own programs cost, as guest recordings state it ("probe_cost" in the header
+ * of a joined trace): their mean time is taken out of each sample of the costs in which they ran,
+ * so that the model is of the stack without a recorder. NULL or empty: nothing is taken out.
+ */
+void calibration_set_probe_cost(struct calibration *c, const json_t *probe_cost);
+
 /* Where a value came from. */
 enum calibration_source {
 	CALIBRATED, /* measured: from samples of its own */
@@ -59,5 +66,8 @@ void calibration_print(const struct calibration *c, FILE *out);
  * comments for the model file). 0 or -ENOMEM.
  */
 int calibrate_settings(struct stack *stack, const json_t *header, char **lines);
+
+/* The value of a key at any depth of a trace's header, or NULL; borrowed. */
+const json_t *calibrate_find(const json_t *header, const char *key);
 
 #endif

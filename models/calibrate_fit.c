@@ -249,6 +249,25 @@ const struct calibration_row *calibration_rows(const struct calibration *c, size
 	return c->rows;
 }
 
+/* The request's path has each of these once; a program may be in two rows of the table. */
+static void print_probe_cost(const struct calibration *c, FILE *out)
+{
+	static const enum cost path[] = {
+		COST_ISSUE, COST_ENQUEUE, COST_KICK, COST_KWORKER, COST_COMPLETE, COST_WAKEUP,
+	};
+	double sum = 0;
+	char text[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
+		sum += c->probe_ns[path[i]];
+	if (sum > 0)
+		fprintf(out,
+			"the guest recorder's own programs took %s of each request: taken out\n",
+			format_ns(sum, text, sizeof(text)));
+	else
+		fprintf(out, "what the guest recorder cost is not in the trace: left in\n");
+}
+
 void calibration_print(const struct calibration *c, FILE *out)
 {
 	static const char *const words[] = {"measured", "nearest", "zero"};
@@ -263,6 +282,7 @@ void calibration_print(const struct calibration *c, FILE *out)
 			row->samples, format_ns(row->mean_ns, mean, sizeof(mean)),
 			format_ns(row->p99_ns, p99, sizeof(p99)), row->note);
 	}
+	print_probe_cost(c, out);
 	if (c->gaps_dropped)
 		fprintf(out,
 			"syscall: %" PRIu64

@@ -36,6 +36,7 @@ struct calibration {
 	struct op_record *ops;
 	size_t nr_ops;
 	struct cost_samples cost[NR_COSTS];
+	double probe_ns[NR_COSTS]; /* in each sample: the recorder's own programs */
 	struct service_samples service[FUSE_OPCODE_LIMIT + 1]; /* the last: all without data */
 	uint64_t gaps_dropped;
 	uint64_t hits_waiting; /* cached reads that waited for a read-ahead under way */

@@ -18,7 +18,7 @@ struct said {
 };
 
 /* The first value of this key at any depth: joined headers hold the two halves' headers. */
-static const json_t *find(const json_t *json, const char *key)
+const json_t *calibrate_find(const json_t *json, const char *key)
 {
 	const json_t *value;
 	json_t *child;
@@ -28,7 +28,7 @@ static const json_t *find(const json_t *json, const char *key)
 	if (json_is_array(json)) {
 		json_array_foreach((json_t *)json, i, child)
 		{
-			value = find(child, key);
+			value = calibrate_find(child, key);
 			if (value)
 				return value;
 		}
@@ -39,7 +39,7 @@ static const json_t *find(const json_t *json, const char *key)
 		return value;
 	json_object_foreach((json_t *)json, name, child)
 	{
-		value = find(child, key);
+		value = calibrate_find(child, key);
 		if (value)
 			return value;
 	}
@@ -61,7 +61,7 @@ static void PRINTF_LIKE(2, 3) say(struct said *said, const char *fmt, ...)
 static void set_u32(struct said *said, const json_t *json, const char *key, uint32_t low,
 		    uint32_t high, uint32_t *field)
 {
-	json_int_t value = json_integer_value(find(json, key));
+	json_int_t value = json_integer_value(calibrate_find(json, key));
 
 	if (value >= low && value <= high) {
 		*field = value;
@@ -73,7 +73,7 @@ static void set_u32(struct said *said, const json_t *json, const char *key, uint
 
 static void set_flag(struct said *said, const json_t *json, const char *key, bool *field)
 {
-	const json_t *value = find(json, key);
+	const json_t *value = calibrate_find(json, key);
 
 	if (json_is_boolean(value))
 		*field = json_is_true(value);
@@ -83,7 +83,7 @@ static void set_flag(struct said *said, const json_t *json, const char *key, boo
 
 static void set_kernel(struct said *said, const json_t *guest, struct stack *stack)
 {
-	const char *release = json_string_value(find(guest, "kernel"));
+	const char *release = json_string_value(calibrate_find(guest, "kernel"));
 	unsigned int major, minor;
 
 	if (release && sscanf(release, "%3u.%3u", &major, &minor) == 2) {
@@ -97,11 +97,11 @@ static void set_kernel(struct said *said, const json_t *guest, struct stack *sta
 
 static void set_features(struct said *said, const json_t *guest, struct stack *stack)
 {
-	const char *text = json_string_value(find(guest, "virtio_features"));
+	const char *text = json_string_value(calibrate_find(guest, "virtio_features"));
 	uint64_t bits;
 
 	if (!text)
-		text = json_string_value(find(guest, "features"));
+		text = json_string_value(calibrate_find(guest, "features"));
 	if (!text) {
 		say(said, "virtio features: not in the trace, defaults");
 		return;
@@ -136,7 +136,7 @@ static void set_cache(struct said *said, const json_t *daemon, struct stack *sta
 
 static void set_daemon(struct said *said, const json_t *host, struct stack *stack)
 {
-	const json_t *daemon = find(host, "daemon"), *args, *arg;
+	const json_t *daemon = calibrate_find(host, "daemon"), *args, *arg;
 	struct daemon_settings *d = &stack->daemon;
 	const char *kind;
 	json_int_t pool;
@@ -165,7 +165,7 @@ static void set_daemon(struct said *said, const json_t *host, struct stack *stac
 /* The host half knows the guest's memory from the regions that the VMM shares. */
 static void set_memory(struct said *said, const json_t *header, struct stack *stack)
 {
-	const json_t *regions = find(header, "guest_memory"), *region;
+	const json_t *regions = calibrate_find(header, "guest_memory"), *region;
 	uint64_t bytes = 0;
 	size_t i;
 
@@ -195,7 +195,7 @@ int calibrate_settings(struct stack *stack, const json_t *header, char **lines)
 	set_kernel(&said, guest, stack);
 	set_u32(&said, guest, "cpus", 1, 1024, &stack->guest.vcpus);
 	set_memory(&said, header, stack);
-	kb = find(guest, "read_ahead_kb");
+	kb = calibrate_find(guest, "read_ahead_kb");
 	if (json_is_integer(kb) && json_integer_value(kb) >= 0 &&
 	    json_integer_value(kb) <= 1 << 20) {
 		stack->guest.read_ahead_bytes = json_integer_value(kb) << 10;

@@ -138,6 +138,7 @@ static int fit_and_write(const struct calibrate_options *o, struct calibration *
 	char *settings = NULL, *comment = NULL;
 	int err = calibrate_settings(stack, header, &settings);
 
+	calibration_set_probe_cost(c, calibrate_find(header, "probe_cost"));
 	if (!err)
 		err = calibration_fit(c, stack);
 	if (err == -ENODATA)

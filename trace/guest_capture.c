@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "bpf/guest_abi.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
@@ -28,6 +29,7 @@ struct capture {
 	struct guest_mounts mounts; /* those that are recorded */
 	uint64_t missed; /* probe runs that the kernel skipped */
 	uint64_t unfinished; /* requests in flight at the end */
+	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 	capture_event_fn emit;
 	void *emit_ctx;
 	int emit_err;
@@ -147,6 +149,8 @@ static void guest_close(struct capture *c)
 	ring_buffer__free(c->ring);
 	guest_bpf__destroy(c->bpf);
 	guest_mounts_free(&c->mounts);
+	if (c->stats_fd >= 0)
+		close(c->stats_fd);
 	free(c);
 }
 
@@ -158,6 +162,7 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 	*out = NULL;
 	if (!c)
 		return -ENOMEM;
+	c->stats_fd = -1;
 	bpf_util_quiet();
 	err = find_mounts(c, config);
 	if (err)
@@ -206,6 +211,10 @@ static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 		bpf_util_explain("guest ring buffer", err);
 		return err;
 	}
+	/* Not having it only leaves our own cost unknown. It ends when the descriptor is closed. */
+	c->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	if (c->stats_fd < 0)
+		msg_debug("cannot have the kernel count what probes cost: %s", strerror(errno));
 	err = guest_bpf__attach(c->bpf);
 	if (err) {
 		bpf_util_explain("guest probes", err);
@@ -298,7 +307,7 @@ static json_t *connection_json(const struct guest_connection *n)
 		"virtio_features", features);
 }
 
-/* "connections": what each mount negotiated, as the kernel knows it. */
+/* "connections": what each mount negotiated, as the kernel knows it. "probe_cost": our own. */
 static int guest_summarize(struct capture *c, json_t *footer)
 {
 	int fd = bpf_map__fd(c->bpf->maps.connections);
@@ -315,6 +324,8 @@ static int guest_summarize(struct capture *c, json_t *footer)
 			err = json_array_append_new(array, connection_json(&n));
 	}
 	if (json_object_set_new(footer, "connections", array) || err)
+		return -ENOMEM;
+	if (json_object_set_new(footer, "probe_cost", guest_probes_cost(c->bpf->obj)))
 		return -ENOMEM;
 	return 0;
 }

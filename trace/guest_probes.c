@@ -133,19 +133,38 @@ int guest_probes_choose(struct bpf_object *object, bool ops)
 }
 
 /* Reads and, with -v, prints one program's counters. */
+static bool program_info(struct bpf_program *prog, struct bpf_prog_info *info)
+{
+	uint32_t len = sizeof(*info);
+
+	*info = (struct bpf_prog_info){};
+	return prog && bpf_program__fd(prog) >= 0 &&
+	       !bpf_obj_get_info_by_fd(bpf_program__fd(prog), info, &len);
+}
+
+json_t *guest_probes_cost(struct bpf_object *object)
+{
+	json_t *cost = json_object();
+	struct bpf_prog_info info;
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, object)
+	{
+		if (!program_info(prog, &info) || !info.run_cnt)
+			continue;
+		json_object_set_new(cost, bpf_program__name(prog),
+				    json_pack("{s:I s:I}", "runs", (json_int_t)info.run_cnt, "ns",
+					      (json_int_t)info.run_time_ns));
+	}
+	return cost;
+}
+
 static uint64_t program_missed(struct bpf_object *object, const char *name)
 {
-	struct bpf_program *prog = bpf_object__find_program_by_name(object, name);
-	struct bpf_prog_info info = {};
-	uint32_t len = sizeof(info);
+	struct bpf_prog_info info;
 
-	if (!prog || bpf_program__fd(prog) < 0 ||
-	    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+	if (!program_info(bpf_object__find_program_by_name(object, name), &info))
 		return 0;
-	if (info.run_cnt)
-		msg_debug("%-18s %10llu runs, %6.0f ns each", name,
-			  (unsigned long long)info.run_cnt,
-			  (double)info.run_time_ns / (double)info.run_cnt);
 	if (info.recursion_misses)
 		msg_debug("%-18s missed %llu times", name,
 			  (unsigned long long)info.recursion_misses);

@@ -8,14 +8,22 @@
 
 #include <stdbool.h>
 #include <bpf/libbpf.h>
+#include <jansson.h>
 
 /* 0, or -errno after a message that names what the kernel lacks. */
 int guest_probes_choose(struct bpf_object *object, bool ops);
 
 /*
  * How often a probe of a virtio-fs or FUSE function did not run because it was already running on
- * that CPU (preempted in it). Each is an event missing or wrong. With -v, prints what each cost.
+ * that CPU (preempted in it). Each is an event missing or wrong.
  */
 uint64_t guest_probes_missed(struct bpf_object *object);
+
+/*
+ * What each program cost so far: {"NAME": {"runs": N, "ns": N}, ...}, a new reference or NULL.
+ * Empty unless the kernel counted (BPF_ENABLE_STATS); the time of entering and leaving a probe is
+ * not in it.
+ */
+json_t *guest_probes_cost(struct bpf_object *object);
 
 #endif

@@ -441,8 +441,8 @@ static json_t *only_conn(const json_t *array, uint32_t conn)
 }
 
 /*
- * The guest's header, with the one mount that was joined and what it negotiated, which the recorder
- * knows only at its end.
+ * The guest's header, with the one mount that was joined, what it negotiated and what the probes
+ * cost, which the recorder knows only at its end.
  */
 static json_t *joined_guest(const struct joiner *j)
 {
@@ -455,6 +455,9 @@ static json_t *joined_guest(const struct joiner *j)
 		json_object_set_new(guest, "connections",
 				    only_conn(json_object_get(j->guest_footer, "connections"),
 					      j->result->conn));
+	if (guest && json_object_get(j->guest_footer, "probe_cost"))
+		json_object_set(guest, "probe_cost",
+				json_object_get(j->guest_footer, "probe_cost"));
 	return guest;
 }
 

@@ -15,7 +15,7 @@
 #include "lib/compiler.h"
 #include "lib/hist.h"
 #include "lib/rng.h"
-#include "models/calibrate.h"
+#include "models/calibrate_internal.h"
 #include "models/model_file.h"
 #include "models/samples.h"
 #include "sim/sim.h"
@@ -430,6 +430,71 @@ static void closes_the_loop(void **state)
 	free(found);
 }
 
+/* What the recorder says its programs took is in no cost of the model. */
+static void recorder_is_taken_out(void **state)
+{
+	json_t *cost = json_pack("{s:{s:I s:I} s:{s:I s:I} s:{s:I s:I}}", "ring_add", "runs",
+				 (json_int_t)10, "ns", (json_int_t)3000, "notify_begin", "runs",
+				 (json_int_t)4, "ns", (json_int_t)800, "waiter_woke", "runs",
+				 (json_int_t)0, "ns", (json_int_t)0);
+	struct stack *stack = malloc(sizeof(*stack));
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	calibration_set_probe_cost(m.c, cost);
+	for (int i = 0; i < 2000; i++)
+		add_op(&m, OP_READ, 4096);
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	expect_near(dist_mean(&stack->cost[COST_KICK]), KICK - 300 - 200, 0.02);
+	expect_near(dist_mean(&stack->cost[COST_DOORBELL]), DOORBELL - 200, 0.02);
+	expect_near(dist_mean(&stack->cost[COST_READ_FINISH]), FINISH, 0.02);
+	json_decref(cost);
+	calibration_free(m.c);
+	free(stack);
+}
+
+/* A CPU still in the doorbell cannot take the interrupt: that wait is the doorbell's. */
+static void doorbells_do_not_inflate_what_follows(void **state)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	for (int i = 0; i < 1000; i++)
+		add_op(&m, OP_READ, 4096);
+	for (size_t i = 0; i < m.c->nr_spans; i += 2) {
+		m.c->spans[i].doorbell_ns = 100 * (KICK + CPU + HOST_IO);
+		m.c->spans[i].stage_ns[STAGE_INTERRUPT] += 50 * INTERRUPT;
+		m.c->spans[i].stage_ns[STAGE_WAKEUP] += 50 * WAKEUP;
+	}
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	expect_near(dist_mean(&stack->cost[COST_INTERRUPT]), INTERRUPT, 0.02);
+	expect_near(dist_mean(&stack->cost[COST_WAKEUP]), WAKEUP, 0.02);
+	calibration_free(m.c);
+	free(stack);
+}
+
+/* One odd op must not stand for what another cost has seen many times. */
+static void a_few_samples_do_not_decide(void **state)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	add_op(&m, OP_READ, 4096);
+	m.c->ops[m.c->nr_ops - 1].t_end_ns += 1000000;
+	for (int i = 0; i < 100; i++)
+		add_op(&m, OP_WRITE, 4096);
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	assert_int_equal(find_row(m.c, "read_finish")->source, CALIBRATED_NEAREST);
+	expect_near(dist_mean(&stack->cost[COST_READ_FINISH]), FINISH, 0.02);
+	calibration_free(m.c);
+	free(stack);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +506,9 @@ int main(void)
 		cmocka_unit_test(slope_withstands_outliers),
 		cmocka_unit_test(settings_from_header),
 		cmocka_unit_test(closes_the_loop),
+		cmocka_unit_test(recorder_is_taken_out),
+		cmocka_unit_test(doorbells_do_not_inflate_what_follows),
+		cmocka_unit_test(a_few_samples_do_not_decide),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
