@@ -59,6 +59,7 @@ struct scan {
 	u32 queue_index;
 	u32 chain_flags;
 	u16 idx; /* the ring's index as just read */
+	u32 retries; /* unread headers that were not tried again yet */
 };
 
 struct {
@@ -144,21 +145,24 @@ static __always_inline bool used_moved(const struct scan *scan)
 	return idx != (u16)scan->state->used_next;
 }
 
+/*
+ * A burst on memory that the daemon has not touched yet leaves as many unread headers as the ring
+ * has entries. A head is unique while in flight, so it is also the slot; only in rings longer than
+ * there are slots two may want the same.
+ */
 static __always_inline void remember_unread(struct host_queue_state *state, u16 avail_idx, u16 head)
 {
-	for (u32 i = 0; i < HOST_MAX_RETRIES; i++) {
-		struct host_retry *retry = &state->retries[i];
+	struct host_retry *retry = &state->retries[head & (HOST_MAX_RETRIES - 1)];
 
-		if (__sync_val_compare_and_swap(&retry->state, HOST_RETRY_FREE, HOST_RETRY_BUSY) !=
-		    HOST_RETRY_FREE)
-			continue;
-		retry->avail_idx = avail_idx;
-		retry->head = head;
-		__sync_fetch_and_add(&state->nr_retries, 1);
-		__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_READY);
+	if (__sync_val_compare_and_swap(&retry->state, HOST_RETRY_FREE, HOST_RETRY_BUSY) !=
+	    HOST_RETRY_FREE) {
+		count_loss(LOSS_HEADER, 1);
 		return;
 	}
-	count_loss(LOSS_HEADER, 1);
+	retry->avail_idx = avail_idx;
+	retry->head = head;
+	__sync_fetch_and_add(&state->nr_retries, 1);
+	__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_READY);
 }
 
 static __always_inline void send_chain(struct scan *scan, u16 type,
@@ -253,12 +257,17 @@ static __always_inline bool scan_avail(struct scan *scan)
 	return !left || left > 0x8000;
 }
 
-/* bpf_loop callback: try one slot again. */
+/* bpf_loop callback: try one slot again. Returns 1 after the last one in use. */
 static long retry_header(u32 i, struct scan *scan)
 {
 	struct host_retry *retry = &scan->state->retries[i & (HOST_MAX_RETRIES - 1)];
 	struct host_chain_event event = {};
 
+	if (!scan->retries)
+		return 1;
+	if (*(volatile u32 *)&retry->state == HOST_RETRY_FREE)
+		return 0;
+	scan->retries--;
 	if (__sync_val_compare_and_swap(&retry->state, HOST_RETRY_READY, HOST_RETRY_BUSY) !=
 	    HOST_RETRY_READY)
 		return 0;
@@ -281,17 +290,14 @@ static long retry_header(u32 i, struct scan *scan)
 /* Its chain was used: what is in the guest's memory now is not its header. */
 static __always_inline void give_up_header(struct host_queue_state *state, u16 head)
 {
-	for (u32 i = 0; i < HOST_MAX_RETRIES; i++) {
-		struct host_retry *retry = &state->retries[i];
+	struct host_retry *retry = &state->retries[head & (HOST_MAX_RETRIES - 1)];
 
-		if (retry->head != head ||
-		    __sync_val_compare_and_swap(&retry->state, HOST_RETRY_READY, HOST_RETRY_BUSY) !=
-			    HOST_RETRY_READY)
-			continue;
-		count_loss(LOSS_HEADER, 1);
-		__sync_fetch_and_add(&state->nr_retries, -1);
-		__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_FREE);
-	}
+	if (retry->head != head || __sync_val_compare_and_swap(&retry->state, HOST_RETRY_READY,
+							       HOST_RETRY_BUSY) != HOST_RETRY_READY)
+		return;
+	count_loss(LOSS_HEADER, 1);
+	__sync_fetch_and_add(&state->nr_retries, -1);
+	__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_FREE);
 }
 
 static __noinline int report_used(struct scan *scan, u16 used_idx, struct wire_used_elem *elem,
@@ -411,7 +417,8 @@ static long scan_queue(u32 i, struct scan_all *all)
 		return 0;
 	if (!scan_avail(&scan))
 		return 0;
-	if (scan.state->nr_retries)
+	scan.retries = scan.state->nr_retries;
+	if (scan.retries)
 		bpf_loop(HOST_MAX_RETRIES, retry_header, &scan, 0);
 	scan_used(&scan);
 	return 0;

@@ -12,7 +12,7 @@
 #define HOST_MAX_DAEMONS 16
 #define HOST_MAX_QUEUES 16 /* of one daemon; a power of two */
 #define HOST_MAX_REGIONS 8 /* of guest memory; the most that libvhost-user took before 8.1 */
-#define HOST_MAX_RETRIES 16 /* of one queue: headers that could not be read yet */
+#define HOST_MAX_RETRIES 256 /* unread headers of a queue: a power of two */
 #define HOST_MAX_SYSCALL_NR 512 /* a power of two */
 
 /* Guest physical [gpa, gpa + size) is at addr in the daemon. */

@@ -70,6 +70,15 @@ enum {
 	FR_FINISHED = 9,
 };
 
+/*
+ * drivers/virtio/virtio_ring.c of 7.2; bit 0 means packed. An enum, since CO-RE takes an integer
+ * field for another one than an enum of the same name.
+ */
+enum vq_layout___v72 {
+	VQ_LAYOUT_SPLIT___v72 = 0,
+	VQ_LAYOUT_PACKED___v72 = 1,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct work_struct {
@@ -232,7 +241,7 @@ struct vring_virtqueue {
 };
 
 struct vring_virtqueue___layout {
-	u32 layout; /* 7.2: enum vq_layout; bit 0 means packed */
+	enum vq_layout___v72 layout; /* 7.2, with the in-order layouts, in place of packed_ring */
 };
 
 struct virtio_fs_vq {
