@@ -257,33 +257,64 @@ struct end_index {
 	size_t count;
 };
 
-static int index_reads(const struct calibration *c, struct end_index *index)
+static bool is_read(const struct span *s)
+{
+	return s->opcode == FUSE_READ;
+}
+
+static bool is_async(const struct span *s)
+{
+	return s->flags & SPAN_ASYNC_DIO;
+}
+
+static int index_ends(const struct calibration *c, struct end_index *index,
+		      bool (*wanted)(const struct span *))
 {
 	index->count = 0;
 	index->at = reallocarray(NULL, c->nr_spans + 1, sizeof(*index->at));
 	if (!index->at)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->nr_spans; i++)
-		if (c->spans[i].opcode == FUSE_READ)
+		if (wanted(&c->spans[i]))
 			index->at[index->count++] = &c->spans[i];
 	qsort(index->at, index->count, sizeof(*index->at), by_end);
 	return 0;
 }
 
-static bool waited_for_read(const struct end_index *index, const struct op_record *op)
+/* The first of the index that ended at this time or later. */
+static size_t first_end(const struct end_index *index, uint64_t from_ns)
 {
 	size_t low = 0, high = index->count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (end_of(index->at[mid]) < op->t_start_ns)
+		if (end_of(index->at[mid]) < from_ns)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	for (; low < index->count && end_of(index->at[low]) <= op->t_end_ns; low++)
-		if (covers(index->at[low], op))
+	return low;
+}
+
+static bool waited_for_read(const struct end_index *index, const struct op_record *op)
+{
+	size_t i = first_end(index, op->t_start_ns);
+
+	for (; i < index->count && end_of(index->at[i]) <= op->t_end_ns; i++)
+		if (covers(index->at[i], op))
+			return true;
+	return false;
+}
+
+/* A task of libaio or io_uring sleeps between ops until one of its requests ends. */
+static bool slept_between(const struct end_index *index, const struct op_record *before,
+			  const struct op_record *after)
+{
+	size_t i = first_end(index, before->t_end_ns);
+
+	for (; i < index->count && end_of(index->at[i]) <= after->t_start_ns; i++)
+		if (index->at[i]->task == after->task)
 			return true;
 	return false;
 }
@@ -312,11 +343,13 @@ static bool moves_data(const struct op_record *op)
 
 static int sample_ops(struct calibration *c)
 {
-	struct end_index index;
-	int err = index_reads(c, &index);
+	struct end_index reads, async = {};
+	int err = index_ends(c, &reads, is_read);
 
+	if (!err)
+		err = index_ends(c, &async, is_async);
 	if (err)
-		return err;
+		goto out;
 	for (size_t i = 0; i < c->nr_ops; i++) {
 		const struct op_record *op = &c->ops[i];
 		const struct span *spans;
@@ -329,15 +362,18 @@ static int sample_ops(struct calibration *c)
 		if (count && count >= op->nr_requests)
 			sample_op_with_requests(c, op, spans, count);
 		else if (!op->nr_requests)
-			sample_hit(c, &index, op);
+			sample_hit(c, &reads, op);
 		if (i && c->ops[i - 1].task == op->task && c->ops[i - 1].nodeid == op->nodeid &&
 		    moves_data(op) && moves_data(&c->ops[i - 1]) &&
 		    op->t_start_ns >= c->ops[i - 1].t_end_ns)
 			calibration_add_cost(c, COST_SYSCALL,
-					     op->t_start_ns - c->ops[i - 1].t_end_ns, 0, true);
+					     op->t_start_ns - c->ops[i - 1].t_end_ns, 0,
+					     !slept_between(&async, &c->ops[i - 1], op));
 	}
-	free(index.at);
-	return 0;
+out:
+	free(reads.at);
+	free(async.at);
+	return err;
 }
 
 int calibration_fit(struct calibration *c, struct stack *stack)
