@@ -32,6 +32,7 @@
 /* A request that the daemon has not answered yet. */
 struct chain {
 	TAILQ_ENTRY(chain) unkicked; /* in its queue's list of those no kick has been seen for */
+	struct chain *next; /* of the same head: seen before this one was seen used */
 	struct host_half half;
 	uint64_t data_addr;
 	uint64_t kick_ns; /* receipt of the kick after which it was taken; 0: none was needed */
@@ -63,7 +64,7 @@ struct thread {
 };
 
 struct queue {
-	struct chain **in_flight; /* by head */
+	struct chain **in_flight; /* by head, oldest first */
 	TAILQ_HEAD(, chain) unkicked;
 	struct {
 		uint32_t tid;
@@ -111,13 +112,14 @@ const struct host_assembler_stats *host_assembler_stats(const struct host_assemb
 	return &a->stats;
 }
 
+/* The oldest of its head. */
 static void free_chain(struct queue *q, struct chain *c)
 {
 	if (!c)
 		return;
 	if (c->listed)
 		TAILQ_REMOVE(&q->unkicked, c, unkicked);
-	q->in_flight[c->half.head] = NULL;
+	q->in_flight[c->half.head] = c->next;
 	free(c);
 }
 
@@ -126,7 +128,8 @@ static void free_queue(struct queue *q)
 	if (!q)
 		return;
 	for (size_t i = 0; i < NR_HEADS; i++)
-		free_chain(q, q->in_flight[i]);
+		while (q->in_flight[i])
+			free_chain(q, q->in_flight[i]);
 	free(q->in_flight);
 	free(q);
 }
@@ -258,15 +261,58 @@ static void note_position(uint16_t position, bool *known, uint16_t *next, uint64
 	*next = (uint16_t)(position + 1);
 }
 
+static struct chain *find_chain(const struct queue *q, uint16_t head, uint16_t avail_idx)
+{
+	struct chain *c = q->in_flight[head];
+
+	while (c && c->half.avail_idx != avail_idx)
+		c = c->next;
+	return c;
+}
+
+/*
+ * A head is free once it was used. The guest may use it again before the daemon's next system call,
+ * which then sees the new chain first (Linux 6.12 refills a full ring at each completion). What
+ * would be the third has outlived the first's event: that was lost.
+ */
+static void link_chain(struct host_assembler *a, struct queue *q, struct chain *c, uint16_t head)
+{
+	struct chain *old = q->in_flight[head];
+
+	if (old && old->next) {
+		a->stats.without_end++;
+		free_chain(q, old);
+		old = q->in_flight[head];
+	}
+	if (old)
+		old->next = c;
+	else
+		q->in_flight[head] = c;
+}
+
+/* The chain that this element ends; NULL if its event was lost. */
+static struct chain *used_chain(struct host_assembler *a, struct queue *q,
+				const struct host_used_event *e)
+{
+	struct chain *c = q->in_flight[e->head];
+
+	/* Not there yet when the next one was: this is that one's end, and the first's was lost. */
+	if (c && c->next && e->t_absent_ns >= c->next->half.t_visible_ns) {
+		a->stats.without_end++;
+		free_chain(q, c);
+		c = q->in_flight[e->head];
+	}
+	return c;
+}
+
 static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
 {
 	struct queue *q = get_queue(a, e->queue);
-	struct chain *c, *old;
+	struct chain *c;
 
 	if (!q)
 		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
-	old = q->in_flight[e->head];
-	if (old && old->half.avail_idx == e->avail_idx) {
+	if (find_chain(q, e->head, e->avail_idx)) {
 		a->stats.duplicates++;
 		return 0;
 	}
@@ -274,11 +320,7 @@ static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	if (old) {
-		/* A head is free only once it was used: that event was lost. */
-		a->stats.without_end++;
-		free_chain(q, old);
-	}
+	link_chain(a, q, c, e->head);
 	a->stats.chains++;
 	c->half.queue = e->queue;
 	c->half.head = e->head;
@@ -290,7 +332,6 @@ static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
 		c->half.flags = HHALF_NO_HEADER;
 	else
 		fill_request(c, e);
-	q->in_flight[e->head] = c;
 	c->listed = true;
 	TAILQ_INSERT_TAIL(&q->unkicked, c, unkicked);
 	return 0;
@@ -299,9 +340,9 @@ static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
 static void on_header(struct host_assembler *a, const struct host_chain_event *e)
 {
 	struct queue *q = e->queue < MAX_QUEUES ? a->queues[e->queue] : NULL;
-	struct chain *c = q ? q->in_flight[e->head] : NULL;
+	struct chain *c = q ? find_chain(q, e->head, e->avail_idx) : NULL;
 
-	if (c && c->half.avail_idx == e->avail_idx)
+	if (c)
 		fill_request(c, e);
 }
 
@@ -523,7 +564,7 @@ static int on_used(struct host_assembler *a, const struct host_used_event *e)
 		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
 	note_position(e->used_idx, &q->used_known, &q->next_used, &a->stats.missing_used);
 	a->stats.used++;
-	c = q->in_flight[e->head];
+	c = used_chain(a, q, e);
 	if (!c) {
 		a->stats.without_start++;
 		return 0;
@@ -573,6 +614,7 @@ int host_assembler_finish(struct host_assembler *a)
 		err = emit_answer(a, a->threads[i]);
 	for (size_t i = 0; i < MAX_QUEUES; i++)
 		for (size_t head = 0; a->queues[i] && head < NR_HEADS; head++)
-			a->stats.without_end += a->queues[i]->in_flight[head] != NULL;
+			for (struct chain *c = a->queues[i]->in_flight[head]; c; c = c->next)
+				a->stats.without_end++;
 	return err;
 }

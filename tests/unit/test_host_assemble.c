@@ -361,6 +361,43 @@ static void test_losses_are_counted(void **state)
 
 /* Ring indices wrap at 2^16, heads are used again: each request comes out once, whatever the order
  * in which two CPUs' events arrive. */
+/* The guest used a head again before the daemon's next system call, which saw the new chain first.
+ */
+static void test_head_used_again_at_once(void **state)
+{
+	struct bench *b = *state;
+	const struct host_assembler_stats *s = host_assembler_stats(b->a);
+
+	chain(b, 1000, 0, 5, FUSE_GETATTR, 7, 0);
+	chain(b, 2000, 1, 5, FUSE_GETATTR, 7, 0);
+	used(b, 2010, 0, 5, 7, 1900);
+	used(b, 3000, 1, 5, 7, 2900);
+	finish(b);
+	assert_int_equal(b->count, 2);
+	assert_int_equal(half_of(b, 0)->t_used_ns, 2010);
+	assert_int_equal(half_of(b, 1)->t_used_ns, 3000);
+	assert_int_equal(s->without_end + s->without_start, 0);
+}
+
+/* The same, but the first end's event was lost: the next one is not mistaken for it. */
+static void test_lost_end_before_reuse(void **state)
+{
+	struct bench *b = *state;
+	const struct host_assembler_stats *s = host_assembler_stats(b->a);
+
+	chain(b, 1000, 0, 5, FUSE_GETATTR, 7, 0);
+	chain(b, 2000, 1, 5, FUSE_GETATTR, 7, 0);
+	used(b, 3000, 1, 5, 7, 2900);
+	chain(b, 4000, 2, 5, FUSE_GETATTR, 7, 0);
+	used(b, 5000, 2, 5, 7, 4900);
+	finish(b);
+	assert_int_equal(b->count, 2);
+	assert_int_equal(half_of(b, 1)->t_used_ns, 3000);
+	assert_int_equal(half_of(b, 2)->t_used_ns, 5000);
+	assert_int_equal(s->without_end, 1);
+	assert_int_equal(s->without_start, 0);
+}
+
 static void test_wrap_and_disorder(void **state)
 {
 	struct bench *b = *state;
@@ -418,6 +455,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_seen_at_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_headers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_losses_are_counted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_head_used_again_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lost_end_before_reuse, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wrap_and_disorder, set_up, tear_down),
 		cmocka_unit_test(test_emit_error),
 	};
