@@ -132,7 +132,6 @@ int guest_probes_choose(struct bpf_object *object, bool ops)
 	return err;
 }
 
-/* Reads and, with -v, prints one program's counters. */
 static bool program_info(struct bpf_program *prog, struct bpf_prog_info *info)
 {
 	uint32_t len = sizeof(*info);
