@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include "trace/event_size.h"
 #include "trace/event_sort.h"
 
 struct entry {
@@ -38,21 +39,6 @@ void event_sort_free(struct event_sort *sort)
 		return;
 	free(sort->heap);
 	free(sort);
-}
-
-static size_t known_size(uint16_t type)
-{
-	switch (type) {
-	case EV_HOST_CHAIN:
-	case EV_HOST_HEADER:
-		return sizeof(struct host_chain_event);
-	case EV_HOST_SYSCALL:
-		return sizeof(struct host_syscall_event);
-	case EV_HOST_USED:
-		return sizeof(struct host_used_event);
-	default:
-		return 0;
-	}
 }
 
 static bool before(const struct entry *a, const struct entry *b)
@@ -91,7 +77,7 @@ static void sift_down(struct entry *heap, size_t count)
 
 int event_sort_push(struct event_sort *sort, const struct event_header *event)
 {
-	size_t size = known_size(event->type);
+	size_t size = event->type < EV_HOST_CHAIN ? 0 : event_known_size(event->type);
 	struct entry *entry;
 
 	if (!size)

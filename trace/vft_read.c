@@ -19,6 +19,7 @@
 #include "lib/msg.h"
 #include "lib/op.h"
 #include "lib/span.h"
+#include "trace/event_size.h"
 #include "trace/vft.h"
 #include "trace/vft_format.h"
 
@@ -486,24 +487,6 @@ static void enter_chunk(struct vft_reader *r)
 	}
 }
 
-static uint32_t event_bytes_known(uint16_t type)
-{
-	switch (type) {
-	case EV_GUEST_REQUEST:
-		return sizeof(struct guest_request_event);
-	case EV_GUEST_OP:
-		return sizeof(struct guest_op_event);
-	case EV_HOST_CHAIN:
-	case EV_HOST_HEADER:
-		return sizeof(struct host_chain_event);
-	case EV_HOST_SYSCALL:
-		return sizeof(struct host_syscall_event);
-	case EV_HOST_USED:
-		return sizeof(struct host_used_event);
-	}
-	return sizeof(struct event_header);
-}
-
 /* A record shorter than the structure we know gets zeros for the fields it does not have. */
 static const void *extend(struct vft_reader *r, const void *record, uint32_t size, uint32_t known)
 {
@@ -526,7 +509,7 @@ static bool take_event(struct vft_reader *r, struct vft_record *record)
 		return false;
 	}
 	record->type = VFT_RECORD_EVENT;
-	record->event = extend(r, at, h->size, event_bytes_known(h->type));
+	record->event = extend(r, at, h->size, event_known_size(h->type));
 	r->at += h->size;
 	r->left--;
 	if (!r->left && r->at != r->chunk.raw_bytes)

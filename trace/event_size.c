@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The one table of event sizes, for all who read events.
+ */
+#include "bpf/events.h"
+#include "trace/event_size.h"
+
+uint32_t event_known_size(uint16_t type)
+{
+	switch (type) {
+	case EV_GUEST_REQUEST:
+		return sizeof(struct guest_request_event);
+	case EV_GUEST_OP:
+		return sizeof(struct guest_op_event);
+	case EV_HOST_CHAIN:
+	case EV_HOST_HEADER:
+		return sizeof(struct host_chain_event);
+	case EV_HOST_SYSCALL:
+		return sizeof(struct host_syscall_event);
+	case EV_HOST_USED:
+		return sizeof(struct host_used_event);
+	default:
+		return 0;
+	}
+}
