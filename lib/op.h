@@ -26,7 +26,8 @@ enum op_flags {
 	OP_ASYNC = 1u << 1, /* returned before its data was there (EIOCBQUEUED) */
 	OP_FOPEN_DIRECT = 1u << 2, /* the daemon opened the file with FOPEN_DIRECT_IO */
 	/* On OP_OPEN of a workload: what the application does right after opening */
-	OP_INVALIDATE = 1u << 3, /* posix_fadvise DONTNEED: drops its clean cached pages */
+	/* posix_fadvise DONTNEED: drops the file's clean cached pages. On any other op: before it */
+	OP_INVALIDATE = 1u << 3,
 	OP_HINT_RANDOM = 1u << 4, /* posix_fadvise RANDOM: no read-ahead */
 	OP_HINT_SEQUENTIAL = 1u << 5, /* posix_fadvise SEQUENTIAL: doubles the read-ahead window */
 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include "lib/msg.h"
 #include "sim/flow.h"
-#include "sim/model.h"
+#include "sim/page_cache.h"
 
 /* Ops of one task at one instant after which the run is given up: no real costs do that. */
 #define MAX_STILL_OPS (1u << 24)
@@ -230,6 +230,9 @@ static void begin_op(struct sim *sim, struct thread *th)
 		.flags = flags,
 	};
 	th->issued_async = false;
+	/* A time-based fio job drops the file's pages when it begins anew in an open file. */
+	if (th->op.type != OP_OPEN && th->op.flags & OP_INVALIDATE)
+		page_cache_drop(sim, &sim->files[th->op.file]);
 }
 
 /* A job that ends by time on a model without costs would never end. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/msg.h"
+#include "workloads/file_table.h"
 #include "workloads/fio_job.h"
 #include "workloads/fio_options.h"
 #include "workloads/fio_parse.h"
@@ -17,57 +18,40 @@
 
 struct builder {
 	struct workload *w;
+	struct file_table files;
 	uint64_t seed;
 	uint32_t group;
 };
 
-static int grow(void **array, size_t count, size_t size)
+static int refuse(const struct fio_job *job, const char *why)
 {
-	void *more;
-
-	if (count & (count - 1) || (count && count < 16))
-		return 0;
-	more = reallocarray(*array, count ? 2 * count : 16, size);
-	if (!more)
-		return -ENOMEM;
-	*array = more;
-	return 0;
+	msg_error("%s:%u: job [%s]: %s", job->path, job->line, job->name, why);
+	return -EINVAL;
 }
 
-/* fio's name of the file of one process: filename, or JOB.PROCESS.0. */
-static int file_name(const struct fio_job *job, uint32_t process, char *name, size_t len)
+/*
+ * fio's name of a file of one process: JOB.PROCESS.FILE, or one of filename=, whose names *list
+ * walks through.
+ */
+static int file_name(const struct fio_job *job, uint32_t process, uint32_t number,
+		     const char **list, char *name, size_t len)
 {
-	char own[FIO_NAME_MAX];
+	const char *slash = *job->directory ? "/" : "";
 	int n;
 
-	if (*job->filename)
-		snprintf(own, sizeof(own), "%s", job->filename);
-	else
-		snprintf(own, sizeof(own), "%s.%u.0", job->name, process);
-	n = snprintf(name, len, "%s%s%s", job->directory, *job->directory ? "/" : "", own);
-	if (n < 0 || (size_t)n >= len) {
-		msg_error("%s:%u: job [%s]: directory and filename are too long together",
-			  job->path, job->line, job->name);
-		return -EINVAL;
+	if (*job->filename) {
+		int own = strcspn(*list, ":");
+
+		n = snprintf(name, len, "%s%s%.*s", job->directory, slash, own, *list);
+		*list += own + 1;
+		if (!own)
+			return refuse(job, "filename has an empty name in it");
+	} else {
+		n = snprintf(name, len, "%s%s%s.%u.%u", job->directory, slash, job->name, process,
+			     number);
 	}
-	return 0;
-}
-
-static int find_file(struct workload *w, const char *name, uint32_t *index)
-{
-	int err;
-
-	for (uint32_t i = 0; i < w->nr_files; i++)
-		if (!strcmp(w->files[i].name, name)) {
-			*index = i;
-			return 0;
-		}
-	err = grow((void **)&w->files, w->nr_files, sizeof(*w->files));
-	if (err)
-		return err;
-	*index = w->nr_files++;
-	memset(&w->files[*index], 0, sizeof(*w->files));
-	snprintf(w->files[*index].name, sizeof(w->files[*index].name), "%s", name);
+	if (n < 0 || (size_t)n >= len)
+		return refuse(job, "directory and filename are too long together");
 	return 0;
 }
 
@@ -82,53 +66,87 @@ static bool laid_out(const struct fio_job *job)
 	return !job->create_on_open && job->fallocate != FIO_FALLOCATE_NONE;
 }
 
+static int find_file(struct builder *b, const struct fio_job *job, const char *name,
+		     uint32_t *index)
+{
+	int err = file_table_find(&b->files, b->w, name, index);
+
+	if (err == -ENAMETOOLONG)
+		return refuse(job, "a file name is too long");
+	if (err == -E2BIG)
+		return refuse(job, "more than 262144 files in all");
+	return err;
+}
+
+static int add_files(struct builder *b, const struct fio_job *job, uint32_t process,
+		     uint32_t *files)
+{
+	char name[sizeof(b->w->files->name)];
+	const char *list = job->filename;
+	struct fio_region region;
+
+	fio_job_region(job, process, &region);
+	for (uint32_t i = 0; i < fio_job_files(job); i++) {
+		struct workload_file *file;
+		int err = file_name(job, process, i, &list, name, sizeof(name));
+
+		if (!err)
+			err = find_file(b, job, name, &files[i]);
+		if (err)
+			return err;
+		file = &b->w->files[files[i]];
+		if (laid_out(job) && file->size_bytes < region.file_bytes)
+			file->size_bytes = region.file_bytes;
+	}
+	return 0;
+}
+
+static int make_stream(struct builder *b, const struct fio_job *job, uint32_t process,
+		       struct op_stream **stream)
+{
+	struct fio_process_setup setup = {
+		.process = process,
+		.seed = job->has_randseed ? job->randseed : b->seed,
+		.stream = b->w->nr_tasks,
+	};
+	uint32_t *files = calloc(fio_job_files(job), sizeof(*files));
+	int err = files ? add_files(b, job, process, files) : -ENOMEM;
+
+	if (!err) {
+		setup.files = files;
+		*stream = fio_stream_new(job, &setup);
+		err = *stream ? 0 : -ENOMEM;
+	}
+	free(files);
+	return err;
+}
+
 static int add_task(struct builder *b, const struct fio_job *job, uint32_t process)
 {
 	struct workload *w = b->w;
-	struct fio_stream_place place = {.stream = w->nr_tasks};
-	uint64_t end_bytes;
-	char name[sizeof(w->files->name)];
-	int err;
-
-	err = file_name(job, process, name, sizeof(name));
-	if (!err)
-		err = find_file(w, name, &place.file);
-	if (!err)
-		err = grow((void **)&w->tasks, w->nr_tasks, sizeof(*w->tasks));
-	if (err)
-		return err;
-	place.seed = job->has_randseed ? job->randseed : b->seed;
-	place.start_bytes = job->offset_bytes + process * job->offset_increment_bytes;
-	place.length_bytes = job->size_bytes ? job->size_bytes : job->filesize_bytes;
-	end_bytes = place.start_bytes + place.length_bytes;
-	if (job->filesize_bytes && end_bytes > job->filesize_bytes) {
-		end_bytes = job->filesize_bytes;
-		place.length_bytes = end_bytes - place.start_bytes;
-	}
-	if (job->filesize_bytes)
-		end_bytes = job->filesize_bytes;
-	if (laid_out(job) && w->files[place.file].size_bytes < end_bytes)
-		w->files[place.file].size_bytes = end_bytes;
-	w->tasks[w->nr_tasks] = (struct workload_task){
+	struct workload_task task = {
 		.group = b->group,
 		.iodepth = job->engine == FIO_ASYNC_ENGINE ? job->iodepth : 1,
 		.async = job->engine == FIO_ASYNC_ENGINE,
 		.ramp_ns = job->ramp_ns ? job->start_delay_ns + job->ramp_ns : 0,
-		.stream = fio_stream_new(job, &place),
 	};
-	snprintf(w->tasks[w->nr_tasks].job, sizeof(w->tasks->job), "%s", job->name);
-	return w->tasks[w->nr_tasks++].stream ? 0 : -ENOMEM;
+	int err = array_grow((void **)&w->tasks, w->nr_tasks, sizeof(*w->tasks));
+
+	if (!err)
+		err = make_stream(b, job, process, &task.stream);
+	if (err)
+		return err;
+	snprintf(task.job, sizeof(task.job), "%s", job->name);
+	w->tasks[w->nr_tasks++] = task;
+	return 0;
 }
 
 static int add_job(struct builder *b, const struct fio_job *job)
 {
 	int err = 0;
 
-	if (b->w->nr_tasks + job->numjobs > FIO_MAX_TASKS) {
-		msg_error("%s:%u: job [%s]: more than %u processes in all", job->path, job->line,
-			  job->name, FIO_MAX_TASKS);
-		return -EINVAL;
-	}
+	if (b->w->nr_tasks + job->numjobs > FIO_MAX_TASKS)
+		return refuse(job, "more than 16384 processes in all");
 	/* Only the first process of numjobs waits for those before it; the rest run with it. */
 	if (job->stonewall && b->w->nr_tasks)
 		b->group++;
@@ -185,6 +203,7 @@ static int build(const struct fio_text *text, const char *path, uint64_t seed,
 		msg_error("%s: no job in it: add a section [NAME]", path);
 		err = -EINVAL;
 	}
+	file_table_free(&b.files);
 	if (err) {
 		workload_free(b.w);
 		b.w = NULL;

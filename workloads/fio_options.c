@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * fio options, by table. vfscope-job(5) is the same list for people.
- *
- * Number formats are fio's own (3.33): with its default kb_base=1024, k and kb are 1024 and ki and
- * kib are 1000. That is why lib/units is not used for sizes here.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +10,7 @@
 #include <strings.h>
 #include "lib/compiler.h"
 #include "lib/msg.h"
+#include "lib/units.h"
 #include "workloads/fio_options.h"
 
 enum fio_kind {
@@ -25,6 +20,7 @@ enum fio_kind {
 	FIO_NOT_BOOL, /* bool, inverted */
 	FIO_FLAG, /* bool: no value needed */
 	FIO_SIZE, /* uint64_t */
+	FIO_AMOUNT, /* struct fio_amount: a size or a percentage */
 	FIO_SIZE_PAIR, /* uint64_t[2]: read,write[,trim] */
 	FIO_COUNT_PAIR, /* the same, plain numbers */
 	FIO_COUNT, /* uint32_t from .low to .high */
@@ -32,7 +28,7 @@ enum fio_kind {
 	FIO_SECONDS, /* uint64_t ns; a bare number is seconds */
 	FIO_MICROSECONDS, /* uint64_t ns; a bare number is microseconds */
 	FIO_WORD, /* uint32_t: position in .words, mapped through .map if given */
-	FIO_NAME, /* char[FIO_NAME_MAX] */
+	FIO_LIST, /* char[FIO_LIST_MAX] */
 	FIO_SPECIAL, /* .apply */
 };
 
@@ -47,114 +43,6 @@ struct fio_option {
 	int (*apply)(struct fio_job *job, const struct fio_line *line);
 };
 
-static int bad_value(const struct fio_line *line, const char *why)
-{
-	msg_error("%s:%u: %s=%s: %s", line->path, line->number, line->name,
-		  line->value ? line->value : "", why);
-	return -EINVAL;
-}
-
-/* Digits, then a word; the word is what follows in *rest. 0, -EINVAL or -ERANGE. */
-static int parse_digits(const char *text, uint64_t *value, const char **rest)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*text))
-		return -EINVAL;
-	errno = 0;
-	*value = strtoull(text, &end, !strncasecmp(text, "0x", 2) ? 16 : 10);
-	if (errno)
-		return -ERANGE;
-	*rest = end;
-	return 0;
-}
-
-static int fio_size(const char *text, uint64_t *bytes)
-{
-	static const char letters[] = "kmgtp";
-	uint64_t scale = 1, value, base;
-	const char *s, *letter;
-	int err;
-
-	err = parse_digits(text, &value, &s);
-	if (err)
-		return err;
-	letter = *s ? strchr(letters, tolower((unsigned char)*s)) : NULL;
-	if (letter) {
-		base = tolower((unsigned char)s[1]) == 'i' ? 1000 : 1024;
-		for (int i = 0; i <= letter - letters; i++)
-			scale *= base;
-		s += base == 1000 ? 2 : 1;
-	}
-	if (*s == 'b' || *s == 'B')
-		s++;
-	if (*s)
-		return -EINVAL;
-	return __builtin_mul_overflow(value, scale, bytes) ? -ERANGE : 0;
-}
-
-static int fio_time(const char *text, uint64_t bare_ns, uint64_t *ns)
-{
-	static const struct {
-		const char *word;
-		uint64_t ns;
-	} units[] = {
-		{"us", NS_PER_US},	    {"usec", NS_PER_US},      {"ms", 1000 * NS_PER_US},
-		{"msec", 1000 * NS_PER_US}, {"s", NS_PER_SEC},	      {"sec", NS_PER_SEC},
-		{"m", 60 * NS_PER_SEC},	    {"h", 3600 * NS_PER_SEC}, {"d", 86400 * NS_PER_SEC}};
-	uint64_t value;
-	const char *s;
-	int err;
-
-	err = parse_digits(text, &value, &s);
-	if (err)
-		return err;
-	for (size_t i = 0; *s && i < ARRAY_SIZE(units); i++)
-		if (!strcasecmp(s, units[i].word)) {
-			bare_ns = units[i].ns;
-			s = "";
-		}
-	if (*s)
-		return -EINVAL;
-	return __builtin_mul_overflow(value, bare_ns, ns) ? -ERANGE : 0;
-}
-
-static int fio_number(const char *text, uint64_t *value)
-{
-	const char *rest;
-	int err = parse_digits(text, value, &rest);
-
-	return err ? err : *rest ? -EINVAL : 0;
-}
-
-/* "8k", "4k,8k", ",8k", "4k,8k,": an empty place keeps what was there. The third is for trims. */
-static int apply_pair(const struct fio_line *line, uint64_t pair[FIO_NR_DIRS],
-		      int (*parse)(const char *, uint64_t *))
-{
-	char buf[64], *next = buf, *word;
-	uint64_t value;
-	int n;
-
-	if (strlen(line->value) >= sizeof(buf))
-		return bad_value(line, "too long");
-	strcpy(buf, line->value);
-	for (n = 0; (word = strsep(&next, ",")); n++) {
-		if (n > 2)
-			return bad_value(line, "more than three values: write READ,WRITE");
-		while (isspace((unsigned char)*word))
-			word++;
-		if (!*word)
-			continue;
-		if (parse(word, &value))
-			return bad_value(line, "not a number fio would take (4k, 4096, 4k,8k)");
-		if (n < FIO_NR_DIRS)
-			pair[n] = value;
-		if (!n && !next)
-			pair[FIO_WRITE] = value;
-	}
-	return 0;
-}
-
 static int apply_bool(const struct fio_line *line, bool *value, bool invert)
 {
 	const char *v = line->value;
@@ -164,7 +52,7 @@ static int apply_bool(const struct fio_line *line, bool *value, bool invert)
 	else if (!strcmp(v, "0") || !strcasecmp(v, "false"))
 		*value = invert;
 	else
-		return bad_value(line, "write 0 or 1");
+		return fio_bad_value(line, "write 0 or 1");
 	return 0;
 }
 
@@ -188,14 +76,29 @@ static int refuse_word(const struct fio_line *line, const char *const *words)
 	return -EINVAL;
 }
 
-static int apply_name(const struct fio_line *line, char *name)
+/* A backslash would take the meaning of the ':' between names: nobody needs it. */
+static int apply_name(const struct fio_line *line, char *name, size_t max)
 {
-	if (strlen(line->value) >= FIO_NAME_MAX)
-		return bad_value(line, "name too long");
-	if (strchr(line->value, ':'))
-		return bad_value(line, "several files in one job are not modelled");
+	if (strlen(line->value) >= max)
+		return fio_bad_value(line, "too long");
+	if (strchr(line->value, '\\'))
+		return fio_bad_value(line, "backslashes are not modelled");
 	strcpy(name, line->value);
 	return 0;
+}
+
+static int apply_directory(struct fio_job *job, const struct fio_line *line)
+{
+	if (strchr(line->value, ':'))
+		return fio_bad_value(line, "several directories in one job are not modelled");
+	return apply_name(line, job->directory, sizeof(job->directory));
+}
+
+static int apply_read_iolog(struct fio_job *job, const struct fio_line *line)
+{
+	if (strchr(line->value, ':'))
+		return fio_bad_value(line, "several logs in one job are not modelled");
+	return apply_name(line, job->read_iolog, sizeof(job->read_iolog));
 }
 
 static int apply_count(const struct fio_option *o, const struct fio_line *line, uint32_t *count)
@@ -203,7 +106,7 @@ static int apply_count(const struct fio_option *o, const struct fio_line *line, 
 	uint64_t value;
 
 	if (fio_number(line->value, &value))
-		return bad_value(line, "not a whole number");
+		return fio_bad_value(line, "not a whole number");
 	if (value < o->low || value > o->high) {
 		msg_error("%s:%u: %s=%s is out of range: %u to %u", line->path, line->number,
 			  line->name, line->value, o->low, o->high);
@@ -230,7 +133,7 @@ static int apply_rw(struct fio_job *job, const struct fio_line *line)
 static int apply_rwmixwrite(struct fio_job *job, const struct fio_line *line)
 {
 	static const struct fio_option range = {.high = 100};
-	uint32_t percent;
+	uint32_t percent = 0;
 
 	if (apply_count(&range, line, &percent))
 		return -EINVAL;
@@ -241,9 +144,85 @@ static int apply_rwmixwrite(struct fio_job *job, const struct fio_line *line)
 static int apply_randseed(struct fio_job *job, const struct fio_line *line)
 {
 	if (fio_number(line->value, &job->randseed))
-		return bad_value(line, "not a whole number");
+		return fio_bad_value(line, "not a whole number");
 	job->has_randseed = true;
 	return 0;
+}
+
+static int apply_bssplit(struct fio_job *job, const struct fio_line *line)
+{
+	return fio_apply_sizes(line, job->bs, true);
+}
+
+static int apply_bsrange(struct fio_job *job, const struct fio_line *line)
+{
+	return fio_apply_sizes(line, job->bs, false);
+}
+
+/* "zipf:1.2": the word, and whether something follows it. */
+static int split_word(const struct fio_line *line, const char *const *words, const char **rest)
+{
+	char word[32];
+	size_t len = strcspn(line->value, ":");
+	int i;
+
+	if (len >= sizeof(word))
+		return refuse_word(line, words);
+	memcpy(word, line->value, len);
+	word[len] = '\0';
+	i = find_word(words, word);
+	if (i < 0)
+		return refuse_word(line, words);
+	*rest = line->value[len] ? line->value + len + 1 : NULL;
+	return i;
+}
+
+static int apply_distribution(struct fio_job *job, const struct fio_line *line)
+{
+	static const char *const words[] = {"random", "zipf", "pareto", "normal", NULL};
+	static const double defaults[] = {0, 1.1, 0.2, 0};
+	const char *rest;
+	int kind = split_word(line, words, &rest);
+	double value;
+
+	if (kind < 0)
+		return kind;
+	value = defaults[kind];
+	if (rest && (kind == POPULARITY_UNIFORM || parse_double(rest, &value)))
+		return fio_bad_value(line, "not a number behind the colon");
+	if (kind == POPULARITY_ZIPF && (value <= 0 || value > 100 || value == 1))
+		return fio_bad_value(line, "theta must be above 0, at most 100, and not 1");
+	if (kind == POPULARITY_PARETO && (value <= 0 || value >= 1))
+		return fio_bad_value(line, "the parameter must be above 0 and below 1");
+	if (kind == POPULARITY_NORMAL && (value < 0 || value >= 100))
+		return fio_bad_value(line, "the deviation must be 0 to below 100 percent");
+	job->distribution = kind;
+	job->distribution_parameter = value;
+	return 0;
+}
+
+static int apply_service(struct fio_job *job, const struct fio_line *line)
+{
+	static const char *const words[] = {"roundrobin", "random", "sequential", NULL};
+	const char *rest;
+	int service = split_word(line, words, &rest);
+	uint64_t count = 1;
+
+	if (service < 0)
+		return service;
+	if (rest && (fio_number(rest, &count) || !count || count > UINT32_MAX))
+		return fio_bad_value(line, "not a number of I/Os above 0 behind the colon");
+	job->service = service;
+	job->service_count = count;
+	return 0;
+}
+
+static int apply_thinktime_blocks(struct fio_job *job, const struct fio_line *line)
+{
+	static const struct fio_option range = {.low = 1, .high = UINT32_MAX};
+
+	job->has_thinktime_blocks = true;
+	return apply_count(&range, line, &job->thinktime_blocks);
 }
 
 static int apply_rate_process(struct fio_job *job, const struct fio_line *line)
@@ -288,11 +267,14 @@ static const struct fio_option options[] = {
 	{ .name = "rwmixread", .kind = FIO_COUNT, AT(rwmixread), .high = 100 },
 	{ .name = "rwmixwrite", .kind = FIO_SPECIAL, .apply = apply_rwmixwrite },
 	{ .name = "bs", .alias = "blocksize", .kind = FIO_SIZE_PAIR, AT(bs_bytes) },
-	{ .name = "size", .kind = FIO_SIZE, AT(size_bytes) },
-	{ .name = "io_size", .alias = "io_limit", .kind = FIO_SIZE, AT(io_size_bytes) },
+	{ .name = "bssplit", .kind = FIO_SPECIAL, .apply = apply_bssplit },
+	{ .name = "bsrange", .alias = "blocksize_range", .kind = FIO_SPECIAL,
+	  .apply = apply_bsrange },
+	{ .name = "size", .kind = FIO_AMOUNT, AT(size) },
+	{ .name = "io_size", .alias = "io_limit", .kind = FIO_AMOUNT, AT(io_size) },
 	{ .name = "filesize", .alias = "file_size", .kind = FIO_SIZE, AT(filesize_bytes) },
-	{ .name = "offset", .alias = "fileoffset", .kind = FIO_SIZE, AT(offset_bytes) },
-	{ .name = "offset_increment", .kind = FIO_SIZE, AT(offset_increment_bytes) },
+	{ .name = "offset", .alias = "fileoffset", .kind = FIO_AMOUNT, AT(offset) },
+	{ .name = "offset_increment", .kind = FIO_AMOUNT, AT(offset_increment) },
 	{ .name = "number_ios", .kind = FIO_COUNT64, AT(number_ios) },
 	{ .name = "iodepth", .kind = FIO_COUNT, AT(iodepth), .low = 1, .high = 65535 },
 	{ .name = "numjobs", .kind = FIO_COUNT, AT(numjobs), .low = 1, .high = 4096 },
@@ -309,14 +291,24 @@ static const struct fio_option options[] = {
 	  MAP(FIO_HINT_BY_TYPE, FIO_HINT_NONE, FIO_HINT_RANDOM, FIO_HINT_SEQUENTIAL) },
 
 	/* On which files */
-	{ .name = "filename", .kind = FIO_NAME, AT(filename) },
-	{ .name = "directory", .kind = FIO_NAME, AT(directory) },
+	{ .name = "filename", .kind = FIO_LIST, AT(filename) },
+	{ .name = "directory", .kind = FIO_SPECIAL, .apply = apply_directory },
+	{ .name = "nrfiles", .alias = "nr_files", .kind = FIO_COUNT, AT(nrfiles), .low = 1,
+	  .high = FIO_MAX_FILES },
+	{ .name = "openfiles", .kind = FIO_COUNT, AT(openfiles), .high = UINT32_MAX },
+	{ .name = "file_service_type", .kind = FIO_SPECIAL, .apply = apply_service },
 	{ .name = "fallocate", .kind = FIO_WORD, AT(fallocate),
 	  WORDS("native", "posix", "truncate", "1", "none", "0"),
 	  MAP(FIO_FALLOCATE_NATIVE, FIO_FALLOCATE_NATIVE, FIO_FALLOCATE_NATIVE,
 	      FIO_FALLOCATE_NATIVE, FIO_FALLOCATE_NONE, FIO_FALLOCATE_NONE) },
 	{ .name = "create_on_open", .kind = FIO_BOOL, AT(create_on_open) },
-	FIXED("nrfiles", "1"),
+
+	/* What another run did */
+	{ .name = "read_iolog", .kind = FIO_SPECIAL, .apply = apply_read_iolog },
+	{ .name = "replay_no_stall", .kind = FIO_BOOL, AT(replay_no_stall) },
+	{ .name = "replay_time_scale", .kind = FIO_COUNT, AT(replay_time_scale), .low = 1,
+	  .high = 1000000 },
+	FIXED("replay_align", "0"), FIXED("replay_scale", "0", "1"), HARMLESS("read_iolog_chunked"),
 
 	/* When */
 	{ .name = "runtime", .alias = "timeout", .kind = FIO_SECONDS, AT(runtime_ns) },
@@ -325,8 +317,8 @@ static const struct fio_option options[] = {
 	{ .name = "startdelay", .alias = "start_delay", .kind = FIO_SECONDS, AT(start_delay_ns) },
 	{ .name = "stonewall", .alias = "wait_for_previous", .kind = FIO_FLAG, AT(stonewall) },
 	{ .name = "thinktime", .kind = FIO_MICROSECONDS, AT(thinktime_ns) },
-	{ .name = "thinktime_blocks", .kind = FIO_COUNT, AT(thinktime_blocks), .low = 1,
-	  .high = UINT32_MAX },
+	{ .name = "thinktime_blocks", .kind = FIO_SPECIAL, .apply = apply_thinktime_blocks },
+	{ .name = "thinktime_iotime", .kind = FIO_MICROSECONDS, AT(thinktime_iotime_ns) },
 	{ .name = "rate_iops", .kind = FIO_COUNT_PAIR, AT(rate_iops) },
 	{ .name = "rate", .kind = FIO_SIZE_PAIR, AT(rate_bytes) },
 	{ .name = "rate_process", .kind = FIO_SPECIAL, .apply = apply_rate_process },
@@ -334,19 +326,19 @@ static const struct fio_option options[] = {
 	/* Random offsets: the sequence is ours, not fio's, so how fio draws cannot matter */
 	{ .name = "randseed", .kind = FIO_SPECIAL, .apply = apply_randseed },
 	{ .name = "norandommap", .kind = FIO_FLAG, AT(norandommap) },
+	{ .name = "random_distribution", .kind = FIO_SPECIAL, .apply = apply_distribution },
 	HARMLESS("randrepeat"), HARMLESS("allrandrepeat"), HARMLESS("random_generator"),
 	HARMLESS("softrandommap"), HARMLESS("use_os_rand"),
 
 	/* Modelled as what they are by default */
-	FIXED("random_distribution", "random"), FIXED("percentage_random", "100"),
-	FIXED("file_service_type", "roundrobin", "random", "sequential"), FIXED("openfiles", "1"),
+	FIXED("percentage_random", "100"),
 	FIXED("rw_sequencer", "sequential"), FIXED("bs_unaligned", "0"), FIXED("sync", "0", "none"),
 	FIXED("io_submit_mode", "inline"), FIXED("iodepth_batch", "1"),
 	FIXED("iodepth_batch_submit", "1"), FIXED("iodepth_batch_complete", "1"),
 	FIXED("iodepth_batch_complete_min", "1"), FIXED("serialize_overlap", "0"),
 	FIXED("verify", "0", "none"), FIXED("file_append", "0"), FIXED("fill_device", "0"),
 	FIXED("pre_read", "0"), FIXED("thinktime_spin", "0"), FIXED("rate_min", "0"),
-	FIXED("rate_iops_min", "0"), FIXED("thinktime_blocks_type", "complete"),
+	FIXED("rate_iops_min", "0"), FIXED("thinktime_blocks_type", "complete", "issue"),
 	FIXED("exitall", "0"), FIXED("unlink_each_loop", "0"), FIXED("kb_base", "1024"),
 	FIXED("filename_format", "$jobname.$jobnum.$filenum"), FIXED("unique_filename", "1"),
 	FIXED("zonemode", "none"), FIXED("atomic", "0"), FIXED("hipri", "0"),
@@ -421,25 +413,27 @@ static int apply_value(struct fio_job *job, const struct fio_option *o, const st
 	case FIO_NOT_BOOL:
 		return apply_bool(line, field, true);
 	case FIO_SIZE:
-		if (strchr(line->value, '%'))
-			return bad_value(line, "sizes in per cent are not modelled");
-		return fio_size(line->value, field) ? bad_value(line, size_help) : 0;
+		return fio_size(line->value, field) ? fio_bad_value(line, size_help) : 0;
+	case FIO_AMOUNT:
+		return fio_apply_size(line, field);
 	case FIO_SIZE_PAIR:
-		return apply_pair(line, field, fio_size);
+		return fio_apply_pair(line, field, fio_size);
 	case FIO_COUNT_PAIR:
-		return apply_pair(line, field, fio_number);
+		return fio_apply_pair(line, field, fio_number);
 	case FIO_COUNT:
 		return apply_count(o, line, field);
 	case FIO_COUNT64:
-		return fio_number(line->value, field) ? bad_value(line, "not a whole number") : 0;
+		return fio_number(line->value, field) ? fio_bad_value(line, "not a whole number")
+						      : 0;
 	case FIO_SECONDS:
-		return fio_time(line->value, NS_PER_SEC, field) ? bad_value(line, time_help) : 0;
+		return fio_time(line->value, NS_PER_SEC, field) ? fio_bad_value(line, time_help)
+								: 0;
 	case FIO_MICROSECONDS:
-		return fio_time(line->value, NS_PER_US, field) ? bad_value(line, time_help) : 0;
+		return fio_time(line->value, NS_PER_US, field) ? fio_bad_value(line, time_help) : 0;
 	case FIO_WORD:
 		return apply_word(o, line, field);
-	case FIO_NAME:
-		return apply_name(line, field);
+	case FIO_LIST:
+		return apply_name(line, field, FIO_LIST_MAX);
 	case FIO_SPECIAL:
 		return o->apply(job, line);
 	}
@@ -469,7 +463,7 @@ int fio_job_apply(struct fio_job *job, const struct fio_line *line)
 	}
 	/* "$jobname..." is a fixed word, everything else with '$' would be substituted by fio. */
 	if (strchr(line->value, '$') && o->kind != FIO_FIXED)
-		return bad_value(line, "variables are not expanded here: write the value");
+		return fio_bad_value(line, "variables are not expanded here: write the value");
 	return apply_value(job, o, line);
 }
 
@@ -483,58 +477,9 @@ void fio_job_defaults(struct fio_job *job)
 		.loops = 1,
 		.rwmixread = 50,
 		.thinktime_blocks = 1,
+		.nrfiles = 1,
+		.service_count = 1,
+		.replay_time_scale = 100,
 		.invalidate = true,
 	};
-}
-
-static int refuse_job(const struct fio_job *job, const char *why)
-{
-	msg_error("%s:%u: job [%s]: %s", job->path, job->line, job->name, why);
-	return -EINVAL;
-}
-
-/* Largest sum of offsets and sizes that anything downstream has to compute with. */
-#define FIO_MAX_FILE_SIZE (1ULL << 60)
-#define FIO_MAX_TIME_NS (3650ULL * 86400 * NS_PER_SEC)
-
-static int check_sizes(const struct fio_job *job)
-{
-	uint64_t size = job->size_bytes ? job->size_bytes : job->filesize_bytes;
-	uint64_t shift;
-
-	if (!size)
-		return refuse_job(job, "no size: give size= or filesize=");
-	if (size > FIO_MAX_FILE_SIZE || job->filesize_bytes > FIO_MAX_FILE_SIZE ||
-	    job->offset_bytes > FIO_MAX_FILE_SIZE ||
-	    __builtin_mul_overflow(job->offset_increment_bytes, job->numjobs - 1ULL, &shift) ||
-	    shift > FIO_MAX_FILE_SIZE)
-		return refuse_job(job, "size, filesize or offset is beyond 1 EiB");
-	if (job->filesize_bytes && job->offset_bytes + shift >= job->filesize_bytes)
-		return refuse_job(job, "offset lies beyond filesize");
-	for (int dir = 0; dir < FIO_NR_DIRS; dir++) {
-		if (!(dir == FIO_READ ? job->has_read : job->has_write))
-			continue;
-		if (!job->bs_bytes[dir] || job->bs_bytes[dir] > 1u << 30)
-			return refuse_job(job, "bs must be 1 byte to 1 GiB");
-		if (job->bs_bytes[dir] > size)
-			return refuse_job(job, "bs is larger than size: nothing to do");
-		if (job->direct && job->bs_bytes[dir] % 512)
-			return refuse_job(job, "direct=1 needs bs in multiples of 512 bytes");
-	}
-	return 0;
-}
-
-int fio_job_check(const struct fio_job *job)
-{
-	if (job->time_based && !job->runtime_ns)
-		return refuse_job(job, "time_based needs runtime=");
-	if (job->runtime_ns > FIO_MAX_TIME_NS || job->ramp_ns > FIO_MAX_TIME_NS ||
-	    job->start_delay_ns > FIO_MAX_TIME_NS || job->thinktime_ns > FIO_MAX_TIME_NS)
-		return refuse_job(job, "a time is longer than 10 years");
-	if (job->poisson && !job->rate_iops[FIO_READ] && !job->rate_iops[FIO_WRITE])
-		return refuse_job(job, "rate_process=poisson needs rate_iops=");
-	for (int dir = 0; dir < FIO_NR_DIRS; dir++)
-		if (job->rate_iops[dir] && job->rate_bytes[dir])
-			return refuse_job(job, "rate_iops and rate exclude each other");
-	return check_sizes(job);
 }

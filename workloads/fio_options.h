@@ -11,12 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "workloads/fio_parse.h"
-
-enum {
-	FIO_READ,
-	FIO_WRITE,
-	FIO_NR_DIRS
-};
+#include "workloads/fio_values.h"
+#include "workloads/popularity.h"
 
 enum fio_engine {
 	FIO_SYNC_ENGINE,
@@ -35,7 +31,15 @@ enum fio_hint {
 	FIO_HINT_SEQUENTIAL
 };
 
+/* Which of several files the next I/O goes to. */
+enum fio_service {
+	FIO_SERVICE_ROUND_ROBIN,
+	FIO_SERVICE_RANDOM,
+	FIO_SERVICE_SEQUENTIAL
+};
+
 #define FIO_NAME_MAX 128
+#define FIO_MAX_FILES 65536u /* of one process */
 
 /* One job section with the global options applied. Names are fio's; units are in the names. */
 struct fio_job {
@@ -44,29 +48,63 @@ struct fio_job {
 	uint32_t line;
 
 	char directory[FIO_NAME_MAX];
-	char filename[FIO_NAME_MAX];
+	char filename[FIO_LIST_MAX]; /* names, with ':' between them */
+	char read_iolog[FIO_LIST_MAX];
 	bool has_read, has_write, random;
-	uint64_t bs_bytes[FIO_NR_DIRS];
-	uint64_t size_bytes, io_size_bytes, filesize_bytes, offset_bytes, offset_increment_bytes;
+	uint64_t bs_bytes[FIO_NR_DIRS]; /* bs= */
+	struct fio_block_sizes bs[FIO_NR_DIRS];
+	struct fio_amount size, io_size, offset, offset_increment;
+	uint64_t filesize_bytes;
 	uint64_t number_ios;
 	uint64_t rate_iops[FIO_NR_DIRS]; /* 0: no limit */
 	uint64_t rate_bytes[FIO_NR_DIRS];
-	uint64_t runtime_ns, ramp_ns, start_delay_ns, thinktime_ns;
+	uint64_t runtime_ns, ramp_ns, start_delay_ns, thinktime_ns, thinktime_iotime_ns;
 	uint64_t randseed;
+	enum popularity_kind distribution;
+	double distribution_parameter;
 	uint32_t engine; /* enum fio_engine */
 	uint32_t iodepth, numjobs, loops, fsync_every, fdatasync_every, rwmixread, thinktime_blocks;
 	uint32_t fallocate, hint;
-	bool has_randseed;
+	uint32_t nrfiles, openfiles, replay_time_scale;
+	enum fio_service service;
+	uint32_t service_count; /* I/Os before it is the next file's turn */
+	bool has_randseed, has_thinktime_blocks, replay_no_stall;
 	bool direct, time_based, end_fsync, fsync_on_close, stonewall, norandommap, invalidate;
 	bool create_on_open, poisson;
 };
+
+static inline bool fio_job_has(const struct fio_job *job, int dir)
+{
+	return dir == FIO_READ ? job->has_read : job->has_write;
+}
 
 void fio_job_defaults(struct fio_job *job);
 
 /* Apply one line. 0, or -EINVAL after a message naming file, line and option. */
 int fio_job_apply(struct fio_job *job, const struct fio_line *line);
 
-/* What no single line can tell: 0, or -EINVAL after a message naming file, line and section. */
-int fio_job_check(const struct fio_job *job);
+/*
+ * What no single line can tell: 0, or -EINVAL after a message naming file, line and section. Also
+ * works out what follows from several lines (bounds of block sizes, percentages of sizes).
+ */
+int fio_job_check(struct fio_job *job);
+
+/* Is every I/O of the job of one size? */
+bool fio_job_one_size(const struct fio_job *job);
+
+/* How many files a process has, and what it works on of each. Of a job that was checked. */
+uint32_t fio_job_files(const struct fio_job *job);
+
+struct fio_region {
+	uint64_t file_bytes; /* size of the file */
+	uint64_t start_bytes;
+	uint64_t length_bytes;
+};
+
+/* process counts from 0. */
+void fio_job_region(const struct fio_job *job, uint32_t process, struct fio_region *region);
+/* Bytes of one pass over all files; io_size in bytes, or 0. */
+uint64_t fio_job_pass_bytes(const struct fio_job *job);
+uint64_t fio_job_io_bytes(const struct fio_job *job);
 
 #endif

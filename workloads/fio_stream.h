@@ -10,15 +10,15 @@
 #include "lib/workload.h"
 #include "workloads/fio_options.h"
 
-struct fio_stream_place {
-	uint32_t file; /* index into workload.files */
-	uint64_t start_bytes; /* the part of the file it works on */
-	uint64_t length_bytes; /* at least one block */
+/* One fio process. */
+struct fio_process_setup {
+	uint32_t process; /* of its job, from 0 */
+	const uint32_t *files; /* fio_job_files() indices into workload.files */
 	uint64_t seed;
 	uint64_t stream; /* random stream number: one per fio process */
 };
 
-/* NULL: out of memory. The job is copied. */
-struct op_stream *fio_stream_new(const struct fio_job *job, const struct fio_stream_place *place);
+/* NULL: out of memory. The job, which was checked, and the setup are copied. */
+struct op_stream *fio_stream_new(const struct fio_job *job, const struct fio_process_setup *setup);
 
 #endif

@@ -19,12 +19,6 @@ bad_job() {
 	[ -z "$output" ]
 }
 
-# ops FILE: the reads, writes and syncs of --requests, as fio's write_iolog prints them.
-ops() {
-	sed -n 's/^{"type":"op","op":"\([a-z]*\)".*"offset":\([0-9]*\),"size":\([0-9]*\).*/\1 \2 \3/p' "$1" |
-		sed -n 's/^fsync .*/sync/p; s/^fdatasync .*/datasync/p; /^read\|^write/p'
-}
-
 @test "every shipped job runs, and fio takes it" {
 	for shipped in workloads/*.fio; do
 		expect 0 "$VFSCOPE" simulate "$shipped" --mode direct
@@ -73,30 +67,6 @@ ops() {
 	! grep -E '^.{101,}' <<<"$output"
 }
 
-@test "ops come in fio's order" {
-	command -v fio >/dev/null || skip "fio is not installed"
-	cd "$BATS_TEST_TMPDIR"
-	local n=0 body
-	for body in 'rw=write\nsize=64k\nfsync=3' 'rw=write\nsize=30k\nfdatasync=2\nend_fsync=1' \
-		'rw=read\nsize=48k\nio_size=96k\nbs=8k' 'rw=read\nfilesize=64k\noffset=8k\nsize=32k' \
-		'rw=write\nsize=16k\nloops=2\nfsync=3' 'rw=read\nsize=64k\nnumber_ios=5' \
-		'rw=randread\nsize=4k\nloops=2'; do
-		n=$((n + 1))
-		printf '[a]\nioengine=psync\n%b\n' "$body" >"order$n.fio"
-		cp "order$n.fio" "real$n.fio"
-		echo "write_iolog=real$n.log" >>"real$n.fio"
-		rm -f a.0.0
-		fio "real$n.fio" >/dev/null
-		awk '$3 == "read" || $3 == "write" { print $3, $4, $5 }
-		     $3 == "sync" || $3 == "datasync" { print $3 }' "real$n.log" >"want$n"
-		"$VFSCOPE" simulate "order$n.fio" --model "$REPO/models/ideal.model" \
-			--requests "requests$n" >/dev/null
-		ops "requests$n" >"got$n"
-		[ -s "want$n" ]
-		diff "want$n" "got$n"
-	done
-}
-
 # mean_near NS COMMAND...: the mean latency of reads is within 5 % (three standard errors at load 0.8).
 mean_near() {
 	local want=$1 mean
@@ -120,8 +90,10 @@ mean_near() {
 }
 
 @test "bad job lines name file, line and option" {
-	bad_job 'bssplit=4k/50:8k/50' ':4: ' "'bssplit'"
-	bad_job 'nrfiles=2' ':4: nrfiles=2'
+	bad_job 'zonesize=4k' ':4: ' "'zonesize'"
+	bad_job 'bssplit=4k/50:8k/70' ':4: bssplit=4k/50:8k/70'
+	bad_job 'nrfiles=0' ':4: nrfiles=0'
+	bad_job 'runtime=0\ntime_based' 'time_based needs runtime'
 	bad_job 'bs=4q' ':4: bs=4q'
 	bad_job 'iodepth=0' ':4: iodepth=0'
 	bad_job '# fine\n\nioengine=mmap' ':6: ioengine=mmap'

@@ -16,6 +16,7 @@
 #include "lib/compiler.h"
 #include "lib/rng.h"
 #include "tests/unit/stderr_of.h"
+#include "workloads/block_map.h"
 #include "workloads/fio_job.h"
 #include "workloads/permutation.h"
 
@@ -27,29 +28,36 @@ static struct workload *load(const char *text)
 	return w;
 }
 
-/* "r0 w4 s" ...: type and offset in KiB of each op, as many as fit. */
+/*
+ * "r0 w4 fsync" ...: type and offset in KiB of each op, as many as fit; ":N" in front where there
+ * are several files, "+K" behind where the size is not 4 KiB, "!" where cached pages are dropped.
+ */
 static void trace_ops(struct workload *w, uint32_t task, char *out, size_t len)
 {
+	static const char *const names[NR_OP_TYPES] = {"r",    "w",	"fsync",     "fdatasync",
+						       "open", "close", "mmap_fault"};
 	struct op_stream *s = w->tasks[task].stream;
 	struct workload_op op;
 	size_t used = 0;
 	uint64_t now = 0;
 
 	*out = '\0';
-	while (used + 24 < len && s->next(s, now, &op) == OP_STREAM_OP) {
+	while (used + 48 < len && s->next(s, now, &op) == OP_STREAM_OP) {
+		bool is_data = op.type == OP_READ || op.type == OP_WRITE;
+
 		now += 1000000 + op.think_ns;
 		if (op.not_before_ns > now)
 			now = op.not_before_ns;
-		if (op.type == OP_READ || op.type == OP_WRITE)
-			used += snprintf(out + used, len - used, "%c%llu ",
-					 op.type == OP_READ ? 'r' : 'w',
+		if (w->nr_files > 1)
+			used += snprintf(out + used, len - used, "%u:", op.file);
+		used += snprintf(out + used, len - used, "%s", names[op.type]);
+		if (is_data)
+			used += snprintf(out + used, len - used, "%llu",
 					 (unsigned long long)op.offset_bytes >> 10);
-		else
-			used += snprintf(out + used, len - used, "%s ",
-					 op.type == OP_OPEN    ? "open"
-					 : op.type == OP_CLOSE ? "close"
-					 : op.type == OP_FSYNC ? "fsync"
-							       : "fdatasync");
+		if (is_data && op.size_bytes != 4096)
+			used += snprintf(out + used, len - used, "+%u", op.size_bytes >> 10);
+		used += snprintf(out + used, len - used, "%s ",
+				 is_data && op.flags & OP_INVALIDATE ? "!" : "");
 	}
 	if (used)
 		out[used - 1] = '\0';
@@ -68,7 +76,7 @@ static void order_as_fio(void **state)
 		{"[a]\nrw=read\nfilesize=128k\nsize=16k\noffset=8k\n", "open r8 r12 r16 r20 close"},
 		{"[a]\nrw=write\nsize=16k\nfsync=2\nend_fsync=1\n",
 		 "open w0 w4 fsync w8 w12 fsync close"},
-		{"[a]\nrw=write\nsize=14k\nend_fsync=1\n", "open w0 w4 w8 fsync close"},
+		{"[a]\nrw=write\nsize=14k\nend_fsync=1\n", "open w0 w4 w8 close open fsync close"},
 		{"[a]\nrw=write\nsize=16k\nfsync=2\n", "open w0 w4 fsync w8 w12 close"},
 		{"[a]\nrw=write\nsize=12k\nfdatasync=1\n",
 		 "open w0 fdatasync w4 fdatasync w8 close"},
@@ -77,12 +85,44 @@ static void order_as_fio(void **state)
 		{"[a]\nrw=write\nsize=8k\nloops=2\nend_fsync=1\n",
 		 "open w0 w4 close open fsync close open w0 w4 fsync close"},
 		{"[a]\nrw=read\nsize=8k\ntime_based\nruntime=1\nrate_iops=4\n",
-		 "open r0 r4 r0 r4 close"},
+		 "open r0 r4 r0! r4 close"},
 		{"[a]\nrw=randread\nsize=4k\nio_size=12k\nnorandommap\n", "open r0 r0 r0 close"},
 		{"[a]\nrw=randread\nsize=4k\nend_fsync=1\nloops=3\n",
 		 "open r0 close open r0 close open r0 close"},
+		{"[a]\nrw=write\nsize=24k\nend_fsync=1\nio_size=40k\n",
+		 "open w0 w4 w8 w12 w16 w20 close open fsync close open w0 w4 w8 w12 fsync close"},
+		{"[a]\nrw=read\nsize=16k\nnrfiles=2\n",
+		 "0:open 0:r0 1:open 1:r0 0:r4 1:r4 0:close 1:close"},
+		{"[a]\nrw=read\nsize=16k\nnrfiles=2\nfile_service_type=sequential\n",
+		 "0:open 0:r0 0:r4 0:close 1:open 1:r0 1:r4 1:close"},
+		{"[a]\nrw=read\nsize=32k\nnrfiles=2\nfile_service_type=roundrobin:2\n",
+		 "0:open 0:r0 0:r4 1:open 1:r0 1:r4 0:r8 0:r12 1:r8 1:r12 0:close 1:close"},
+		{"[a]\nrw=read\nsize=36k\nnrfiles=3\nopenfiles=2\n",
+		 "0:open 0:r0 1:open 1:r0 0:r4 1:r4 0:r8 1:r8 0:close 1:close 2:open 2:r0 2:r4 "
+		 "2:r8 "
+		 "2:close"},
+		{"[a]\nrw=read\nsize=16k\nfilename=x:y\nloops=2\n",
+		 "0:open 0:r0 1:open 1:r0 0:r4 1:r4 0:close 1:close 0:open 0:r0 1:open 1:r0 0:r4 "
+		 "1:r4 "
+		 "0:close 1:close"},
+		{"[a]\nrw=write\nsize=28k\nend_fsync=1\nnrfiles=2\n",
+		 "0:open 0:w0 1:open 1:w0 0:w4 1:w4 0:w8 1:w8 0:close 1:close 0:open 0:fsync "
+		 "0:close "
+		 "1:open 1:fsync 1:close"},
+		{"[a]\nrw=write\nsize=16k\nnrfiles=2\nfsync=3\n",
+		 "0:open 0:w0 1:open 1:w0 0:w4 1:fsync 0:close 1:w4 1:close"},
+		{"[a]\nrw=read\nsize=16k\nnrfiles=2\ntime_based\nruntime=1\nrate_iops=6\n",
+		 "0:open 0:r0 1:open 1:r0 0:r4 1:r4 0:close 1:close 0:open 0:r0 1:open 1:r0 "
+		 "0:close "
+		 "1:close"},
+		{"[a]\nrw=read\nsize=50%\nfilesize=32k\noffset=25%\n", "open r8 r12 r16 r20 close"},
+		{"[a]\nrw=read\nsize=16k\nio_size=50%\n", "open r0 r4 close"},
+		{"[a]\nrw=read\nsize=60k\nbssplit=16k/100\n", "open r0+16 r16+16 r32+16 close"},
+		{"[a]\nrw=read\nsize=24k\nbssplit=,4k/50:8k/50\nbs=8k\n",
+		 "open r0+8 r8+8 r16+8 close"},
+		{"[a]\nrw=read\nsize=16k\nbsrange=8k-8k\n", "open r0+8 r8+8 close"},
 	};
-	char ops[512];
+	char ops[1024];
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct workload *w = load(cases[i].job);
@@ -137,6 +177,147 @@ static void random_map_covers_each_block_once(void **state)
 		assert_int_equal(count, i == 2 ? 1 : 1001);
 		workload_free(w);
 	}
+}
+
+/* Bytes of each 512-byte sector touched by a job, at most once each; the sum is returned. */
+static uint64_t cover(const char *job, bool once)
+{
+	static uint8_t seen[1 << 17];
+	struct workload *w = load(job);
+	struct op_stream *s = w->tasks[0].stream;
+	struct workload_op op;
+	uint64_t sum = 0;
+
+	memset(seen, 0, sizeof(seen));
+	while (s->next(s, 0, &op) == OP_STREAM_OP) {
+		if (op.type != OP_READ && op.type != OP_WRITE)
+			continue;
+		assert_true(op.size_bytes > 0);
+		sum += op.size_bytes;
+		for (uint64_t b = op.offset_bytes; b < op.offset_bytes + op.size_bytes; b += 512)
+			assert_false(seen[b / 512]++ && once);
+	}
+	workload_free(w);
+	return sum;
+}
+
+static void mixed_sizes_fill_the_file(void **state)
+{
+	static const char *const jobs[] = {
+		"[a]\nrw=write\nsize=60004k\nbssplit=4k/30:16k/30:64k/40\n",
+		"[a]\nrw=randwrite\nsize=60004k\nbssplit=4k/30:16k/30:64k/40\n",
+		"[a]\nrw=randread\nsize=60004k\nbsrange=4k-128k\n",
+		"[a]\nrw=randrw\nsize=60004k\nbsrange=4k-128k\n",
+		"[a]\nrw=randread\nsize=60004k\nbsrange=4k-128k\nnrfiles=1\ndirect=1\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+		assert_int_equal(cover(jobs[i], true), 60004 << 10);
+	assert_int_equal(cover("[a]\nrw=randread\nsize=4m\nbsrange=4k-64k\nnorandommap\n"
+			       "io_size=8m\n",
+			       false) >>
+				 23,
+			 1);
+}
+
+static void sizes_come_as_often_as_asked(void **state)
+{
+	struct workload *w = load("[a]\nrw=randread\nsize=64m\nnorandommap\nnumber_ios=10000\n"
+				  "io_size=100g\nbssplit=4k/10:16k/30:64k/60\n");
+	struct op_stream *s = w->tasks[0].stream;
+	unsigned int count[3] = {0};
+	struct workload_op op;
+
+	while (s->next(s, 0, &op) == OP_STREAM_OP)
+		if (op.type == OP_READ)
+			count[op.size_bytes == 4096 ? 0 : op.size_bytes == 16384 ? 1 : 2]++;
+	assert_int_equal(count[0] + count[1] + count[2], 10000);
+	/* Five standard deviations. */
+	assert_in_range(count[0], 850, 1150);
+	assert_in_range(count[1], 2770, 3230);
+	workload_free(w);
+}
+
+static int descending(const void *a, const void *b)
+{
+	return *(const int *)b - *(const int *)a;
+}
+
+struct skew_case {
+	const char *distribution;
+	double top_three; /* share of the three most popular of 256 blocks: fio 3.33, 10240 I/Os */
+};
+
+static void skew_is_that_of_fio(void **state)
+{
+	static const struct skew_case cases[] = {
+		{"zipf:1.2", 0.452},	{"zipf:0.8", 0.198},  {"pareto:0.2", 0.543},
+		{"pareto:0.4", 0.0913}, {"normal:20", 0.0521},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int count[256] = {0};
+		struct workload *w;
+		struct op_stream *s;
+		struct workload_op op;
+		char job[256];
+		double share;
+
+		snprintf(job, sizeof(job),
+			 "[a]\nrw=randread\nsize=1m\nio_size=40m\nrandom_distribution=%s\n",
+			 cases[i].distribution);
+		w = load(job);
+		s = w->tasks[0].stream;
+		while (s->next(s, 0, &op) == OP_STREAM_OP)
+			if (op.type == OP_READ)
+				count[op.offset_bytes / 4096]++;
+		workload_free(w);
+		qsort(count, 256, sizeof(*count), descending);
+		share = (count[0] + count[1] + count[2]) / 10240.0;
+		assert_true(share > 0.8 * cases[i].top_three && share < 1.25 * cases[i].top_three);
+	}
+}
+
+static void block_map_finds_what_is_left(void **state)
+{
+	for (uint64_t n = 1; n < 9000; n = n * 3 + 1) {
+		struct block_map *map = block_map_new(n);
+		struct rng rng;
+
+		rng_init(&rng, n, 1);
+		for (uint64_t left = n; left > 0;) {
+			uint64_t at = rng_below(&rng, n), next = block_map_next(map, at), used;
+
+			assert_true(next < n);
+			used = block_map_use(map, next, 1 + rng_below(&rng, 5));
+			assert_in_range(used, 1, left);
+			assert_int_equal(block_map_use(map, next, 1), 0);
+			left -= used;
+		}
+		assert_int_equal(block_map_next(map, 0), BLOCK_MAP_NONE);
+		block_map_clear(map);
+		assert_int_equal(block_map_next(map, n - 1), n - 1);
+		assert_int_equal(block_map_use(map, 0, n + 9), n);
+		block_map_free(map);
+	}
+}
+
+static void pauses_by_time(void **state)
+{
+	struct workload *w = load("[a]\nrw=read\nsize=40k\nthinktime=7000\n"
+				  "thinktime_iotime=2500\n");
+	static const uint64_t think[] = {0, 0, 0, 7000000, 0, 0, 7000000, 0, 0, 7000000};
+	struct op_stream *s = w->tasks[0].stream;
+	struct workload_op op;
+	uint64_t now = 0;
+
+	assert_int_equal(s->next(s, 0, &op), OP_STREAM_OP);
+	for (uint64_t i = 0; i < ARRAY_SIZE(think); i++) {
+		assert_int_equal(s->next(s, now, &op), OP_STREAM_OP);
+		assert_int_equal(op.think_ns, think[i]);
+		now += 1000000 + op.think_ns;
+	}
+	workload_free(w);
 }
 
 static void permutation_is_one(void **state)
@@ -285,8 +466,6 @@ static void refused_with_place(void **state)
 		{"size=1m\n", "job:1: 'size=1m' stands before"},
 		{"[a\nsize=1m\n", "job:1: '[a' is not a section"},
 		{"[]\n", "job:1:"},
-		{"[a]\nsize=1m\nrw=read\nbssplit=4k/50\n", "job:4: option 'bssplit'"},
-		{"[a]\nsize=1m\nnrfiles=4\n", "job:3: nrfiles=4 is not modelled"},
 		{"[a]\nsize=1m\nioengine=mmap\n", "job:3: ioengine=mmap"},
 		{"[a]\nsize=1m\nrw=trim\n", "job:3: rw=trim"},
 		{"[a]\nsize=1m\nbs=4x\n", "job:3: bs=4x"},
@@ -294,7 +473,6 @@ static void refused_with_place(void **state)
 		{"[a]\nsize=1m\nbs=0\n", "job [a]: bs must be"},
 		{"[a]\nsize=1m\nbs=2m\n", "bs is larger than size"},
 		{"[a]\nsize=99999999999999999999\n", "job:2: size="},
-		{"[a]\nsize=50%\n", "job:2: size=50%"},
 		{"[a]\nrw=read\n", "job:1: job [a]: no size"},
 		{"[a]\nsize=1m\nsize=\n", "job:3: option 'size' needs a value"},
 		{"[a]\nsize=1m\niodepth=0\n", "job:3: iodepth=0 is out of range"},
@@ -304,12 +482,42 @@ static void refused_with_place(void **state)
 		{"[a]\nsize=1m\nruntime=-1\n", "job:3: runtime=-1"},
 		{"[a]\nsize=1m\nruntime=99999d\n", "longer than 10 years"},
 		{"[a]\nsize=1m\nrate_process=poisson\n", "needs rate_iops"},
-		{"[a]\nsize=1m\nfilename=a:b\n", "job:3: filename=a:b"},
 		{"[a]\nsize=${SIZE}\n", "job:2: size=${SIZE}: variables"},
 		{"[a]\nfilesize=1m\noffset=1m\n", "offset lies beyond"},
 		{"[a]\ndirect=1\nbs=100\nsize=1m\n", "multiples of 512"},
 		{"[a]\nsize=1m\n=5\n", "job:3: a value without"},
 		{"[a]\ninclude other.fio\n", "job:2: include needs"},
+		{"[a]\nsize=1m\nrw=read\nzonesize=4k\n", "job:4: option 'zonesize'"},
+		{"[a]\nsize=1m\nnrfiles=0\n", "job:3: nrfiles=0 is out of range"},
+		{"[a]\nsize=16k\nnrfiles=5\n", "bs is larger than size / nrfiles"},
+		{"[a]\nsize=50%\n", "a percentage needs filesize="},
+		{"[a]\nfilesize=1m\nsize=0%\n", "job:3: size=0%: not 1% to 100%"},
+		{"[a]\nfilesize=1m\nsize=101%\n", "job:3: size=101%: not 1% to 100%"},
+		{"[a]\nfilesize=1m\nsize=5%x\n", "job:3: size=5%x: not 1% to 100%"},
+		{"[a]\nfilesize=8k-32k\n", "job:2: filesize=8k-32k"},
+		{"[a]\nsize=1m\nfilename=a::b\n", "filename has an empty name"},
+		{"[a]\nsize=1m\nfilename=a\\:b\n", "job:3: filename=a\\:b: backslashes"},
+		{"[a]\nsize=1m\ndirectory=a:b\n", "job:3: directory=a:b: several directories"},
+		{"[a]\nsize=1m\nbssplit=4k/60:8k/50\n",
+		 "job:3: bssplit=4k/60:8k/50: the percentages"},
+		{"[a]\nsize=1m\nbssplit=4k/120\n", "job:3: bssplit=4k/120: a percentage is not"},
+		{"[a]\nsize=1m\nbssplit=4k/x\n", "job:3: bssplit=4k/x: a percentage is not"},
+		{"[a]\nsize=1m\nbssplit=0/50:4k/50\n", "job:3: bssplit=0/50:4k/50: not a list"},
+		{"[a]\nsize=1m\nbsrange=4k\n", "job:3: bsrange=4k: not a range"},
+		{"[a]\nsize=1m\nbsrange=0-4k\n", "job:3: bsrange=0-4k: a block size is 0"},
+		{"[a]\nsize=1m\nbsrange=1-2,3-4,5-6,7-8\n", "more than three values"},
+		{"[a]\nsize=1m\ndirect=1\nbssplit=100/50:4k/50\n", "multiples of 512"},
+		{"[a]\nsize=1m\nrandom_distribution=zipf:1\n", "theta must be above 0"},
+		{"[a]\nsize=1m\nrandom_distribution=zipf:x\n", "not a number behind the colon"},
+		{"[a]\nsize=1m\nrandom_distribution=pareto:1.5\n", "above 0 and below 1"},
+		{"[a]\nsize=1m\nrandom_distribution=normal:100\n", "deviation must be"},
+		{"[a]\nsize=1m\nrandom_distribution=zoned:50/5:50/95\n",
+		 "job:3: random_distribution=zoned:50/5:50/95 is not modelled"},
+		{"[a]\nsize=1m\nfile_service_type=zipf\n",
+		 "file_service_type=zipf is not modelled"},
+		{"[a]\nsize=1m\nfile_service_type=roundrobin:0\n", "not a number of I/Os"},
+		{"[a]\nsize=1m\nnrfiles=65536\nnumjobs=8\nbs=1\n", "more than 262144 files"},
+		{"[a]\nrw=randread\nsize=1024t\nbsrange=4k-8k\n", "set norandommap=1"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -323,6 +531,11 @@ int main(void)
 		cmocka_unit_test(order_as_fio),
 		cmocka_unit_test(sync_after_read_in_mix),
 		cmocka_unit_test(random_map_covers_each_block_once),
+		cmocka_unit_test(mixed_sizes_fill_the_file),
+		cmocka_unit_test(sizes_come_as_often_as_asked),
+		cmocka_unit_test(skew_is_that_of_fio),
+		cmocka_unit_test(block_map_finds_what_is_left),
+		cmocka_unit_test(pauses_by_time),
 		cmocka_unit_test(permutation_is_one),
 		cmocka_unit_test(huge_file_takes_no_memory),
 		cmocka_unit_test(same_seed_same_ops),
