@@ -25,7 +25,7 @@ void daemon_init(struct sim *sim)
 		d->nr_workers = sim->stack->daemon.thread_pool_size;
 		d->first_worker = i * d->nr_workers;
 		d->idle_worker = EVENTQ_NONE;
-		rng_init(&d->rng, sim->options->seed, d->slot);
+		rng_init(&d->rng, sim->options->seed, RUNNER_STREAMS + d->slot);
 		for (uint32_t w = d->first_worker + d->nr_workers; w-- > d->first_worker;) {
 			struct worker *worker = &sim->workers[w];
 
@@ -33,7 +33,7 @@ void daemon_init(struct sim *sim)
 			worker->daemon = d;
 			worker->next_idle = d->idle_worker;
 			d->idle_worker = w;
-			rng_init(&worker->rng, sim->options->seed, worker->slot);
+			rng_init(&worker->rng, sim->options->seed, RUNNER_STREAMS + worker->slot);
 		}
 	}
 }

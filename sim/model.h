@@ -19,6 +19,11 @@
 #define PAGE_BYTES 4096u
 #define ROOT_NODEID 1u
 #define HIPRIO_QUEUE 0u
+/*
+ * A runner's random stream is this plus its slot. Workloads number theirs from 0, under the same
+ * seed: were they shared, arrivals and costs would be drawn alike.
+ */
+#define RUNNER_STREAMS (1ULL << 32)
 
 enum runner_kind {
 	RUN_TASK, /* guest: application thread */

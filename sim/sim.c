@@ -9,7 +9,7 @@
 #include "sim/page_cache.h"
 
 /* Random streams that belong to no runner. */
-#define STREAM_JIFFY 0xffffffffu
+#define STREAM_JIFFY (RUNNER_STREAMS - 1)
 
 static int check(const struct stack *stack, const struct workload *workload)
 {
@@ -111,7 +111,7 @@ static void lay_out(struct sim *sim, const uint32_t count[NR_RUNNER_KINDS])
 
 		th->slot = i;
 		th->index = sim->runners[i].index;
-		rng_init(&th->rng, sim->options->seed, i);
+		rng_init(&th->rng, sim->options->seed, RUNNER_STREAMS + i);
 	}
 	sim->done_work = &sim->threads[sim->first_slot[RUN_DONE_WORK]];
 	sim->dispatch_work = &sim->threads[sim->first_slot[RUN_DISPATCH_WORK]];
