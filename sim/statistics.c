@@ -54,22 +54,23 @@ void stat_series_close_cell(struct stat_series *s, uint64_t end_ns)
 		merge_neighbours(s);
 }
 
-uint32_t stat_series_warmup(const struct stat_series *s, bool *settled)
+/* How many of x[] to cut off the front. */
+static uint32_t mser(const double *x, uint32_t n, bool *settled)
 {
-	uint32_t n = s->nr_cells, best = 0;
 	double centre = 0, sum = 0, squares = 0, least = INFINITY;
+	uint32_t best = 0;
 
 	*settled = true;
 	if (n < STAT_MIN_BATCHES)
 		return 0;
 	/* Sums around a value inside the data, so that squares lose no digits. */
 	for (uint32_t i = 0; i < n; i++)
-		centre += (double)s->cell[i].sum_ns / n;
+		centre += x[i] / n;
 	for (uint32_t cut = n; cut-- > 0;) {
-		double x = (double)s->cell[cut].sum_ns - centre, left = n - cut, error;
+		double off = x[cut] - centre, left = n - cut, error;
 
-		sum += x;
-		squares += x * x;
+		sum += off;
+		squares += off * off;
 		if (left < MSER_TAIL)
 			continue;
 		error = (squares - sum * sum / left) / (left * left);
@@ -80,6 +81,15 @@ uint32_t stat_series_warmup(const struct stat_series *s, bool *settled)
 	}
 	*settled = best <= n / 2;
 	return *settled ? best : 0;
+}
+
+uint32_t stat_series_warmup(const struct stat_series *s, bool *settled)
+{
+	double x[STAT_CELLS];
+
+	for (uint32_t i = 0; i < s->nr_cells; i++)
+		x[i] = s->cell[i].sum_ns;
+	return mser(x, s->nr_cells, settled);
 }
 
 /* Two-sided probability of Student's t, as the finite series for whole degrees of freedom. */
@@ -333,28 +343,55 @@ void stat_series_result(const struct stat_series *s, double confidence, struct s
 		result->quality = STAT_CORRELATED;
 }
 
-static void fill_run(struct stat_run *run, const struct stat_series *s, uint32_t warmup,
-		     const uint64_t *buckets)
+static void fill_run(struct stat_run *run, const struct stat_series *s)
 {
+	uint32_t n = s->nr_cells;
+
 	memset(run, 0, sizeof(*run));
-	for (uint32_t i = warmup; i < s->nr_cells; i++)
-		run->sum_ns += s->cell[i].sum_ns;
-	run->count = (double)(s->nr_cells - warmup) * s->cell_size;
-	if (s->nr_cells) {
-		run->time_ns = s->cell[s->nr_cells - 1].end_ns - cells_start(s, warmup);
-	} else { /* fewer observations than a cell holds */
-		run->sum_ns = s->open_sum_ns;
-		run->count = s->in_open;
+	if (!n) { /* fewer observations than a cell holds: no rate */
+		run->part[0] = (struct stat_part){.count = s->in_open, .sum_ns = s->open_sum_ns};
+		return;
 	}
-	for (int q = 0; q < NR_STAT_QUANTILES; q++)
-		run->quantile_ns[q] =
-			bucket_quantile_within(buckets, stat_quantile_of[q], s->min_ns, s->max_ns);
+	for (uint32_t i = 0; i < STAT_SECTIONS; i++) {
+		uint32_t begin = i * n / STAT_SECTIONS, end = (i + 1) * n / STAT_SECTIONS;
+		struct stat_part *part = &run->part[i];
+
+		if (begin == end)
+			continue;
+		for (uint32_t c = begin; c < end; c++)
+			part->sum_ns += s->cell[c].sum_ns;
+		part->count = (double)(end - begin) * s->cell_size;
+		part->time_s = (s->cell[end - 1].end_ns - cells_start(s, begin)) / 1e9;
+	}
+}
+
+/* The part at which all runs begin to count: where their average has settled. */
+static uint32_t runs_warmup(const struct stat_runs *runs, bool *settled)
+{
+	double mean[STAT_SECTIONS];
+
+	for (uint32_t i = 0; i < STAT_SECTIONS; i++) {
+		double sum = 0, count = 0;
+
+		for (uint32_t r = 0; r < runs->nr; r++) {
+			sum += runs->run[r].part[i].sum_ns;
+			count += runs->run[r].part[i].count;
+		}
+		/* Runs so short that they have fewer parts are taken as they are. */
+		if (count <= 0) {
+			*settled = true;
+			return 0;
+		}
+		mean[i] = sum / count;
+	}
+	return mser(mean, STAT_SECTIONS, settled);
 }
 
 int stat_runs_add(struct stat_runs *runs, const struct stat_series *s, double confidence)
 {
 	uint64_t buckets[HIST_NR_BUCKETS] = {0};
-	uint32_t warmup, section;
+	struct stat_run *run;
+	uint32_t whole;
 	bool settled;
 
 	if (runs->nr == runs->room) {
@@ -370,17 +407,20 @@ int stat_runs_add(struct stat_runs *runs, const struct stat_series *s, double co
 		stat_series_result(s, confidence, &runs->single);
 		runs->min_ns = UINT64_MAX;
 	}
-	warmup = stat_series_warmup(s, &settled);
-	section = (warmup + STAT_CELLS_PER_SECTION - 1) / STAT_CELLS_PER_SECTION;
-	take_buckets(s, section, STAT_SECTIONS, buckets);
-	fill_run(&runs->run[runs->nr++], s, warmup, buckets);
-	for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
-		runs->bucket[b] += buckets[b];
+	run = &runs->run[runs->nr++];
+	fill_run(run, s);
 	runs->min_ns = min_u64(runs->min_ns, s->min_ns);
 	runs->max_ns = max_u64(runs->max_ns, s->max_ns);
-	runs->nr_unsettled += !settled;
 	runs->seen += stat_series_seen(s);
-	runs->removed += warmup * s->cell_size;
+	/* Quantiles cannot be cut again later: by what the runs so far say. */
+	whole = s->nr_cells / STAT_CELLS_PER_SECTION;
+	take_buckets(s, runs_warmup(runs, &settled) * whole / STAT_SECTIONS, STAT_SECTIONS,
+		     buckets);
+	for (int q = 0; q < NR_STAT_QUANTILES; q++)
+		run->quantile_ns[q] =
+			bucket_quantile_within(buckets, stat_quantile_of[q], s->min_ns, s->max_ns);
+	for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
+		runs->bucket[b] += buckets[b];
 	return 0;
 }
 
@@ -389,7 +429,7 @@ static void runs_quantiles(const struct stat_runs *runs, double confidence, doub
 {
 	for (int q = 0; q < NR_STAT_QUANTILES; q++) {
 		struct stat_interval *out = &result->quantile_ns[q];
-		double tail = (runs->seen - runs->removed) / runs->nr * (1 - stat_quantile_of[q]);
+		double tail = result->batch_size * (1 - stat_quantile_of[q]);
 
 		out->value = bucket_quantile_within(runs->bucket, stat_quantile_of[q], runs->min_ns,
 						    runs->max_ns);
@@ -401,10 +441,35 @@ static void runs_quantiles(const struct stat_runs *runs, double confidence, doub
 	}
 }
 
+/* Work space: four numbers of each run. */
+struct run_sums {
+	double *count;
+	double *sum_ns;
+	double *time_s;
+	double *dev;
+};
+
+static double add_parts(const struct stat_runs *runs, uint32_t first, struct run_sums *sums)
+{
+	double all = 0;
+
+	for (uint32_t r = 0; r < runs->nr; r++) {
+		for (uint32_t i = first; i < STAT_SECTIONS; i++) {
+			sums->count[r] += runs->run[r].part[i].count;
+			sums->sum_ns[r] += runs->run[r].part[i].sum_ns;
+			sums->time_s[r] += runs->run[r].part[i].time_s;
+		}
+		all += sums->count[r];
+	}
+	return all;
+}
+
 void stat_runs_result(const struct stat_runs *runs, double confidence, struct stat_result *result)
 {
-	double *num, *den, *dev;
 	uint32_t nr = runs->nr;
+	struct run_sums sums;
+	double *space, used;
+	bool settled;
 
 	*result = runs->single;
 	if (nr < MIN_RUNS)
@@ -412,33 +477,25 @@ void stat_runs_result(const struct stat_runs *runs, double confidence, struct st
 	memset(result, 0, sizeof(*result));
 	result->nr_runs = result->nr_batches = nr;
 	result->seen = runs->seen;
-	result->removed = runs->removed;
-	result->batch_size = (runs->seen - runs->removed) / nr;
-	num = calloc(3 * (size_t)nr, sizeof(*num));
-	if (!num) {
+	space = calloc(4 * (size_t)nr, sizeof(*space));
+	if (!space) {
 		result->quality = STAT_TOO_SHORT;
 		return;
 	}
-	den = num + nr;
-	dev = den + nr;
-	for (uint32_t i = 0; i < nr; i++) {
-		num[i] = runs->run[i].sum_ns;
-		den[i] = runs->run[i].count;
-	}
-	result->mean_ns.value = ratio(num, den, nr, dev);
-	result->mean_ns.half = half_width(dev, nr, false, confidence);
+	sums = (struct run_sums){space, space + nr, space + 2 * nr, space + 3 * nr};
+	used = add_parts(runs, runs_warmup(runs, &settled), &sums);
+	result->removed = runs->seen - (uint64_t)used;
+	result->batch_size = (uint64_t)(used / nr);
+	result->mean_ns.value = ratio(sums.sum_ns, sums.count, nr, sums.dev);
+	result->mean_ns.half = half_width(sums.dev, nr, false, confidence);
 	result->mean_ns.known = true;
-	for (uint32_t i = 0; i < nr; i++) {
-		num[i] = runs->run[i].count;
-		den[i] = runs->run[i].time_ns / 1e9;
-	}
-	result->rate.value = ratio(num, den, nr, dev);
-	result->rate.half = half_width(dev, nr, false, confidence);
+	result->rate.value = ratio(sums.count, sums.time_s, nr, sums.dev);
+	result->rate.half = half_width(sums.dev, nr, false, confidence);
 	result->rate.known = result->rate.value > 0;
-	runs_quantiles(runs, confidence, dev, result);
-	if (runs->nr_unsettled > nr / 2)
+	runs_quantiles(runs, confidence, sums.dev, result);
+	if (!settled)
 		result->quality = STAT_UNSETTLED;
-	free(num);
+	free(space);
 }
 
 void stat_runs_free(struct stat_runs *runs)
