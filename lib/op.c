@@ -14,6 +14,9 @@ static const char *const names[NR_OP_TYPES] = {
 	[OP_OPEN] = "open",
 	[OP_CLOSE] = "close",
 	[OP_MMAP_FAULT] = "mmap_fault",
+	[OP_STAT] = "stat",
+	[OP_UNLINK] = "unlink",
+	[OP_DROP_CACHES] = "dropcaches",
 };
 
 const char *op_type_name(enum op_type type)

@@ -18,6 +18,10 @@ enum op_type {
 	OP_OPEN,
 	OP_CLOSE,
 	OP_MMAP_FAULT,
+	/* Only in workloads and what is simulated from them */
+	OP_STAT,
+	OP_UNLINK,
+	OP_DROP_CACHES, /* sync(2), then all clean pages, names and inodes not in use */
 	NR_OP_TYPES
 };
 
@@ -30,6 +34,7 @@ enum op_flags {
 	OP_INVALIDATE = 1u << 3,
 	OP_HINT_RANDOM = 1u << 4, /* posix_fadvise RANDOM: no read-ahead */
 	OP_HINT_SEQUENTIAL = 1u << 5, /* posix_fadvise SEQUENTIAL: doubles the read-ahead window */
+	OP_CREATES = 1u << 6, /* O_CREAT: the file is not there */
 };
 
 #ifndef __bpf__

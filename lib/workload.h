@@ -18,6 +18,7 @@ struct workload_op {
 	uint64_t offset_bytes;
 	uint32_t size_bytes;
 	uint32_t flags; /* enum op_flags: OP_DIRECT */
+	uint32_t buffer_offset; /* of the application's buffer within its first page */
 	uint64_t think_ns; /* pause between the previous op's end and this op's start */
 	uint64_t
 		not_before_ns; /* open loop: earliest start, relative to the task's start; else 0 */

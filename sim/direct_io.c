@@ -33,15 +33,19 @@ static struct request *next_part(struct sim *sim, struct thread *th, uint32_t op
 {
 	uint64_t largest = (uint64_t)sim->max_pages * PAGE_BYTES;
 	struct request *req = request_new(sim, opcode, &sim->files[th->op.file]);
+	uint32_t in_page;
 
 	if (!req)
 		return NULL;
 	if (opcode == FUSE_WRITE)
 		largest = min_u64(largest, sim->stack->daemon.max_write_bytes);
+	/* A buffer that begins within a page leaves room for less: iov_iter_get_pages(). */
+	in_page = (th->op.buffer_offset + th->dio.pos - th->op.offset_bytes) % PAGE_BYTES;
+	largest = min_u64(largest, (uint64_t)sim->max_pages * PAGE_BYTES - in_page);
 	th->dio.part = min_u64(th->dio.left, largest);
 	req->span.cls = SPAN_DIRECT;
 	request_set_data(req, th->dio.pos, th->dio.part,
-			 (th->dio.part + PAGE_BYTES - 1) / PAGE_BYTES);
+			 (in_page + th->dio.part + PAGE_BYTES - 1) / PAGE_BYTES);
 	th->dio.pos += th->dio.part;
 	th->dio.left -= th->dio.part;
 	return req;
@@ -124,6 +128,23 @@ static void start(struct thread *th)
 	th->dio.blocking = !th->spec->async;
 }
 
+/*
+ * fuse_direct_IO() shortens a read that passes the end of the file to fuse_round_up() of what is
+ * there: the kernel's round_up() to max_pages, which is meant for powers of two but need not get
+ * one.
+ */
+static uint64_t shortened(const struct sim *sim, const struct thread *th, const struct file *file)
+{
+	uint64_t unit = (uint64_t)sim->max_pages * PAGE_BYTES, there;
+
+	if (th->dio.pos >= file->size_bytes)
+		return 0;
+	there = file->size_bytes - th->dio.pos;
+	if (th->dio.left <= there)
+		return th->dio.left;
+	return min_u64(th->dio.left, ((there - 1) | (unit - 1)) + 1);
+}
+
 bool direct_read(struct sim *sim, struct thread *th)
 {
 	struct file *file = &sim->files[th->op.file];
@@ -131,11 +152,12 @@ bool direct_read(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->dio.at);
 	start(th);
 	FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_READ_PREPARE));
-	if (file->nr_dirty)
-		FLOW_CALL(th->dio.at, writeback_file(sim, th, file, WRITEBACK_DATA));
+	if (sim->stack->daemon.mode != MODE_DIRECT)
+		FLOW_CALL(th->dio.at, file_update_attr(sim, th, file));
+	FLOW_CALL(th->dio.at, writeback_op_range(sim, th, file));
 	th->dio.parallel = goes_parallel(sim, th);
-	if (th->dio.parallel && th->dio.pos + th->dio.left > file->size_bytes)
-		th->dio.left = max_u64(file->size_bytes, th->dio.pos) - th->dio.pos;
+	if (th->dio.parallel)
+		th->dio.left = shortened(sim, th, file);
 	if (!th->dio.left)
 		th->dio.parallel = false;
 	if (th->dio.parallel)
@@ -144,6 +166,7 @@ bool direct_read(struct sim *sim, struct thread *th)
 		FLOW_CALL(th->dio.at, serial_parts(sim, th, FUSE_READ));
 	if (!th->issued_async)
 		FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_READ_FINISH));
+	file->stat_stale = true; /* fuse_invalidate_atime() */
 	th->record.result = th->dio.done;
 	FLOW_END(th->dio.at);
 }
@@ -154,6 +177,7 @@ static void written(struct sim *sim, struct file *file, uint64_t end)
 	file->size_bytes = max_u64(file->size_bytes, end);
 	if (sim->stack->daemon.mode == MODE_WRITEBACK) {
 		file->times_dirty = true;
+		file->stat_stale = true; /* FUSE_STATX_MODSIZE has the blocks */
 		return;
 	}
 	file->attr_stale = true;
@@ -176,11 +200,12 @@ bool direct_write(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->dio.at);
 	start(th);
 	FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_WRITE_PREPARE));
+	if (sim->stack->daemon.mode == MODE_WRITEBACK)
+		FLOW_CALL(th->dio.at, file_update_attr(sim, th, file));
 	FLOW_WAIT(th->dio.at, inode_lock(th, file));
 	if (sim->stack->daemon.mode != MODE_DIRECT)
 		FLOW_CALL(th->dio.at, file_remove_privs(sim, th, file));
-	if (file->nr_dirty)
-		FLOW_CALL(th->dio.at, writeback_file(sim, th, file, WRITEBACK_DATA));
+	FLOW_CALL(th->dio.at, writeback_op_range(sim, th, file));
 	drop_range(sim, th, file);
 	th->dio.parallel = goes_parallel(sim, th);
 	/* A file cannot be extended asynchronously. */

@@ -59,6 +59,7 @@ static void take_attributes(struct sim *sim, struct file *file)
 {
 	file->attr_until_ns = until(sim, sim->stack->daemon.attr_timeout_ns);
 	file->attr_stale = false;
+	file->stat_stale = false;
 	if (file->host_newer && sim->stack->daemon.mode == MODE_WRITETHROUGH)
 		page_cache_drop(sim, file);
 	file->host_newer = false;
@@ -72,6 +73,14 @@ bool file_update_attr(struct sim *sim, struct thread *th, struct file *file)
 		return false;
 	take_attributes(sim, file);
 	return true;
+}
+
+/* fuse_permission() looks at mode and owner, which only time makes stale. */
+static bool check_permission(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!th->simple.at && sim->now_ns < file->attr_until_ns)
+		return true;
+	return file_update_attr(sim, th, file);
 }
 
 /* security.capability is asked for before each write until the daemon answers ENOSYS. */
@@ -100,7 +109,19 @@ static bool update_root_attr(struct sim *sim, struct thread *th)
 static void looked_up(struct sim *sim, struct file *file)
 {
 	file->entry_until_ns = until(sim, sim->stack->daemon.entry_timeout_ns);
+	file->is_known = true;
 	take_attributes(sim, file);
+}
+
+/* d_revalidate of a name that is there: LOOKUP once its time is over. */
+static bool look_up(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!th->simple.at && sim->now_ns < file->entry_until_ns)
+		return true;
+	if (!send_simple(sim, th, FUSE_LOOKUP, NULL))
+		return false;
+	looked_up(sim, file);
+	return true;
 }
 
 /*
@@ -118,18 +139,15 @@ static bool create(struct sim *sim, struct thread *th, struct file *file)
 	file->exists = true;
 	sim->root_attr_stale |= sim->rules.dir_change_drops_attr;
 	looked_up(sim, file);
-	FLOW_CALL(th->create.at, file_update_attr(sim, th, file));
+	FLOW_CALL(th->create.at, check_permission(sim, th, file));
 	FLOW_END(th->create.at);
 }
 
 static bool open_existing(struct sim *sim, struct thread *th, struct file *file)
 {
 	FLOW_BEGIN(th->create.at);
-	if (sim->now_ns >= file->entry_until_ns) {
-		FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_LOOKUP, NULL));
-		looked_up(sim, file);
-	}
-	FLOW_CALL(th->create.at, file_update_attr(sim, th, file));
+	FLOW_CALL(th->create.at, look_up(sim, th, file));
+	FLOW_CALL(th->create.at, check_permission(sim, th, file));
 	FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_OPEN, file));
 	FLOW_END(th->create.at);
 }
@@ -160,6 +178,7 @@ static bool evict(struct sim *sim, struct thread *th, struct file *file)
 	if (!send_forget(sim, th, file))
 		return false;
 	page_cache_drop(sim, file);
+	file->is_known = false;
 	file->entry_until_ns = 0;
 	file->attr_until_ns = 0;
 	return true;
@@ -183,6 +202,8 @@ bool file_close(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->meta.at);
 	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
 	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_FLUSH, file));
+	/* fuse_flush(): the blocks of a writeback file are known only now. */
+	file->stat_stale |= sim->stack->daemon.mode == MODE_WRITEBACK;
 	FLOW_CALL(th->meta.at, release(sim, th, file));
 	task_file_closed(sim, th);
 	if (!file->nr_open && !sim->stack->daemon.entry_timeout_ns)
@@ -199,5 +220,61 @@ bool file_sync(struct sim *sim, struct thread *th)
 	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
 	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_FSYNC, file));
 	inode_unlock(sim, file);
+	FLOW_END(th->meta.at);
+}
+
+/* Every attribute is asked for, so one that is stale is enough for a GETATTR. */
+bool file_stat(struct sim *sim, struct thread *th)
+{
+	struct file *file = &sim->files[th->op.file];
+
+	FLOW_BEGIN(th->meta.at);
+	FLOW_CALL(th->meta.at, update_root_attr(sim, th));
+	FLOW_CALL(th->meta.at, look_up(sim, th, file));
+	file->attr_stale |= file->stat_stale;
+	FLOW_CALL(th->meta.at, file_update_attr(sim, th, file));
+	if (!file->nr_open && !sim->stack->daemon.entry_timeout_ns)
+		FLOW_CALL(th->meta.at, evict(sim, th, file));
+	FLOW_END(th->meta.at);
+}
+
+/*
+ * fuse_unlink(): with a timeout of zero the root's attributes are checked again for the write
+ * permission; a writeback file's ctime is sent at once (fuse_update_ctime_in_cache()).
+ */
+bool file_unlink(struct sim *sim, struct thread *th)
+{
+	struct file *file = &sim->files[th->op.file];
+
+	FLOW_BEGIN(th->meta.at);
+	FLOW_CALL(th->meta.at, update_root_attr(sim, th));
+	FLOW_CALL(th->meta.at, look_up(sim, th, file));
+	if (!sim->stack->daemon.attr_timeout_ns)
+		FLOW_CALL(th->meta.at, update_root_attr(sim, th));
+	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_UNLINK, NULL));
+	sim->root_attr_stale |= sim->rules.dir_change_drops_attr;
+	if (sim->stack->daemon.mode == MODE_WRITEBACK)
+		FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_SETATTR, file));
+	file->times_dirty = false;
+	FLOW_CALL(th->meta.at, evict(sim, th, file));
+	file->exists = false;
+	file->size_bytes = 0;
+	file->host_size_bytes = 0;
+	FLOW_END(th->meta.at);
+}
+
+/* sync(2): every inode with WB_SYNC_ALL, then fuse_sync_fs(). Then what nobody uses is dropped. */
+bool drop_caches(struct sim *sim, struct thread *th)
+{
+	FLOW_BEGIN(th->meta.at);
+	for (th->meta.file = 0; th->meta.file < sim->nr_files; th->meta.file++)
+		FLOW_CALL(th->meta.at,
+			  writeback_file(sim, th, &sim->files[th->meta.file], WRITEBACK_SYNC));
+	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_SYNCFS, NULL));
+	for (th->meta.file = 0; th->meta.file < sim->nr_files; th->meta.file++) {
+		page_cache_drop(sim, &sim->files[th->meta.file]);
+		if (sim->files[th->meta.file].is_known && !sim->files[th->meta.file].nr_open)
+			FLOW_CALL(th->meta.at, evict(sim, th, &sim->files[th->meta.file]));
+	}
 	FLOW_END(th->meta.at);
 }

@@ -171,12 +171,14 @@ struct file {
 	uint32_t index;
 	uint64_t nodeid;
 	bool exists;
+	bool is_known; /* the guest has its inode: to be forgotten one day */
 	uint32_t nr_open;
 	uint64_t size_bytes; /* i_size in the guest */
 	uint64_t host_size_bytes;
 	uint64_t entry_until_ns; /* 0: never looked up */
 	uint64_t attr_until_ns;
-	bool attr_stale; /* size or times invalid: GETATTR at next need */
+	bool attr_stale; /* size invalid: GETATTR before it is used */
+	bool stat_stale; /* access time or blocks invalid: GETATTR at stat(2) */
 	bool host_newer; /* host mtime moved on: GETATTR's reply drops cached pages */
 	bool times_dirty; /* writeback: SETATTR due */
 	uint64_t mtime_tick; /* writeback: timer tick of the last local mtime */
@@ -276,6 +278,7 @@ struct thread {
 	struct {
 		int at;
 		bool creates;
+		uint32_t file; /* dropping caches */
 	} meta;
 	struct {
 		int at;
@@ -292,6 +295,8 @@ struct thread {
 	struct {
 		int at;
 		uint64_t next;
+		uint64_t first; /* pages to write: from first to before end */
+		uint64_t end;
 	} wb;
 	struct {
 		int at;
@@ -531,8 +536,11 @@ bool direct_write(struct sim *sim, struct thread *th);
 bool file_open(struct sim *sim, struct thread *th);
 bool file_close(struct sim *sim, struct thread *th);
 bool file_sync(struct sim *sim, struct thread *th);
+bool file_stat(struct sim *sim, struct thread *th);
+bool file_unlink(struct sim *sim, struct thread *th);
+bool drop_caches(struct sim *sim, struct thread *th);
 bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file);
-/* GETATTR if the attributes are too old or known to be wrong. */
+/* GETATTR if the attributes are too old or the size is known to be wrong. */
 bool file_update_attr(struct sim *sim, struct thread *th, struct file *file);
 /* Not FLOWs: inode_lock() says whether the caller must wait to get it. */
 bool inode_lock(struct thread *th, struct file *file);
@@ -559,6 +567,8 @@ bool read_page(struct sim *sim, struct thread *th, struct file *file, uint64_t i
 	       enum span_class cls);
 bool cached_write(struct sim *sim, struct thread *th);
 bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how);
+/* Send and wait for the dirty pages of the task's op only, without the times. */
+bool writeback_op_range(struct sim *sim, struct thread *th, struct file *file);
 void flusher_run(struct sim *sim, struct thread *th);
 /* There are dirty pages now. */
 void writeback_dirtied(struct sim *sim);

@@ -308,6 +308,8 @@ void pages_ended(struct sim *sim, struct request *req)
 			sim->nr_writeback--;
 		}
 	}
+	if (req->use == USE_PAGES_READ)
+		req->file->stat_stale = true; /* fuse_invalidate_atime() */
 	while (th) {
 		struct thread *next = th->wait_next;
 

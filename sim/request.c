@@ -38,6 +38,7 @@ static void set_descriptors(struct span *span)
 	case FUSE_FLUSH:
 	case FUSE_FSYNC:
 	case FUSE_SYNCFS:
+	case FUSE_UNLINK:
 	case FUSE_READ: /* pages are added to the reply's header */
 		span->sg_in = 1;
 		break;

@@ -207,6 +207,12 @@ static bool op_flow(struct sim *sim, struct thread *th)
 	case OP_FSYNC:
 	case OP_FDATASYNC:
 		return file_sync(sim, th);
+	case OP_STAT:
+		return file_stat(sim, th);
+	case OP_UNLINK:
+		return file_unlink(sim, th);
+	case OP_DROP_CACHES:
+		return drop_caches(sim, th);
 	default:
 		sim->stop = -ENOTSUP;
 		return true;

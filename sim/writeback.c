@@ -10,10 +10,11 @@
 #define PERIOD_NS (5 * NS_PER_SEC) /* dirty_writeback_centisecs */
 #define EXPIRE_NS (30 * NS_PER_SEC) /* dirty_expire_centisecs */
 
-/* A WRITE of the contiguous dirty pages from first on that are not in writeback. */
-static struct request *make_write(struct sim *sim, struct file *file, uint64_t first)
+/* A WRITE of the contiguous dirty pages from first to before end that are not in writeback. */
+static struct request *make_write(struct sim *sim, struct file *file, uint64_t first, uint64_t end)
 {
-	uint32_t most = min_u64(sim->max_pages, sim->stack->daemon.max_write_bytes / PAGE_BYTES);
+	uint32_t most = min_u64(min_u64(sim->max_pages, end - first),
+				sim->stack->daemon.max_write_bytes / PAGE_BYTES);
 	struct request *req = request_new(sim, FUSE_WRITE, file);
 	uint64_t offset = first * PAGE_BYTES;
 	uint32_t nr = 0;
@@ -43,11 +44,11 @@ static struct request *make_write(struct sim *sim, struct file *file, uint64_t f
 static bool send_pages(struct sim *sim, struct thread *th, struct file *file, bool wait)
 {
 	FLOW_BEGIN(th->pages.at);
-	for (th->wb.next = 0;;) {
+	for (th->wb.next = th->wb.first;;) {
 		struct page *page;
 
 		th->wb.next = page_next_dirty(sim, file, th->wb.next);
-		if (th->wb.next == UINT64_MAX || sim->stop)
+		if (th->wb.next >= th->wb.end || sim->stop)
 			break;
 		page = page_find(sim, file, th->wb.next);
 		if (page->req && wait) {
@@ -59,7 +60,7 @@ static bool send_pages(struct sim *sim, struct thread *th, struct file *file, bo
 			th->wb.next++;
 			continue;
 		}
-		th->background.req = make_write(sim, file, th->wb.next);
+		th->background.req = make_write(sim, file, th->wb.next, th->wb.end);
 		th->background.force = true;
 		if (th->background.req)
 			th->wb.next += th->background.req->nr_pages;
@@ -71,7 +72,7 @@ static bool send_pages(struct sim *sim, struct thread *th, struct file *file, bo
 /* Some page in writeback, from th->wb.next on. */
 static struct page *next_in_writeback(struct sim *sim, struct thread *th, struct file *file)
 {
-	uint64_t end = (file->size_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+	uint64_t end = min_u64((file->size_bytes + PAGE_BYTES - 1) / PAGE_BYTES, th->wb.end);
 
 	for (; file->nr_writeback && th->wb.next < end; th->wb.next++) {
 		struct page *page = page_find(sim, file, th->wb.next);
@@ -91,13 +92,12 @@ static bool send_times(struct sim *sim, struct thread *th, struct file *file)
 	return simple_request(sim, th);
 }
 
-bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how)
+static bool write_pages(struct sim *sim, struct thread *th, struct file *file,
+			enum writeback_how how)
 {
-	if (sim->stack->daemon.mode != MODE_WRITEBACK)
-		return true;
 	FLOW_BEGIN(th->wb.at);
 	FLOW_CALL(th->wb.at, send_pages(sim, th, file, how != WRITEBACK_START));
-	th->wb.next = 0;
+	th->wb.next = th->wb.first;
 	while (how != WRITEBACK_START && next_in_writeback(sim, th, file) && !sim->stop) {
 		FLOW_WAIT(th->wb.at, page_wait(th, next_in_writeback(sim, th, file)));
 		FLOW_WAIT(th->wb.at, cpu_wait_turn(sim, th->slot));
@@ -105,6 +105,30 @@ bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum 
 	if (how != WRITEBACK_DATA && file->times_dirty)
 		FLOW_CALL(th->wb.at, send_times(sim, th, file));
 	FLOW_END(th->wb.at);
+}
+
+bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how)
+{
+	if (sim->stack->daemon.mode != MODE_WRITEBACK)
+		return true;
+	if (!th->wb.at) {
+		th->wb.first = 0;
+		th->wb.end = UINT64_MAX;
+	}
+	return write_pages(sim, th, file, how);
+}
+
+/* filemap_write_and_wait_range() before direct I/O: of what it is about to read or replace. */
+bool writeback_op_range(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (sim->stack->daemon.mode != MODE_WRITEBACK)
+		return true;
+	if (!th->wb.at) {
+		th->wb.first = th->op.offset_bytes / PAGE_BYTES;
+		th->wb.end =
+			(th->op.offset_bytes + th->op.size_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+	}
+	return write_pages(sim, th, file, WRITEBACK_DATA);
 }
 
 void writeback_start_background(struct sim *sim)

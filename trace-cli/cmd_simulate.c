@@ -46,9 +46,11 @@ struct simulate_options {
 static const struct command_help help = {
 	.name = "simulate",
 	.summary = "predict what a fio job does on a modelled stack",
-	.text = "JOB.fio is a real fio job file; vfscope-job(5) lists what is modelled. Equal "
-		"model,\n"
-		"job, options and seed give equal output.",
+	.text = "JOB.fio is a real fio job file; vfscope-job(5) lists what is modelled. A file "
+		"X.ops\n"
+		"is a list of single file operations (docs/op-scripts.md). Equal model, job, "
+		"options\n"
+		"and seed give equal output.",
 };
 
 static const struct option_spec options[] = {

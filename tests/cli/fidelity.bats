@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A simulated guest sends, step by step, what recorded guests sent: tests/fidelity/VERSION-MODE.txt
+# are extracts of recordings of Debian kernels 6.1.192 and 7.2.12 under QEMU, Rust virtiofsd 1.13.2,
+# a ring of 128 descriptors, daemon cache modes auto, never and auto with writeback (wb).
+
+bats_require_minimum_version 1.5.0
+load common
+
+DATA=$BATS_TEST_DIRNAME/../fidelity
+
+simulated_steps() { # KERNEL MODE
+	local names
+	names=$(sed -E '/^#|^file|^sleep/d; s/.*# == ?(.*)/=\1/; t; s/.*//' "$DATA/shared.ops" |
+		jq -R 'if startswith("=") then .[1:] else null end' | jq -sc .)
+	# A pause before each op: what read-ahead has begun ends meanwhile, as in the recordings.
+	sed -E "s/^#$1 //" "$DATA/shared.ops" |
+		sed -E 's/^(open|read|write|fsync|close|stat|unlink|dropcaches)/sleep 2ms\n&/' >"$BATS_TEST_TMPDIR/paced.ops"
+	"$VFSCOPE" simulate "$BATS_TEST_TMPDIR/paced.ops" --mode "$2" --set guest.kernel="$1" \
+		--set transport.queue_size=128 --set daemon.kind=rust --set guest.vcpus=2 \
+		--set guest.memory=1G --set costs.kick='const 10us' --set costs.wakeup='const 5us' \
+		--set costs.syscall='const 1us' --set service.default.cpu='const 20us' \
+		--set service.READ.cpu='const 20us' \
+		--requests "$BATS_TEST_TMPDIR/requests.json" >"$BATS_TEST_TMPDIR/log" || return 1
+	jq -rs --argjson names "$names" -f "$DATA/steps.jq" "$BATS_TEST_TMPDIR/requests.json"
+}
+
+
+same_steps() { # KERNEL MODE RECORDING
+	simulated_steps "$1" "$2" >"$BATS_TEST_TMPDIR/steps"
+	diff -U 5 "$DATA/$3.txt" "$BATS_TEST_TMPDIR/steps"
+}
+
+# Steps in which the flusher's moment decides what is in which WRITE.
+without_flusher_steps() {
+	awk '/^==/ { skip = /write 8x128K|write 1M|== fsync/ } !skip' "$1"
+}
+
+same_steps_but_flusher() { # KERNEL RECORDING
+	simulated_steps "$1" writeback >"$BATS_TEST_TMPDIR/steps"
+	diff -U 5 <(without_flusher_steps "$DATA/$2.txt") \
+		<(without_flusher_steps "$BATS_TEST_TMPDIR/steps")
+}
+
+@test "6.1, auto: every step sends what was recorded" {
+	same_steps 6.1 writethrough 61-auto
+}
+
+@test "6.1, never: every step sends what was recorded" {
+	same_steps 6.1 direct 61-never
+}
+
+@test "6.1, writeback: every step but the flusher's sends what was recorded" {
+	same_steps_but_flusher 6.1 61-wb
+}
+
+@test "7.2, auto: every step sends what was recorded" {
+	same_steps 7.2 writethrough 72-auto
+}
+
+@test "7.2, never: every step sends what was recorded" {
+	same_steps 7.2 direct 72-never
+}
+
+@test "7.2, writeback: every step but the flusher's sends what was recorded" {
+	same_steps_but_flusher 7.2 72-wb
+}

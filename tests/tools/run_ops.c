@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Performs an op script with real system calls: run_ops DIR SCRIPT PAUSE
+ *
+ * Pauses before each op, so that what happens in the background falls into the op that caused it.
+ * Prints the script with the time at which each op began (relative to the first, which its first
+ * line tells in ns of CLOCK_MONOTONIC), for vfscope simulate to run with the same times.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "lib/compiler.h"
+#include "lib/units.h"
+#include "workloads/op_script.h"
+
+#define BUFFER_BYTES (64u << 20)
+#define PAGE 4096u
+
+struct run {
+	struct op_script script;
+	const char *dir;
+	char *buffer;
+	int *fd; /* one per file */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec ts = {.tv_sec = ns / NS_PER_SEC, .tv_nsec = ns % NS_PER_SEC};
+
+	nanosleep(&ts, NULL);
+}
+
+/* Three times: names read since the last look are passed over once. */
+static int drop_caches(void)
+{
+	int err = 0;
+
+	sync();
+	for (int i = 0; i < 3; i++) {
+		FILE *file = fopen("/proc/sys/vm/drop_caches", "we");
+
+		if (!file)
+			return -errno;
+		fputs("3\n", file);
+		err = fclose(file) ? -errno : 0;
+	}
+	return err;
+}
+
+static int open_file(struct run *r, const struct op_script_line *line, const char *path)
+{
+	int flags = O_RDWR | O_CLOEXEC;
+
+	if (line->op.flags & OP_CREATES)
+		flags |= O_CREAT;
+	if (line->op.flags & OP_DIRECT)
+		flags |= O_DIRECT;
+	r->fd[line->op.file] = open(path, flags, 0644);
+	return r->fd[line->op.file] < 0 ? -errno : 0;
+}
+
+static int64_t transfer(struct run *r, const struct workload_op *op)
+{
+	char *buffer = r->buffer + op->buffer_offset;
+	int64_t done = op->type == OP_READ
+			       ? pread(r->fd[op->file], buffer, op->size_bytes, op->offset_bytes)
+			       : pwrite(r->fd[op->file], buffer, op->size_bytes, op->offset_bytes);
+
+	if (done < 0)
+		return -errno;
+	return op->type == OP_WRITE && done != op->size_bytes ? -EIO : 0;
+}
+
+static int64_t perform(struct run *r, const struct op_script_line *line)
+{
+	const struct workload_op *op = &line->op;
+	char path[4096];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", r->dir, r->script.files[op->file].name);
+	switch (op->type) {
+	case OP_OPEN:
+		return open_file(r, line, path);
+	case OP_READ:
+	case OP_WRITE:
+		return transfer(r, op);
+	case OP_FSYNC:
+		return fsync(r->fd[op->file]) ? -errno : 0;
+	case OP_FDATASYNC:
+		return fdatasync(r->fd[op->file]) ? -errno : 0;
+	case OP_CLOSE:
+		return close(r->fd[op->file]) ? -errno : 0;
+	case OP_STAT:
+		return stat(path, &st) ? -errno : 0;
+	case OP_UNLINK:
+		return unlink(path) ? -errno : 0;
+	case OP_DROP_CACHES:
+		return drop_caches();
+	default:
+		return -ENOTSUP;
+	}
+}
+
+/* The script's own line, with its time before it. */
+static void print_line(FILE *script, uint32_t *at, uint32_t number, uint64_t ns)
+{
+	char text[512];
+
+	while (*at < number && fgets(text, sizeof(text), script)) {
+		if (++*at == number)
+			printf("@%" PRIu64 "ns ", ns);
+		fputs(text, stdout);
+	}
+}
+
+static int run(struct run *r, FILE *text, uint64_t pause_ns)
+{
+	uint64_t first = 0;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < r->script.nr_lines; i++) {
+		const struct op_script_line *line = &r->script.lines[i];
+		uint64_t start;
+		int64_t err;
+
+		sleep_ns(pause_ns + line->op.think_ns);
+		start = now_ns();
+		err = perform(r, line);
+		if (!i) {
+			first = start;
+			printf("# start %" PRIu64 "\n", start);
+		}
+		if (err) {
+			fprintf(stderr, "run_ops: line %u: %s\n", line->number,
+				strerror((int)-err));
+			return 1;
+		}
+		print_line(text, &at, line->number, start - first);
+	}
+	return fflush(stdout) ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct run r = {0};
+	uint64_t pause_ns;
+	FILE *text;
+
+	if (argc != 4 || parse_time_ns(argv[3], &pause_ns)) {
+		fprintf(stderr, "usage: run_ops DIR SCRIPT PAUSE\n");
+		return 2;
+	}
+	if (op_script_read(argv[2], &r.script))
+		return 1;
+	r.dir = argv[1];
+	text = fopen(argv[2], "re");
+	r.fd = calloc(r.script.nr_files + 1, sizeof(*r.fd));
+	r.buffer = aligned_alloc(PAGE, BUFFER_BYTES);
+	if (!text || !r.fd || !r.buffer)
+		return 1;
+	memset(r.buffer, 'x', BUFFER_BYTES);
+	return run(&r, text, pause_ns);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The op script parser: what a script means, and which ones are refused.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "workloads/op_script.h"
+
+static int parse(const char *text, struct op_script *script)
+{
+	return op_script_parse("test.ops", text, strlen(text), script);
+}
+
+static void test_ops(void **state)
+{
+	static const char text[] = "# a comment\n"
+				   "file a 2M\n"
+				   "file b\n"
+				   "open a direct\n"
+				   "sleep 1s\n"
+				   "sleep 200ms\n"
+				   "@35ms read a 4k 100 buffer=512 # another\n"
+				   "open b create\n"
+				   "write b 0 32M\n"
+				   "close b\n"
+				   "unlink b\n"
+				   "dropcaches";
+	struct op_script s;
+
+	assert_int_equal(parse(text, &s), 0);
+	assert_int_equal(s.nr_files, 2);
+	assert_int_equal(s.files[0].size_bytes, 2 << 20);
+	assert_int_equal(s.nr_lines, 7);
+	assert_int_equal(s.lines[0].op.flags, OP_DIRECT);
+	assert_int_equal(s.lines[1].number, 7);
+	assert_int_equal(s.lines[1].op.type, OP_READ);
+	assert_int_equal(s.lines[1].op.flags, OP_DIRECT);
+	assert_int_equal(s.lines[1].op.offset_bytes, 4096);
+	assert_int_equal(s.lines[1].op.size_bytes, 100);
+	assert_int_equal(s.lines[1].op.buffer_offset, 512);
+	assert_int_equal(s.lines[1].op.think_ns, 1200000000);
+	assert_int_equal(s.lines[1].op.not_before_ns, 35000000);
+	assert_int_equal(s.lines[2].op.flags, OP_CREATES);
+	assert_int_equal(s.lines[2].op.think_ns, 0);
+	assert_int_equal(s.lines[3].op.flags, 0);
+	assert_int_equal(s.lines[6].op.type, OP_DROP_CACHES);
+	op_script_free(&s);
+}
+
+static void test_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"file a\n",
+		"open a\n",
+		"file a\nopen a\n",
+		"file a 1\nopen a create\n",
+		"file a 1\nopen a\nopen a\n",
+		"file a 1\nopen a quickly\n",
+		"file a 1\nread a 0 1\n",
+		"file a 1\nopen a\nread a 0\n",
+		"file a 1\nopen a\nread a 0 0\n",
+		"file a 1\nopen a\nread a 0 33M\n",
+		"file a 1\nopen a\nread a -1 1\n",
+		"file a 1\nopen a\nread a 0 1 buffer=4096\n",
+		"file a 1\nopen a\nunlink a\n",
+		"file a 1\nunlink a\nstat a\n",
+		"file a 1\nfile a 1\n",
+		"file ../a 1\nstat ../a\n",
+		"file a x\n",
+		"sleep 5\n",
+		"sleep -5s\n",
+		"@ stat a\n",
+		"@5ms\n",
+		"frobnicate a\n",
+		"dropcaches now\n",
+		"a b c d e f g h i j\n",
+	};
+	struct op_script s;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (parse(texts[i], &s) != -EINVAL)
+			fail_msg("'%s' is not refused", texts[i]);
+		assert_null(s.lines);
+	}
+	assert_int_equal(op_script_parse("t", "stat \0a\n", 8, &s), -EINVAL);
+	assert_int_equal(op_script_read("/nonexistent/a.ops", &s), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ops),
+		cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The op script parser, and the stream that hands a script's ops to the simulator.
+ *
+ * A script that could not be performed (reading a file that is not open, opening one that is not
+ * there) is refused here, so that simulation and real run cannot differ by an error.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "lib/msg.h"
+#include "lib/units.h"
+#include "workloads/op_script.h"
+
+#define MAX_WORDS 8
+#define MAX_SCRIPT_FILES 4096
+#define MAX_OP_BYTES (32ULL << 20)
+
+struct parser {
+	const char *name;
+	uint32_t number; /* of the line */
+	struct op_script *script;
+	struct {
+		bool exists;
+		bool is_open;
+		uint32_t flags; /* OP_DIRECT */
+	} state[MAX_SCRIPT_FILES];
+	uint64_t think_ns; /* sleeps since the last op */
+	char *word[MAX_WORDS];
+	int nr_words;
+};
+
+static int bad(const struct parser *p, const char *why)
+{
+	msg_error("%s:%u: %s", p->name, p->number, why);
+	return -EINVAL;
+}
+
+static int grow(void **array, size_t count, size_t size)
+{
+	void *more;
+
+	if (count & (count - 1) || (count && count < 16))
+		return 0;
+	more = reallocarray(*array, count ? 2 * count : 16, size);
+	if (!more)
+		return -ENOMEM;
+	*array = more;
+	return 0;
+}
+
+/* Index of the file named by word 1, or -1. */
+static int find_file(const struct parser *p)
+{
+	for (uint32_t i = 0; p->nr_words > 1 && i < p->script->nr_files; i++)
+		if (!strcmp(p->script->files[i].name, p->word[1]))
+			return (int)i;
+	return -1;
+}
+
+static int add_file(struct parser *p)
+{
+	struct op_script *script = p->script;
+	struct workload_file *file;
+	uint64_t size = 0;
+
+	if (p->nr_words < 2 || p->nr_words > 3)
+		return bad(p, "want: file NAME [SIZE]");
+	if (strchr(p->word[1], '/') || p->word[1][0] == '.' ||
+	    strlen(p->word[1]) >= sizeof(file->name))
+		return bad(p, "a file's name is one path component that begins with no dot");
+	if (find_file(p) >= 0)
+		return bad(p, "there is a file of this name already");
+	if (script->nr_files == MAX_SCRIPT_FILES)
+		return bad(p, "too many files");
+	if (p->nr_words == 3 && parse_size(p->word[2], &size))
+		return bad(p, "the file's size is not one, like 2M");
+	if (grow((void **)&script->files, script->nr_files, sizeof(*file)))
+		return -ENOMEM;
+	p->state[script->nr_files].exists = size != 0;
+	file = &script->files[script->nr_files++];
+	memset(file, 0, sizeof(*file));
+	strcpy(file->name, p->word[1]);
+	file->size_bytes = size;
+	return 0;
+}
+
+static int parse_open(struct parser *p, struct workload_op *op)
+{
+	bool create = false;
+
+	for (int i = 2; i < p->nr_words; i++) {
+		if (!strcmp(p->word[i], "direct"))
+			op->flags |= OP_DIRECT;
+		else if (!strcmp(p->word[i], "create"))
+			create = true;
+		else
+			return bad(p, "want: open NAME [create] [direct]");
+	}
+	if (p->state[op->file].is_open)
+		return bad(p, "the file is open already");
+	if (create == p->state[op->file].exists)
+		return bad(p, create ? "the file is there already: open it without 'create'"
+				     : "the file is not there: open it with 'create'");
+	if (create)
+		op->flags |= OP_CREATES;
+	p->state[op->file].flags = op->flags & OP_DIRECT;
+	p->state[op->file].is_open = true;
+	p->state[op->file].exists = true;
+	return 0;
+}
+
+static int parse_io(struct parser *p, struct workload_op *op)
+{
+	uint64_t size, buffer = 0;
+
+	if (p->nr_words < 4 || p->nr_words > 5)
+		return bad(p, "want: read|write NAME OFFSET SIZE [buffer=BYTES]");
+	if (parse_size(p->word[2], &op->offset_bytes) || op->offset_bytes > INT64_MAX / 2)
+		return bad(p, "the offset is not one, like 64k");
+	if (parse_size(p->word[3], &size) || !size || size > MAX_OP_BYTES)
+		return bad(p, "the size is not one from 1 to 32M, like 4k");
+	if (p->nr_words == 5 && (strncmp(p->word[4], "buffer=", 7) ||
+				 parse_size(p->word[4] + 7, &buffer) || buffer > 4095))
+		return bad(p, "want buffer=BYTES, from 0 to 4095");
+	op->flags |= p->state[op->file].flags;
+	op->size_bytes = (uint32_t)size;
+	op->buffer_offset = (uint32_t)buffer;
+	return 0;
+}
+
+static const struct verb {
+	const char *name;
+	enum op_type type;
+	bool needs_open;
+} verbs[] = {
+	{"open", OP_OPEN, false},
+	{"read", OP_READ, true},
+	{"write", OP_WRITE, true},
+	{"fsync", OP_FSYNC, true},
+	{"fdatasync", OP_FDATASYNC, true},
+	{"close", OP_CLOSE, true},
+	{"stat", OP_STAT, false},
+	{"unlink", OP_UNLINK, false},
+	{"dropcaches", OP_DROP_CACHES, false},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+/* Ops that take a file and nothing else. */
+static int parse_plain(struct parser *p, struct workload_op *op)
+{
+	if (p->nr_words != 2)
+		return bad(p, "this op takes a file's name and nothing else");
+	if (op->type == OP_CLOSE)
+		p->state[op->file].is_open = false;
+	if ((op->type == OP_STAT || op->type == OP_UNLINK) && !p->state[op->file].exists)
+		return bad(p, "the file is not there");
+	if (op->type == OP_UNLINK && p->state[op->file].is_open)
+		return bad(p, "the file is open: close it first");
+	if (op->type == OP_UNLINK)
+		p->state[op->file].exists = false;
+	return 0;
+}
+
+static int parse_op(struct parser *p, const struct verb *verb, struct workload_op *op)
+{
+	int file = find_file(p);
+
+	op->type = verb->type;
+	if (op->type == OP_DROP_CACHES)
+		return p->nr_words == 1 ? 0 : bad(p, "dropcaches takes nothing");
+	if (file < 0)
+		return bad(p, "no such file: declare it before with a line 'file NAME [SIZE]'");
+	op->file = (uint32_t)file;
+	if (verb->needs_open && !p->state[file].is_open)
+		return bad(p, "the file is not open");
+	switch (op->type) {
+	case OP_OPEN:
+		return parse_open(p, op);
+	case OP_READ:
+	case OP_WRITE:
+		return parse_io(p, op);
+	default:
+		return parse_plain(p, op);
+	}
+}
+
+static int parse_sleep(struct parser *p)
+{
+	uint64_t ns;
+
+	if (p->nr_words != 2 || parse_time_ns(p->word[1], &ns) || p->think_ns + ns < ns)
+		return bad(p, "want: sleep TIME, like 1.2s or 50ms");
+	p->think_ns += ns;
+	return 0;
+}
+
+/* The line's time, if it has one: its first word is @TIME. */
+static int parse_time(struct parser *p, uint64_t *ns)
+{
+	*ns = 0;
+	if (p->word[0][0] != '@')
+		return 0;
+	if (parse_time_ns(p->word[0] + 1, ns) || p->nr_words < 2)
+		return bad(p, "want @TIME before an op, like @12ms");
+	memmove(p->word, p->word + 1, --p->nr_words * sizeof(p->word[0]));
+	return 0;
+}
+
+static int parse_line(struct parser *p)
+{
+	struct op_script *script = p->script;
+	const struct verb *verb;
+	struct workload_op op = {0};
+	int err = parse_time(p, &op.not_before_ns);
+
+	if (err)
+		return err;
+	if (!strcmp(p->word[0], "file"))
+		return add_file(p);
+	if (!strcmp(p->word[0], "sleep"))
+		return parse_sleep(p);
+	verb = find_verb(p->word[0]);
+	if (!verb)
+		return bad(p, "no such op: want file, sleep, open, read, write, fsync, fdatasync, "
+			      "close, stat, unlink or dropcaches");
+	err = parse_op(p, verb, &op);
+	if (err)
+		return err;
+	if (grow((void **)&script->lines, script->nr_lines, sizeof(*script->lines)))
+		return -ENOMEM;
+	op.think_ns = p->think_ns;
+	p->think_ns = 0;
+	script->lines[script->nr_lines++] = (struct op_script_line){.number = p->number, .op = op};
+	return 0;
+}
+
+static int split_and_parse(struct parser *p, char *line)
+{
+	char *rest, *word;
+
+	line[strcspn(line, "#")] = 0;
+	p->nr_words = 0;
+	for (word = strtok_r(line, " \t\r", &rest); word; word = strtok_r(NULL, " \t\r", &rest)) {
+		if (p->nr_words == MAX_WORDS)
+			return bad(p, "too many words");
+		p->word[p->nr_words++] = word;
+	}
+	return p->nr_words ? parse_line(p) : 0;
+}
+
+static int parse_text(struct parser *p, const char *text, size_t len)
+{
+	const char *end = text + len;
+
+	while (text < end) {
+		const char *stop = memchr(text, '\n', end - text);
+		size_t size = (stop ? stop : end) - text;
+		char line[512];
+		int err;
+
+		p->number++;
+		if (size >= sizeof(line) || memchr(text, 0, size))
+			return bad(p, "not a line of an op script: too long, or not text");
+		memcpy(line, text, size);
+		line[size] = 0;
+		err = split_and_parse(p, line);
+		if (err)
+			return err;
+		text += size + (stop != NULL);
+	}
+	if (p->script->nr_lines)
+		return 0;
+	msg_error("%s: there is no op in it", p->name);
+	return -EINVAL;
+}
+
+int op_script_parse(const char *name, const char *text, size_t len, struct op_script *out)
+{
+	struct parser *p = calloc(1, sizeof(*p));
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	if (!p)
+		return -ENOMEM;
+	p->name = name;
+	p->script = out;
+	err = parse_text(p, text, len);
+	free(p);
+	if (err)
+		op_script_free(out);
+	return err;
+}
+
+#define MAX_SCRIPT_BYTES (16u << 20)
+
+int op_script_read(const char *path, struct op_script *out)
+{
+	FILE *file = fopen(path, "re");
+	char *text = malloc(MAX_SCRIPT_BYTES);
+	int err = 0;
+	size_t len;
+
+	memset(out, 0, sizeof(*out));
+	if (!file || !text) {
+		err = file ? -ENOMEM : -errno;
+		msg_error("cannot read op script '%s': %s", path, strerror(-err));
+		goto out;
+	}
+	len = fread(text, 1, MAX_SCRIPT_BYTES, file);
+	if (ferror(file) || len == MAX_SCRIPT_BYTES) {
+		err = ferror(file) ? -EIO : -EINVAL;
+		msg_error("cannot read op script '%s': %s", path,
+			  len == MAX_SCRIPT_BYTES ? "it is larger than 16 MiB" : strerror(EIO));
+		goto out;
+	}
+	err = op_script_parse(path, text, len, out);
+out:
+	if (file)
+		fclose(file);
+	free(text);
+	return err;
+}
+
+void op_script_free(struct op_script *script)
+{
+	free(script->files);
+	free(script->lines);
+	memset(script, 0, sizeof(*script));
+}
+
+bool is_op_script(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 4 && !strcmp(path + len - 4, ".ops");
+}
+
+struct script_stream {
+	struct op_stream stream;
+	struct op_script_line *lines;
+	uint32_t nr_lines;
+	uint32_t next;
+};
+
+static int next_op(struct op_stream *stream, uint64_t now_ns, struct workload_op *op)
+{
+	struct script_stream *s = (struct script_stream *)stream;
+
+	if (s->next == s->nr_lines)
+		return OP_STREAM_END;
+	*op = s->lines[s->next++].op;
+	return OP_STREAM_OP;
+}
+
+static void free_stream(struct op_stream *stream)
+{
+	struct script_stream *s = (struct script_stream *)stream;
+
+	free(s->lines);
+	free(s);
+}
+
+int op_script_to_workload(struct op_script *script, struct workload **out)
+{
+	struct workload *w = calloc(1, sizeof(*w));
+	struct workload_task *task = calloc(1, sizeof(*task));
+	struct script_stream *s = calloc(1, sizeof(*s));
+
+	if (!w || !task || !s) {
+		free(w);
+		free(task);
+		free(s);
+		return -ENOMEM;
+	}
+	*s = (struct script_stream){
+		.stream = {.next = next_op, .free = free_stream},
+		.lines = script->lines,
+		.nr_lines = script->nr_lines,
+	};
+	strcpy(task->job, "script");
+	task->iodepth = 1;
+	task->stream = &s->stream;
+	*w = (struct workload){
+		.tasks = task, .nr_tasks = 1, .files = script->files, .nr_files = script->nr_files};
+	memset(script, 0, sizeof(*script));
+	*out = w;
+	return 0;
+}
+
+int op_script_load(const char *path, struct workload **out)
+{
+	struct op_script script;
+	int err = op_script_read(path, &script);
+
+	if (err)
+		return err;
+	err = op_script_to_workload(&script, out);
+	if (err)
+		op_script_free(&script);
+	return err;
+}
