@@ -27,6 +27,9 @@ static inline __attribute__((always_inline)) unsigned int hist_bucket(unsigned l
 		return (unsigned int)value;
 	if (value >> HIST_MAX_BITS)
 		return HIST_NR_BUCKETS - 1;
+#ifndef __bpf__
+	msb = 63 - __builtin_clzll(value);
+#else
 	/* Binary search for the top bit: BPF (v1-v3) has no count-leading-zeros instruction. */
 	msb = 0;
 	if (value >> 32)
@@ -41,6 +44,7 @@ static inline __attribute__((always_inline)) unsigned int hist_bucket(unsigned l
 		msb += 2;
 	if (value >> (msb + 1))
 		msb += 1;
+#endif
 	return (msb - HIST_SUB_BITS + 1) * HIST_SUB_COUNT +
 	       (unsigned int)((value >> (msb - HIST_SUB_BITS)) - HIST_SUB_COUNT);
 }

@@ -9,12 +9,12 @@
 #include <pthread.h>
 #include "lib/rng.h"
 
-#define LAYERS 256
+#define LAYERS RNG_EXP_LAYERS
 /* Right edge of the base layer and area of each, for 256 layers (Marsaglia and Tsang 2000). */
 #define EDGE 7.69711747013104972
 #define AREA 0.0039496598225815571993
 
-static double layer_x[LAYERS + 1];
+double rng_exp_edge[LAYERS + 1];
 static double layer_y[LAYERS + 1];
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
@@ -65,15 +65,15 @@ static double minus_log(double u)
 
 static void make_tables(void)
 {
-	layer_x[0] = AREA / exp_minus(EDGE);
-	layer_x[1] = EDGE;
+	rng_exp_edge[0] = AREA / exp_minus(EDGE);
+	rng_exp_edge[1] = EDGE;
 	layer_y[0] = 0;
 	layer_y[1] = exp_minus(EDGE);
 	for (int i = 2; i < LAYERS; i++) {
-		layer_y[i] = layer_y[i - 1] + AREA / layer_x[i - 1];
-		layer_x[i] = minus_log(layer_y[i]);
+		layer_y[i] = layer_y[i - 1] + AREA / rng_exp_edge[i - 1];
+		rng_exp_edge[i] = minus_log(layer_y[i]);
 	}
-	layer_x[LAYERS] = 0;
+	rng_exp_edge[LAYERS] = 0;
 	layer_y[LAYERS] = 1;
 }
 
@@ -99,19 +99,14 @@ static double exp_tail(struct rng *rng)
 	return EDGE + minus_log(u);
 }
 
-double rng_exp(struct rng *rng)
+double rng_exp_outside(struct rng *rng, uint64_t bits)
 {
-	for (;;) {
-		uint64_t bits = rng_next(rng);
-		unsigned int layer = bits & (LAYERS - 1);
-		double x = (double)(bits >> 11) * 0x1.0p-53 * layer_x[layer];
+	unsigned int layer = bits & (LAYERS - 1);
+	double x = (double)(bits >> 11) * 0x1.0p-53 * rng_exp_edge[layer];
 
-		if (x < layer_x[layer + 1])
-			return x;
-		if (!layer)
-			return exp_tail(rng);
-		if (layer_y[layer] + rng_unit(rng) * (layer_y[layer + 1] - layer_y[layer]) <
-		    exp_minus(x))
-			return x;
-	}
+	if (!layer)
+		return exp_tail(rng);
+	if (layer_y[layer] + rng_unit(rng) * (layer_y[layer + 1] - layer_y[layer]) < exp_minus(x))
+		return x;
+	return rng_exp(rng);
 }

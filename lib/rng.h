@@ -49,7 +49,24 @@ static inline uint64_t rng_below(struct rng *rng, uint64_t bound)
 	return (uint64_t)(((unsigned __int128)rng_next(rng) * bound) >> 64);
 }
 
-/* Exponential with mean 1, by ziggurat (Marsaglia and Tsang 2000, 256 layers). */
-double rng_exp(struct rng *rng);
+/* Right edges of the ziggurat's layers, made by the first rng_init(); for rng_exp() alone. */
+#define RNG_EXP_LAYERS 256
+extern double rng_exp_edge[RNG_EXP_LAYERS + 1];
+
+/* The one draw in a hundred that leaves its layer's rectangle; bits are what was drawn. */
+double rng_exp_outside(struct rng *rng, uint64_t bits);
+
+/*
+ * Exponential with mean 1, by ziggurat (Marsaglia and Tsang 2000, 256 layers). The usual case is
+ * inline: a call costs as much as the draw.
+ */
+static inline double rng_exp(struct rng *rng)
+{
+	uint64_t bits = rng_next(rng);
+	unsigned int layer = bits & (RNG_EXP_LAYERS - 1);
+	double x = (double)(bits >> 11) * 0x1.0p-53 * rng_exp_edge[layer];
+
+	return __builtin_expect(x < rng_exp_edge[layer + 1], 1) ? x : rng_exp_outside(rng, bits);
+}
 
 #endif

@@ -449,26 +449,30 @@ struct run_sums {
 	double *dev;
 };
 
+/* Every run from part first on. Returns how many observations come before it. */
 static double add_parts(const struct stat_runs *runs, uint32_t first, struct run_sums *sums)
 {
-	double all = 0;
+	double before = 0;
 
 	for (uint32_t r = 0; r < runs->nr; r++) {
+		const struct stat_part *part = runs->run[r].part;
+
+		for (uint32_t i = 0; i < first; i++)
+			before += part[i].count;
 		for (uint32_t i = first; i < STAT_SECTIONS; i++) {
-			sums->count[r] += runs->run[r].part[i].count;
-			sums->sum_ns[r] += runs->run[r].part[i].sum_ns;
-			sums->time_s[r] += runs->run[r].part[i].time_s;
+			sums->count[r] += part[i].count;
+			sums->sum_ns[r] += part[i].sum_ns;
+			sums->time_s[r] += part[i].time_s;
 		}
-		all += sums->count[r];
 	}
-	return all;
+	return before;
 }
 
 void stat_runs_result(const struct stat_runs *runs, double confidence, struct stat_result *result)
 {
 	uint32_t nr = runs->nr;
 	struct run_sums sums;
-	double *space, used;
+	double *space;
 	bool settled;
 
 	*result = runs->single;
@@ -483,9 +487,8 @@ void stat_runs_result(const struct stat_runs *runs, double confidence, struct st
 		return;
 	}
 	sums = (struct run_sums){space, space + nr, space + 2 * nr, space + 3 * nr};
-	used = add_parts(runs, runs_warmup(runs, &settled), &sums);
-	result->removed = runs->seen - (uint64_t)used;
-	result->batch_size = (uint64_t)(used / nr);
+	result->removed = (uint64_t)add_parts(runs, runs_warmup(runs, &settled), &sums);
+	result->batch_size = (runs->seen - result->removed) / nr;
 	result->mean_ns.value = ratio(sums.sum_ns, sums.count, nr, sums.dev);
 	result->mean_ns.half = half_width(sums.dev, nr, false, confidence);
 	result->mean_ns.known = true;
