@@ -144,12 +144,13 @@ static void make_dirty(struct sim *sim, struct thread *th, struct file *file)
 	if (!page)
 		return;
 	page->flags |= PAGE_UPTODATE | PAGE_REFERENCED;
+	/* folio_account_dirtied(): a page that is dirty already counts for nobody. */
+	th->throttle.nr_dirtied += !(page->flags & PAGE_DIRTY);
 	page_set_dirty(sim, file, page);
 	writeback_dirtied(sim);
 	th->io.pos += th->io.count;
 	th->io.left -= th->io.count;
 	th->io.page++;
-	th->throttle.nr_dirtied++;
 	file->size_bytes = max_u64(file->size_bytes, th->io.pos);
 }
 

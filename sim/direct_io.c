@@ -166,7 +166,8 @@ bool direct_read(struct sim *sim, struct thread *th)
 		FLOW_CALL(th->dio.at, serial_parts(sim, th, FUSE_READ));
 	if (!th->issued_async)
 		FLOW_WAIT(th->dio.at, thread_spend_cost(sim, th, COST_READ_FINISH));
-	file->stat_stale = true; /* fuse_invalidate_atime() */
+	/* fuse_invalidate_atime(), which fuse_direct_IO() does not reach beyond the end. */
+	file->stat_stale |= th->dio.pos > th->op.offset_bytes;
 	th->record.result = th->dio.done;
 	FLOW_END(th->dio.at);
 }

@@ -38,7 +38,7 @@ static uint64_t power_of_two_from(uint64_t n)
 
 uint64_t dirty_limit(const struct sim *sim)
 {
-	if (sim->rules.dirty_share_starts_at_zero && !sim->dirty.written)
+	if (sim->rules.dirty_share_starts_at_zero && !sim->dirty.has_share)
 		return 0;
 	return page_cache_capacity(sim) / PAGE_BYTES * DIRTY_RATIO_PERCENT / 100 *
 	       MAX_RATIO_PERCENT / 100;
@@ -47,6 +47,18 @@ uint64_t dirty_limit(const struct sim *sim)
 uint64_t dirty_background_limit(const struct sim *sim)
 {
 	return dirty_limit(sim) / 2;
+}
+
+/*
+ * The device's share of all pages written is what a per-CPU counter shows, which holds back
+ * PROP_BATCH - 1 of lib/flex_proportions.c: until so many are written, the share is zero. Then it
+ * is all: nothing else writes, and beyond max_ratio the counter stands still.
+ */
+void dirty_written(struct sim *sim, uint32_t nr_pages)
+{
+	sim->dirty.written += nr_pages;
+	if (sim->dirty.written >= 8 * (1 + log2_of(sim->stack->guest.vcpus)))
+		sim->dirty.has_share = true;
 }
 
 static uint64_t nr_dirty(const struct sim *sim)

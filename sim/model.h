@@ -313,6 +313,8 @@ struct thread {
 		bool idle; /* waits for a kick, or for the end of its period */
 		bool has_period;
 		bool kicked;
+		bool over; /* this pass takes every dirty file */
+		uint64_t nr_dirty; /* when it began */
 		uint32_t file;
 	} flusher;
 	uint32_t aio_in_flight;
@@ -344,6 +346,7 @@ struct dirty_rates {
 	uint64_t average_write_rate;
 	uint64_t rate_limit; /* of a task */
 	uint64_t balanced_rate_limit;
+	bool has_share; /* its share of the dirty limit is no longer zero */
 	bool exceeded; /* more than the limit is dirty */
 };
 
@@ -581,6 +584,7 @@ void writeback_ended(struct sim *sim, struct request *req);
 void dirty_throttle_init(struct sim *sim);
 uint64_t dirty_limit(const struct sim *sim); /* pages, of all files */
 uint64_t dirty_background_limit(const struct sim *sim);
+void dirty_written(struct sim *sim, uint32_t nr_pages);
 /* FLOW: a task that made pages dirty may have to pause. */
 bool dirty_throttle(struct sim *sim, struct thread *th);
 

@@ -155,7 +155,7 @@ void writeback_dirtied(struct sim *sim)
 
 void writeback_ended(struct sim *sim, struct request *req)
 {
-	sim->dirty.written += req->nr_pages;
+	dirty_written(sim, req->nr_pages);
 }
 
 /* Background writeback takes every dirty file while there is too much; the period the old ones. */
@@ -163,7 +163,7 @@ static bool is_due(const struct sim *sim, const struct thread *th, const struct 
 {
 	if (!file->nr_dirty)
 		return false;
-	if (th->flusher.kicked && sim->nr_dirty > dirty_background_limit(sim))
+	if (th->flusher.over)
 		return true;
 	return sim->now_ns - file->dirtied_when_ns >= EXPIRE_NS;
 }
@@ -179,6 +179,14 @@ static bool flusher_waits(struct sim *sim, struct thread *th)
 	return thread_sleep_until(sim, th, sim->now_ns + PERIOD_NS);
 }
 
+/* wb_writeback() looks at the limit before it takes all dirty inodes, not between them. */
+static void begin_pass(const struct sim *sim, struct thread *th)
+{
+	th->flusher.over = th->flusher.kicked && sim->nr_dirty > dirty_background_limit(sim);
+	th->flusher.nr_dirty = sim->nr_dirty;
+	th->flusher.file = 0;
+}
+
 static bool flusher_flow(struct sim *sim, struct thread *th)
 {
 	FLOW_BEGIN(th->flusher.at);
@@ -186,7 +194,7 @@ static bool flusher_flow(struct sim *sim, struct thread *th)
 		FLOW_WAIT(th->flusher.at, flusher_waits(sim, th));
 		th->flusher.idle = false;
 		FLOW_WAIT(th->flusher.at, cpu_wait_turn(sim, th->slot));
-		th->flusher.file = 0;
+		begin_pass(sim, th);
 		while (th->flusher.file < sim->nr_files) {
 			if (is_due(sim, th, &sim->files[th->flusher.file]))
 				FLOW_CALL(th->flusher.at,
@@ -194,7 +202,8 @@ static bool flusher_flow(struct sim *sim, struct thread *th)
 							 WRITEBACK_START));
 			th->flusher.file++;
 		}
-		th->flusher.kicked = false;
+		/* Again as long as that helps and there is still too much. */
+		th->flusher.kicked = th->flusher.over && sim->nr_dirty < th->flusher.nr_dirty;
 	}
 	FLOW_END(th->flusher.at);
 }
