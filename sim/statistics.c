@@ -16,6 +16,8 @@
 #define MIN_RUNS 2
 /* Cells that MSER never cuts into: the variance of a handful of cells is small by chance. */
 #define MSER_TAIL 5
+/* Standard errors by which a warm-up must differ from the rest to be one. */
+#define TRANSIENT_ERRORS 3
 #define ONE_SIDED_95 1.6448536269514722 /* of the normal distribution */
 
 const double stat_quantile_of[NR_STAT_QUANTILES] = {0.5, 0.9, 0.99, 0.999};
@@ -54,6 +56,31 @@ void stat_series_close_cell(struct stat_series *s, uint64_t end_ns)
 		merge_neighbours(s);
 }
 
+/*
+ * Is the front of x[] unlike the rest? Its mean against the rest's, in standard errors that batch
+ * means of the rest give: a test for transient means.
+ */
+static bool is_transient(const double *x, uint32_t n, uint32_t front)
+{
+	uint32_t nr = min_u64(STAT_MAX_BATCHES, n - front), per = (n - front) / nr;
+	double front_mean = 0, mean = 0, squares = 0, error;
+	const double *rest = x + n - nr * per;
+
+	for (uint32_t i = 0; i < front; i++)
+		front_mean += x[i] / front;
+	for (uint32_t i = 0; i < nr * per; i++)
+		mean += rest[i] / (nr * per);
+	for (uint32_t b = 0; b < nr; b++) {
+		double off = 0;
+
+		for (uint32_t i = b * per; i < (b + 1) * per; i++)
+			off += (rest[i] - mean) / per;
+		squares += off * off;
+	}
+	error = sqrt(squares / (nr - 1) * per * (1.0 / front + 1.0 / (nr * per)));
+	return fabs(front_mean - mean) > TRANSIENT_ERRORS * error;
+}
+
 /* How many of x[] to cut off the front. */
 static uint32_t mser(const double *x, uint32_t n, bool *settled)
 {
@@ -80,7 +107,7 @@ static uint32_t mser(const double *x, uint32_t n, bool *settled)
 		}
 	}
 	*settled = best <= n / 2;
-	return *settled ? best : 0;
+	return *settled && best && is_transient(x, n, best) ? best : 0;
 }
 
 uint32_t stat_series_warmup(const struct stat_series *s, bool *settled)

@@ -11,6 +11,9 @@
  * run, and is what Hoad, Robinson and Davies (JORS 61, 2010) chose for automatic use after
  * comparing the published methods; Welch's method needs several runs and an eye. A cut in the
  * second half means that the series never settled: then nothing is removed and the result says so.
+ * MSER alone also cuts off chance: in queues, busy periods, which makes means low and intervals
+ * narrow. So a cut stands only if what it removes has another mean than the rest, as in the tests
+ * for transient means of Goldsman, Schruben and Swain (Naval Research Logistics 41, 1994).
  *
  * Intervals of one run: non-overlapping batch means, 30 batches (Schmeiser, Operations Research
  * 30(3), 1982: more than 30 gain nothing), 20 or 10 when the batches' lag-1 autocorrelation is
