@@ -79,8 +79,8 @@ static bool get_pages(struct sim *sim, struct thread *th, struct file *file)
 	th->io.count = batch(sim, th, file);
 	if (!th->io.count) {
 		FLOW_WAIT(th->fill.at, thread_spend(sim, th, prepare_cost(sim, th)));
-		FLOW_CALL(th->fill.at,
-			  read_ahead(sim, th, file, th->io.page, th->io.end - th->io.page, false));
+		FLOW_CALL(th->fill.at, read_ahead(sim, th, file, th->io.page,
+						  th->io.asked_end - th->io.page, false));
 		th->io.count = batch(sim, th, file);
 		if (!th->io.count && !sim->stop) {
 			th->io.finish = READ_ENDS_WITH_REQUEST;
@@ -96,7 +96,7 @@ static bool get_pages(struct sim *sim, struct thread *th, struct file *file)
 		FLOW_WAIT(th->fill.at, thread_spend(sim, th, prepare_cost(sim, th)));
 		FLOW_CALL(th->fill.at,
 			  read_ahead(sim, th, file, th->io.page + th->io.count - 1,
-				     th->io.end - (th->io.page + th->io.count - 1), true));
+				     th->io.asked_end - (th->io.page + th->io.count - 1), true));
 	}
 	/* The page may have been dropped while this task slept: then it is read again. */
 	while (!sim->stop &&
@@ -161,6 +161,8 @@ bool cached_read(struct sim *sim, struct thread *th)
 		th->io.left = min_u64(th->op.size_bytes, file->size_bytes - th->op.offset_bytes);
 	th->io.page = th->op.offset_bytes / PAGE_BYTES;
 	th->io.end = (th->op.offset_bytes + th->io.left + PAGE_BYTES - 1) / PAGE_BYTES;
+	/* filemap_get_pages() tells read-ahead what the caller wants, not what is there. */
+	th->io.asked_end = (th->op.offset_bytes + th->op.size_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
 	while (th->io.left && th->io.page < th->io.end && !sim->stop) {
 		FLOW_CALL(th->io.at, get_pages(sim, th, file));
 		FLOW_WAIT(th->io.at, thread_spend(sim, th, copy_cost(sim, th)));

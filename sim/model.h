@@ -264,6 +264,7 @@ struct thread {
 		int at;
 		uint64_t page;
 		uint64_t end; /* page behind the last */
+		uint64_t asked_end; /* the same, also beyond the end of the file */
 		uint64_t pos;
 		uint64_t left;
 		uint32_t count;
