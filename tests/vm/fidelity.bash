@@ -42,8 +42,15 @@ compare_script() { # SCRIPT DIR SIMULATE_OPTIONS...
 	starts=$(sed -nE 's/^@([0-9]+)ns .*/\1/p' "$dir/real.ops" | jq -sc "map(. + $first)")
 	"$TOP/build/vfscope" export "$VM_DIR/trace.vft" >"$dir/real.json" || return 1
 	steps "$dir/real.ops" "$starts" <"$dir/real.json" >"$dir/real.txt" || return 1
-	simulate_script "$dir/real.ops" "$dir" "${@:3}" || return 1
+	# Attributes age from their reply on, so replies must take about as long as they did.
+	simulate_script "$dir/real.ops" "$dir" "${@:3}" \
+		--set service.default.cpu="const $(metadata_latency "$dir/real.json")ns" || return 1
 	first_difference "$dir/real.txt" "$dir/sim.txt"
+}
+
+metadata_latency() { # EXPORT_JSONL
+	jq -s 'map(select(.type == "request" and (.opcode | IN("LOOKUP", "CREATE", "GETATTR"))) |
+		.latency_ns) | add / length | floor' "$1"
 }
 
 simulate_script() { # TIMED_OPS DIR OPTIONS...

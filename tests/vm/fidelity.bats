@@ -22,8 +22,7 @@ teardown() {
 # How the lab's VM is set, and costs small enough not to disturb the scripts' times.
 settings=(--set guest.kernel="$KERNEL" --set guest.vcpus=2 --set guest.memory=1G
 	--set transport.queue_size=128 --set daemon.kind=rust
-	--set costs.syscall='const 1us' --set costs.kick='const 10us' --set costs.wakeup='const 5us'
-	--set service.default.cpu='const 20us')
+	--set costs.syscall='const 1us' --set costs.kick='const 10us' --set costs.wakeup='const 5us')
 
 # Each seed's script must agree; all are tried before the test fails.
 try_seeds() { # MAX_DIRTY SIMULATE_OPTIONS...
