@@ -49,9 +49,20 @@ static bool send_simple(struct sim *sim, struct thread *th, uint32_t opcode,
 	return simple_request(sim, th);
 }
 
+/*
+ * fuse_time_to_jiffies() and time_before64(): good up to the end of the timer tick in which the
+ * timeout, rounded up to ticks, ends; not at all if it is zero.
+ */
 static uint64_t until(const struct sim *sim, uint64_t timeout_ns)
 {
-	return timeout_ns > UINT64_MAX - sim->now_ns ? UINT64_MAX : sim->now_ns + timeout_ns;
+	uint64_t tick = (sim->now_ns + sim->jiffy_phase_ns) / sim->jiffy_ns;
+	uint64_t ticks = timeout_ns / sim->jiffy_ns + (timeout_ns % sim->jiffy_ns != 0);
+
+	if (!timeout_ns)
+		return sim->now_ns;
+	if (ticks >= UINT64_MAX / sim->jiffy_ns - tick - 1)
+		return UINT64_MAX;
+	return (tick + ticks + 1) * sim->jiffy_ns - sim->jiffy_phase_ns;
 }
 
 /* What a reply with attributes tells: pages older than the host's file are dropped. */
