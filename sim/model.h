@@ -189,6 +189,7 @@ struct file {
 	uint64_t nr_dirty;
 	uint64_t nr_writeback;
 	uint64_t dirtied_when_ns;
+	uint64_t writeback_index; /* page at which the flusher goes on */
 };
 
 struct open_file {
@@ -296,6 +297,7 @@ struct thread {
 	struct {
 		int at;
 		uint64_t next;
+		uint64_t last; /* page written */
 		uint64_t first; /* pages to write: from first to before end */
 		uint64_t end;
 	} wb;

@@ -62,8 +62,10 @@ static bool send_pages(struct sim *sim, struct thread *th, struct file *file, bo
 		}
 		th->background.req = make_write(sim, file, th->wb.next, th->wb.end);
 		th->background.force = true;
-		if (th->background.req)
+		if (th->background.req) {
 			th->wb.next += th->background.req->nr_pages;
+			th->wb.last = th->wb.next - 1;
+		}
 		FLOW_CALL(th->pages.at, simple_background(sim, th));
 	}
 	FLOW_END(th->pages.at);
@@ -92,11 +94,25 @@ static bool send_times(struct sim *sim, struct thread *th, struct file *file)
 	return simple_request(sim, th);
 }
 
+/*
+ * mapping->writeback_index: the flusher (range_cyclic) writes from there to the end of the file,
+ * and from the start the next time; whoever writes the whole file leaves it at the last page.
+ */
+static void keep_index(const struct thread *th, struct file *file, enum writeback_how how)
+{
+	if (how == WRITEBACK_START)
+		file->writeback_index = 0;
+	else if (!th->wb.first && th->wb.end == UINT64_MAX)
+		file->writeback_index = th->wb.last;
+}
+
 static bool write_pages(struct sim *sim, struct thread *th, struct file *file,
 			enum writeback_how how)
 {
 	FLOW_BEGIN(th->wb.at);
+	th->wb.last = 0;
 	FLOW_CALL(th->wb.at, send_pages(sim, th, file, how != WRITEBACK_START));
+	keep_index(th, file, how);
 	th->wb.next = th->wb.first;
 	while (how != WRITEBACK_START && next_in_writeback(sim, th, file) && !sim->stop) {
 		FLOW_WAIT(th->wb.at, page_wait(th, next_in_writeback(sim, th, file)));
@@ -112,7 +128,7 @@ bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum 
 	if (sim->stack->daemon.mode != MODE_WRITEBACK)
 		return true;
 	if (!th->wb.at) {
-		th->wb.first = 0;
+		th->wb.first = how == WRITEBACK_START ? file->writeback_index : 0;
 		th->wb.end = UINT64_MAX;
 	}
 	return write_pages(sim, th, file, how);
