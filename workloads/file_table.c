@@ -60,6 +60,17 @@ static int make_room(struct file_table *t, const struct workload *w)
 	return 0;
 }
 
+bool file_table_has(struct file_table *t, const struct workload *w, const char *name,
+		    uint32_t *index)
+{
+	uint32_t *slot = t->nr_slots ? find_slot(t, w, name) : NULL;
+
+	if (!slot || !*slot)
+		return false;
+	*index = *slot - 1;
+	return true;
+}
+
 int file_table_find(struct file_table *t, struct workload *w, const char *name, uint32_t *index)
 {
 	uint32_t *slot;

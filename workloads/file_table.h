@@ -7,6 +7,7 @@
 #ifndef VFSCOPE_WORKLOADS_FILE_TABLE_H
 #define VFSCOPE_WORKLOADS_FILE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/workload.h"
@@ -24,6 +25,9 @@ struct file_table {
  * -ENAMETOOLONG; -E2BIG: FILE_TABLE_MAX files are there; -ENOMEM.
  */
 int file_table_find(struct file_table *t, struct workload *w, const char *name, uint32_t *index);
+/* Is a file of this name there? Then its index. */
+bool file_table_has(struct file_table *t, const struct workload *w, const char *name,
+		    uint32_t *index);
 void file_table_free(struct file_table *t); /* not the workload */
 
 /* Room for one more element of an array that grows by doubling. 0 or -ENOMEM. */

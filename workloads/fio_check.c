@@ -180,12 +180,33 @@ static int check_times(const struct fio_job *job)
 	return 0;
 }
 
+/* What fio would still do to a replay, or would not, differs from option to option: ask for none.
+ */
+static int check_replay(const struct fio_job *job)
+{
+	if (job->time_based || job->loops > 1 || job->number_ios || job->io_size.bytes ||
+	    job->io_size.percent)
+		return refuse_job(job,
+				  "read_iolog says how much is done: remove time_based, loops, "
+				  "number_ios and io_size");
+	if (job->thinktime_ns || job->rate_iops[FIO_READ] || job->rate_iops[FIO_WRITE] ||
+	    job->rate_bytes[FIO_READ] || job->rate_bytes[FIO_WRITE])
+		return refuse_job(job,
+				  "read_iolog says when it is done: remove thinktime and rates");
+	if (job->end_fsync || job->fsync_on_close || job->create_only)
+		return refuse_job(job, "read_iolog says what is done: remove end_fsync, "
+				       "fsync_on_close and create_only");
+	return 0;
+}
+
 int fio_job_check(struct fio_job *job)
 {
 	int err = check_times(job);
 
-	if (err || *job->read_iolog)
+	if (err)
 		return err;
+	if (*job->read_iolog)
+		return check_replay(job);
 	for (int dir = 0; dir < FIO_NR_DIRS && !err; dir++)
 		err = check_blocks(job, &job->bs[dir], job->bs_bytes[dir], fio_job_has(job, dir));
 	if (!err)

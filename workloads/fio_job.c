@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/compiler.h"
 #include "lib/msg.h"
 #include "workloads/file_table.h"
 #include "workloads/fio_job.h"
 #include "workloads/fio_options.h"
 #include "workloads/fio_parse.h"
 #include "workloads/fio_stream.h"
+#include "workloads/iolog.h"
 
 #define FIO_MAX_TASKS 16384u
 
@@ -21,6 +23,7 @@ struct builder {
 	struct file_table files;
 	uint64_t seed;
 	uint32_t group;
+	bool from_memory;
 };
 
 static int refuse(const struct fio_job *job, const char *why)
@@ -101,8 +104,8 @@ static int add_files(struct builder *b, const struct fio_job *job, uint32_t proc
 	return 0;
 }
 
-static int make_stream(struct builder *b, const struct fio_job *job, uint32_t process,
-		       struct op_stream **stream)
+static int make_jobs_stream(struct builder *b, const struct fio_job *job, uint32_t process,
+			    struct op_stream **stream)
 {
 	struct fio_process_setup setup = {
 		.process = process,
@@ -112,7 +115,7 @@ static int make_stream(struct builder *b, const struct fio_job *job, uint32_t pr
 	uint32_t *files = calloc(fio_job_files(job), sizeof(*files));
 	int err = files ? add_files(b, job, process, files) : -ENOMEM;
 
-	if (!err) {
+	if (!err && !job->create_only) {
 		setup.files = files;
 		*stream = fio_stream_new(job, &setup);
 		err = *stream ? 0 : -ENOMEM;
@@ -121,7 +124,57 @@ static int make_stream(struct builder *b, const struct fio_job *job, uint32_t pr
 	return err;
 }
 
-static int add_task(struct builder *b, const struct fio_job *job, uint32_t process)
+static int add_log_files(struct builder *b, const struct fio_job *job, const struct iolog *log,
+			 uint32_t *files)
+{
+	char name[sizeof(b->w->files->name)];
+
+	for (uint32_t i = 0; i < iolog_nr_files(log); i++) {
+		const struct workload_file *known = iolog_file(log, i);
+		struct workload_file *file;
+		int err, n;
+
+		n = snprintf(name, sizeof(name), "%s%s%s", job->directory,
+			     *job->directory ? "/" : "", known->name);
+		if (n < 0 || (size_t)n >= sizeof(name))
+			return refuse(job, "directory and a file name of the log are too long "
+					   "together");
+		err = find_file(b, job, name, &files[i]);
+		if (err)
+			return err;
+		file = &b->w->files[files[i]];
+		file->size_bytes = max_u64(file->size_bytes, known->size_bytes);
+	}
+	return 0;
+}
+
+static int make_replay_stream(struct builder *b, const struct fio_job *job, struct iolog *log,
+			      struct op_stream **stream)
+{
+	struct iolog_replay replay = {
+		.direct = job->direct,
+		.no_stall = job->replay_no_stall,
+		.open_flags = fio_job_open_flags(job),
+		.time_scale_percent = job->replay_time_scale,
+		.start_delay_ns = job->start_delay_ns,
+	};
+	uint32_t *files = calloc(iolog_nr_files(log) + 1, sizeof(*files));
+	int err = files ? add_log_files(b, job, log, files) : -ENOMEM;
+
+	if (job->runtime_ns)
+		replay.end_ns = job->start_delay_ns + job->ramp_ns + job->runtime_ns;
+	if (!err) {
+		replay.files = files;
+		*stream = iolog_stream_new(log, &replay);
+		err = *stream ? 0 : -ENOMEM;
+	}
+	free(files);
+	return err;
+}
+
+/* log: NULL if the job says itself what it does. */
+static int add_task(struct builder *b, const struct fio_job *job, struct iolog *log,
+		    uint32_t process)
 {
 	struct workload *w = b->w;
 	struct workload_task task = {
@@ -132,9 +185,11 @@ static int add_task(struct builder *b, const struct fio_job *job, uint32_t proce
 	};
 	int err = array_grow((void **)&w->tasks, w->nr_tasks, sizeof(*w->tasks));
 
-	if (!err)
-		err = make_stream(b, job, process, &task.stream);
-	if (err)
+	if (!err && log)
+		err = make_replay_stream(b, job, log, &task.stream);
+	else if (!err)
+		err = make_jobs_stream(b, job, process, &task.stream);
+	if (err || job->create_only)
 		return err;
 	snprintf(task.job, sizeof(task.job), "%s", job->name);
 	w->tasks[w->nr_tasks++] = task;
@@ -143,6 +198,7 @@ static int add_task(struct builder *b, const struct fio_job *job, uint32_t proce
 
 static int add_job(struct builder *b, const struct fio_job *job)
 {
+	struct iolog *log = NULL;
 	int err = 0;
 
 	if (b->w->nr_tasks + job->numjobs > FIO_MAX_TASKS)
@@ -150,9 +206,14 @@ static int add_job(struct builder *b, const struct fio_job *job)
 	/* Only the first process of numjobs waits for those before it; the rest run with it. */
 	if (job->stonewall && b->w->nr_tasks)
 		b->group++;
+	if (*job->read_iolog && b->from_memory)
+		return refuse(job, "read_iolog needs a job file on disk");
+	if (*job->read_iolog)
+		err = iolog_open(&log, job->read_iolog);
 	for (uint32_t i = 0; i < job->numjobs && !err; i++)
-		err = add_task(b, job, i);
-	return err;
+		err = add_task(b, job, log, i);
+	iolog_put(log);
+	return err == -ENOENT ? -EINVAL : err;
 }
 
 static int apply_section(struct fio_job *job, const struct fio_text *text,
@@ -185,10 +246,10 @@ static int add_section(struct builder *b, const struct fio_job *defaults,
 	return err ? err : add_job(b, &job);
 }
 
-static int build(const struct fio_text *text, const char *path, uint64_t seed,
+static int build(const struct fio_text *text, const char *path, uint64_t seed, bool from_memory,
 		 struct workload **out)
 {
-	struct builder b = {.w = calloc(1, sizeof(*b.w)), .seed = seed};
+	struct builder b = {.w = calloc(1, sizeof(*b.w)), .seed = seed, .from_memory = from_memory};
 	struct fio_job defaults;
 	int err = b.w ? 0 : -ENOMEM;
 
@@ -221,7 +282,7 @@ int fio_job_load(const char *path, uint64_t seed, struct workload **out)
 	err = fio_text_read(&text, path);
 	if (err)
 		return err;
-	err = build(&text, path, seed, out);
+	err = build(&text, path, seed, false, out);
 	fio_text_free(&text);
 	return err;
 }
@@ -236,7 +297,7 @@ int fio_job_parse(const char *name, const char *text, size_t len, uint64_t seed,
 	err = fio_text_parse(&parsed, name, text, len);
 	if (err)
 		return err;
-	err = build(&parsed, name, seed, out);
+	err = build(&parsed, name, seed, true, out);
 	fio_text_free(&parsed);
 	return err;
 }

@@ -302,6 +302,7 @@ static const struct fio_option options[] = {
 	  MAP(FIO_FALLOCATE_NATIVE, FIO_FALLOCATE_NATIVE, FIO_FALLOCATE_NATIVE,
 	      FIO_FALLOCATE_NATIVE, FIO_FALLOCATE_NONE, FIO_FALLOCATE_NONE) },
 	{ .name = "create_on_open", .kind = FIO_BOOL, AT(create_on_open) },
+	{ .name = "create_only", .kind = FIO_BOOL, AT(create_only) },
 
 	/* What another run did */
 	{ .name = "read_iolog", .kind = FIO_SPECIAL, .apply = apply_read_iolog },
@@ -344,7 +345,6 @@ static const struct fio_option options[] = {
 	FIXED("zonemode", "none"), FIXED("atomic", "0"), FIXED("hipri", "0"),
 	FIXED("fixedbufs", "0"), FIXED("registerfiles", "0"), FIXED("sqthread_poll", "0"),
 	FIXED("write_barrier", "0"), FIXED("trim_percentage", "0"), FIXED("max_latency", "0"),
-	FIXED("create_only", "0"),
 
 	/* What is measured and printed */
 	HARMLESS("name"), HARMLESS("description"), HARMLESS("group_reporting"), HARMLESS("new_group"),

@@ -70,7 +70,7 @@ struct fio_job {
 	uint32_t service_count; /* I/Os before it is the next file's turn */
 	bool has_randseed, has_thinktime_blocks, replay_no_stall;
 	bool direct, time_based, end_fsync, fsync_on_close, stonewall, norandommap, invalidate;
-	bool create_on_open, poisson;
+	bool create_on_open, create_only, poisson;
 };
 
 static inline bool fio_job_has(const struct fio_job *job, int dir)

@@ -164,7 +164,7 @@ static uint32_t choose_place(struct fio_stream *s)
 	return s->served;
 }
 
-static uint32_t open_flags(const struct fio_job *job)
+uint32_t fio_job_open_flags(const struct fio_job *job)
 {
 	uint32_t flags = job->invalidate ? OP_INVALIDATE : 0;
 	bool random = job->hint == FIO_HINT_BY_TYPE ? job->random : job->hint == FIO_HINT_RANDOM;
@@ -185,7 +185,7 @@ static int emit(struct fio_stream *s, struct workload_op *op, enum op_type type,
 		s->nr_open += type == OP_OPEN ? 1 : -1;
 	}
 	if (type == OP_OPEN)
-		op->flags |= open_flags(&s->job);
+		op->flags |= fio_job_open_flags(&s->job);
 	if (s->delay_pending) {
 		op->think_ns += s->job.start_delay_ns;
 		s->delay_pending = false;

@@ -21,4 +21,7 @@ struct fio_process_setup {
 /* NULL: out of memory. The job, which was checked, and the setup are copied. */
 struct op_stream *fio_stream_new(const struct fio_job *job, const struct fio_process_setup *setup);
 
+/* enum op_flags of each OP_OPEN of the job. */
+uint32_t fio_job_open_flags(const struct fio_job *job);
+
 #endif
