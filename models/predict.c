@@ -9,8 +9,7 @@
 #include "lib/msg.h"
 #include "lib/span_json.h"
 #include "models/predict.h"
-#include "workloads/fio_job.h"
-#include "workloads/op_script.h"
+#include "workloads/workload_load.h"
 
 /* Cells a run must have filled before it may be called precise, and how often that is looked at. */
 #define PRECISE_CELLS (STAT_CELLS / 2)
@@ -93,8 +92,7 @@ static int take_op(void *ctx, const struct op_record *op, uint32_t task)
 
 static int prepare(struct prediction *out, const char *job, uint64_t seed)
 {
-	int err = is_op_script(job) ? op_script_load(job, &out->workload)
-				    : fio_job_load(job, seed, &out->workload);
+	int err = workload_load(job, seed, &out->workload);
 
 	if (err)
 		return err;

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Recorded ops as a workload: each task does what it did, one op after the other, with the pauses
+ * that it made itself. How long an op takes is the simulator's business.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "lib/msg.h"
+#include "workloads/recorded_ops.h"
+
+/* The ops of all tasks, held until the last stream is freed. */
+struct shared_ops {
+	struct recorded_ops ops;
+	uint32_t users;
+};
+
+struct recorded_stream {
+	struct op_stream base;
+	struct shared_ops *shared;
+	const struct recorded_task *task;
+	uint64_t next;
+};
+
+static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workload_op *op)
+{
+	struct recorded_stream *s = (struct recorded_stream *)stream;
+	const struct recorded_op *recorded;
+
+	if (s->next == s->task->nr_ops)
+		return OP_STREAM_END;
+	recorded = &s->task->ops[s->next++];
+	*op = (struct workload_op){
+		.type = recorded->type,
+		.file = recorded->file,
+		.offset_bytes = recorded->offset_bytes,
+		.size_bytes = recorded->size_bytes,
+		.flags = recorded->flags & OP_DIRECT,
+		.think_ns = recorded->think_ns,
+	};
+	return OP_STREAM_OP;
+}
+
+static void stream_free(struct op_stream *stream)
+{
+	struct recorded_stream *s = (struct recorded_stream *)stream;
+
+	if (!--s->shared->users) {
+		recorded_ops_free(&s->shared->ops);
+		free(s->shared);
+	}
+	free(s);
+}
+
+static int add_task(struct workload *w, struct shared_ops *shared, const struct recorded_task *task)
+{
+	struct recorded_stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->base.next = stream_next;
+	s->base.free = stream_free;
+	s->shared = shared;
+	s->task = task;
+	shared->users++;
+	w->tasks[w->nr_tasks] = (struct workload_task){
+		.iodepth = task->iodepth,
+		.async = task->iodepth > 1,
+		.stream = &s->base,
+	};
+	snprintf(w->tasks[w->nr_tasks].job, sizeof(w->tasks->job), "task-%u", task->tid);
+	w->nr_tasks++;
+	return 0;
+}
+
+int recorded_ops_load(const char *path, struct workload **out)
+{
+	struct shared_ops *shared = calloc(1, sizeof(*shared));
+	struct workload *w = calloc(1, sizeof(*w));
+	int err = shared && w ? recorded_ops_read(&shared->ops, path) : -ENOMEM;
+
+	*out = NULL;
+	if (err) {
+		free(shared);
+		free(w);
+		return err;
+	}
+	if (shared->ops.nr_failed)
+		msg_info("%s: %llu ops that failed are left out", path,
+			 (unsigned long long)shared->ops.nr_failed);
+	w->files = shared->ops.files;
+	w->nr_files = shared->ops.nr_files;
+	shared->ops.files = NULL; /* the workload's now */
+	w->tasks = calloc(shared->ops.nr_tasks, sizeof(*w->tasks));
+	shared->users = 1; /* we, until all streams are there */
+	if (!w->tasks)
+		err = -ENOMEM;
+	for (uint32_t i = 0; i < shared->ops.nr_tasks && !err; i++)
+		err = add_task(w, shared, &shared->ops.tasks[i]);
+	if (!--shared->users) {
+		recorded_ops_free(&shared->ops);
+		free(shared);
+	}
+	if (err)
+		workload_free(w);
+	else
+		*out = w;
+	return err;
+}
