@@ -2,6 +2,7 @@
 /*
  * vfscope export: every record of a .vft file for other programs, one JSON object a line.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,20 +17,27 @@
 #include "trace/event_json.h"
 #include "trace/join.h"
 #include "trace/vft.h"
+#include "workloads/recorded_export.h"
 
 enum export_format {
 	EXPORT_JSONL,
 	EXPORT_RAW,
+	EXPORT_IOLOG,
+	EXPORT_FIO,
 };
 
 static const char *const formats[] = {
 	[EXPORT_JSONL] = "jsonl",
 	[EXPORT_RAW] = "raw",
+	[EXPORT_IOLOG] = "iolog",
+	[EXPORT_FIO] = "fio",
 	NULL,
 };
 
 struct export_options {
 	const char *input;
+	const char *output;
+	uint64_t task;
 	uint32_t format;
 	bool strict;
 };
@@ -39,12 +47,19 @@ static const struct command_help help = {
 	.summary = "print the records of a trace for other programs",
 	.text = "One JSON object a line, in the file's order: type \"request\" or \"op\". With\n"
 		"--format raw first the file's header (type \"file\") and last its footer (type\n"
-		"\"end\") with the losses, and guest and host events as they were recorded.",
+		"\"end\") with the losses, and guest and host events as they were recorded. With\n"
+		"--format iolog or fio the ops, for fio to do them again.",
 };
 
 static const struct option_spec options[] = {
 	OPTION_CHOICE("format", 'f', struct export_options, format, formats,
-		      "jsonl: requests and ops, not of host traces (default); raw: all"),
+		      "jsonl: requests and ops, not of host traces (default); raw: all; iolog: one "
+		      "task's ops as fio's read_iolog takes them; fio: a folder with a job that "
+		      "replays all tasks"),
+	OPTION("task", 't', OPT_U64, struct export_options, task, "TID",
+	       "whose ops, with --format iolog (default: the only task's)"),
+	OPTION("output", 'o', OPT_STRING, struct export_options, output, "DIR",
+	       "folder to write, with --format fio"),
 	OPTION("strict", 0, OPT_BOOL, struct export_options, strict, NULL,
 	       "exit with status 5 if data was lost"),
 	OPTION_POSITIONAL("FILE", OPT_STRING, struct export_options, input, true,
@@ -153,6 +168,49 @@ static int export_all(struct vft_reader *r, enum export_format format)
 	return format == EXPORT_RAW && print_end(r) ? EXIT_CANNOT : EXIT_DONE;
 }
 
+/* The task that was asked for, or the only one. */
+static int find_task(const struct export_options *o, const struct recorded_ops *r, uint32_t *index)
+{
+	if (!o->task && r->nr_tasks == 1) {
+		*index = 0;
+		return 0;
+	}
+	for (*index = 0; *index < r->nr_tasks; ++*index)
+		if (r->tasks[*index].tid == o->task)
+			return 0;
+	if (o->task)
+		msg_error("%s holds no op of task %" PRIu64 ", only of %u others from %u to %u",
+			  o->input, o->task, r->nr_tasks, r->tasks[0].tid,
+			  r->tasks[r->nr_tasks - 1].tid);
+	else
+		msg_error("%s holds ops of %u tasks, from %u to %u: choose one with --task, or "
+			  "--format fio for all",
+			  o->input, r->nr_tasks, r->tasks[0].tid, r->tasks[r->nr_tasks - 1].tid);
+	return -ENOENT;
+}
+
+static int export_ops(const struct export_options *o)
+{
+	struct recorded_ops r;
+	uint32_t index;
+	int status = EXIT_DONE, err = recorded_ops_read(&r, o->input);
+
+	if (err == -ENOMEM)
+		msg_error("cannot export '%s': out of memory", o->input);
+	if (err)
+		return err == -ENOMEM ? EXIT_CANNOT : EXIT_BAD_INPUT;
+	if (r.nr_failed)
+		msg_info("%s: %" PRIu64 " ops that failed are left out", o->input, r.nr_failed);
+	if (o->format == EXPORT_FIO)
+		status = recorded_write_job(&r, o->output) ? EXIT_CANNOT : EXIT_DONE;
+	else if (find_task(o, &r, &index))
+		status = EXIT_USAGE;
+	else if (recorded_write_iolog(&r, index, stdout))
+		status = EXIT_CANNOT; /* main() says that stdout is the reason */
+	recorded_ops_free(&r);
+	return status;
+}
+
 int cmd_export(int argc, char **argv)
 {
 	struct export_options o = {};
@@ -162,6 +220,13 @@ int cmd_export(int argc, char **argv)
 
 	if (status)
 		return status == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
+	if ((o.format == EXPORT_FIO) != (o.output != NULL)) {
+		msg_error("--format fio writes a folder, which --output must name; the other "
+			  "formats print");
+		return EXIT_USAGE;
+	}
+	if (o.format == EXPORT_IOLOG || o.format == EXPORT_FIO)
+		return export_ops(&o);
 	if (vft_reader_open(&reader, o.input))
 		return EXIT_BAD_INPUT;
 	if (o.format == EXPORT_JSONL && vft_reader_kind(reader) == VFT_HOST) {

@@ -131,7 +131,7 @@ static int check_percents(const struct fio_job *job)
 
 static int check_region(const struct fio_job *job, const struct fio_region *region)
 {
-	for (int dir = 0; dir < FIO_NR_DIRS; dir++)
+	for (int dir = 0; dir < FIO_NR_DIRS && !job->create_only; dir++)
 		if (fio_job_has(job, dir) && job->bs[dir].low_bytes > region->length_bytes)
 			return refuse_job(job, fio_job_files(job) > 1
 						       ? "bs is larger than size / nrfiles: "

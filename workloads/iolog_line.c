@@ -12,7 +12,7 @@
 #include "lib/units.h"
 #include "workloads/iolog_line.h"
 
-#define MAX_BYTES (1u << 30)
+#define MAX_BYTES (1u << 31) /* MAX_RW_COUNT of the kernel, rounded up */
 #define MAX_OFFSET (1ULL << 60)
 #define MAX_TIME_US (3650ULL * 86400 * 1000000)
 
@@ -124,7 +124,7 @@ static int parse_numbers(struct iolog_reader *r, char *const *field, struct iolo
 	case IOLOG_READ:
 	case IOLOG_WRITE:
 		if (!bytes || bytes > MAX_BYTES)
-			return iolog_refuse(r, "the size must be 1 byte to 1 GiB");
+			return iolog_refuse(r, "the size must be 1 byte to 2 GiB");
 		if (line->offset > MAX_OFFSET)
 			return iolog_refuse(r, "the offset is beyond 1 EiB");
 		return 0;
