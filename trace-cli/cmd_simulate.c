@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vfscope simulate: predict what a fio job does on a modelled stack.
+ * vfscope simulate: predict what a fio job, or what was recorded, does on a modelled stack.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -46,11 +46,12 @@ struct simulate_options {
 static const struct command_help help = {
 	.name = "simulate",
 	.summary = "predict what a fio job does on a modelled stack",
-	.text = "JOB.fio is a real fio job file; vfscope-job(5) lists what is modelled. A file "
-		"X.ops\n"
-		"is a list of single file operations (docs/op-scripts.md). Equal model, job, "
-		"options\n"
-		"and seed give equal output.",
+	.text = "JOB.fio is a real fio job file; vfscope-job(5) lists what is modelled. In its "
+		"place\n"
+		"can be an I/O log of fio (write_iolog), a trace of a guest, to do again what was\n"
+		"done then, or a file X.ops of single operations, docs/op-scripts.md. Equal "
+		"model,\n"
+		"job, options and seed give equal output.",
 };
 
 static const struct option_spec options[] = {
@@ -75,7 +76,7 @@ static const struct option_spec options[] = {
 	OPTION("requests", 0, OPT_STRING, struct simulate_options, requests, "FILE",
 	       "also write every request and op as JSON lines, like vfscope export"),
 	OPTION_POSITIONAL("JOB.fio", OPT_STRING, struct simulate_options, job, true,
-			  "fio job file"),
+			  "fio job file, fio I/O log, or trace with ops"),
 	OPTION_END,
 };
 

@@ -71,7 +71,7 @@ static int refuse_word(const struct fio_line *line, const char *const *words)
 
 	for (int i = 0; words[i] && used < sizeof(list); i++)
 		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", words[i]);
-	msg_error("%s:%u: %s=%s is not modelled; modelled: %s", line->path, line->number,
+	msg_error("%s:%u: %s=%.200s is not modelled; modelled: %s", line->path, line->number,
 		  line->name, line->value ? line->value : "", list);
 	return -EINVAL;
 }
@@ -108,7 +108,7 @@ static int apply_count(const struct fio_option *o, const struct fio_line *line, 
 	if (fio_number(line->value, &value))
 		return fio_bad_value(line, "not a whole number");
 	if (value < o->low || value > o->high) {
-		msg_error("%s:%u: %s=%s is out of range: %u to %u", line->path, line->number,
+		msg_error("%s:%u: %s=%.200s is out of range: %u to %u", line->path, line->number,
 			  line->name, line->value, o->low, o->high);
 		return -EINVAL;
 	}
@@ -445,10 +445,10 @@ int fio_job_apply(struct fio_job *job, const struct fio_line *line)
 	const struct fio_option *o = find_option(line->name);
 
 	if (!o) {
-		msg_error(
-			"%s:%u: option '%s' is not modelled: it could change the result. Remove it "
-			"or see vfscope-job(5) for what is modelled",
-			line->path, line->number, line->name);
+		msg_error("%s:%u: option '%.60s' is not modelled: it could change the result. "
+			  "Remove it "
+			  "or see vfscope-job(5) for what is modelled",
+			  line->path, line->number, line->name);
 		return -EINVAL;
 	}
 	if (o->kind == FIO_HARMLESS)
@@ -458,7 +458,8 @@ int fio_job_apply(struct fio_job *job, const struct fio_line *line)
 		return 0;
 	}
 	if (!line->value || !*line->value) {
-		msg_error("%s:%u: option '%s' needs a value", line->path, line->number, line->name);
+		msg_error("%s:%u: option '%.60s' needs a value", line->path, line->number,
+			  line->name);
 		return -EINVAL;
 	}
 	/* "$jobname..." is a fixed word, everything else with '$' would be substituted by fio. */

@@ -75,7 +75,7 @@ static int add_section(struct fio_text *text, const struct include_level *at, ui
 	int err;
 
 	if (!end || end[1] || end == line + 1) {
-		msg_error("%s:%u: '%s' is not a section: write [NAME]", at->path, number, line);
+		msg_error("%s:%u: '%.60s' is not a section: write [NAME]", at->path, number, line);
 		return -EINVAL;
 	}
 	if (text->nr_sections == FIO_MAX_SECTIONS) {
@@ -104,7 +104,7 @@ static int add_line(struct fio_text *text, const struct include_level *at, uint3
 	int err;
 
 	if (!text->nr_sections) {
-		msg_error("%s:%u: '%s' stands before the first section: begin the file with "
+		msg_error("%s:%u: '%.60s' stands before the first section: begin the file with "
 			  "[global] or a job's [NAME]",
 			  at->path, number, line);
 		return -EINVAL;

@@ -18,7 +18,7 @@
 
 int fio_bad_value(const struct fio_line *line, const char *why)
 {
-	msg_error("%s:%u: %s=%s: %s", line->path, line->number, line->name,
+	msg_error("%s:%u: %s=%.200s: %s", line->path, line->number, line->name,
 		  line->value ? line->value : "", why);
 	return -EINVAL;
 }

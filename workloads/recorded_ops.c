@@ -185,9 +185,10 @@ static const struct hint *find_hints(const struct gather *g, uint64_t op_id)
 
 static void take_hints(struct gather *g)
 {
-	const struct hint *end = g->hints + g->nr_hints;
+	const struct hint *end = g->nr_hints ? g->hints + g->nr_hints : NULL;
 
-	qsort(g->hints, g->nr_hints, sizeof(*g->hints), by_op_id);
+	if (g->nr_hints)
+		qsort(g->hints, g->nr_hints, sizeof(*g->hints), by_op_id);
 	for (uint64_t i = 0; i < g->out->nr_ops; i++) {
 		struct recorded_op *op = &g->out->ops[i];
 		const struct hint *h = find_hints(g, op->op_id);
