@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/array.h"
 #include "models/calibrate_internal.h"
 
 #define PAGE_BYTES 4096u
@@ -44,14 +45,10 @@ void calibration_free(struct calibration *c)
 
 static int append(void **array, size_t *count, size_t size, const void *element)
 {
-	void *more;
+	int err = array_grow(array, *count, size);
 
-	if (!(*count & (*count - 1)) && (!*count || *count >= 64)) {
-		more = reallocarray(*array, *count ? 2 * *count : 64, size);
-		if (!more)
-			return -ENOMEM;
-		*array = more;
-	}
+	if (err)
+		return err;
 	memcpy((char *)*array + (*count)++ * size, element, size);
 	return 0;
 }

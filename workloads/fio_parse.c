@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "lib/array.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "workloads/fio_parse.h"
@@ -37,20 +38,6 @@ static int keep_string(struct fio_text *text, char *s)
 	}
 	text->strings = more;
 	more[text->nr_strings++] = s;
-	return 0;
-}
-
-/* Room for one more element, doubling. */
-static int grow(void **array, size_t count, size_t size)
-{
-	void *more;
-
-	if (count & (count - 1) || (count && count < 16))
-		return 0;
-	more = reallocarray(*array, count ? 2 * count : 16, size);
-	if (!more)
-		return -ENOMEM;
-	*array = more;
 	return 0;
 }
 
@@ -82,7 +69,7 @@ static int add_section(struct fio_text *text, const struct include_level *at, ui
 		msg_error("%s:%u: more than %u sections", at->path, number, FIO_MAX_SECTIONS);
 		return -EINVAL;
 	}
-	err = grow((void **)&text->sections, text->nr_sections, sizeof(*text->sections));
+	err = array_grow((void **)&text->sections, text->nr_sections, sizeof(*text->sections));
 	if (err)
 		return err;
 	*end = '\0';
@@ -119,7 +106,7 @@ static int add_line(struct fio_text *text, const struct include_level *at, uint3
 		msg_error("%s:%u: a value without an option name", at->path, number);
 		return -EINVAL;
 	}
-	err = grow((void **)&text->lines, text->nr_lines, sizeof(*text->lines));
+	err = array_grow((void **)&text->lines, text->nr_lines, sizeof(*text->lines));
 	if (err)
 		return err;
 	text->lines[text->nr_lines++] = (struct fio_line){at->path, number, line, value};

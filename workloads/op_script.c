@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/array.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "lib/units.h"
@@ -38,19 +39,6 @@ static int bad(const struct parser *p, const char *why)
 	return -EINVAL;
 }
 
-static int grow(void **array, size_t count, size_t size)
-{
-	void *more;
-
-	if (count & (count - 1) || (count && count < 16))
-		return 0;
-	more = reallocarray(*array, count ? 2 * count : 16, size);
-	if (!more)
-		return -ENOMEM;
-	*array = more;
-	return 0;
-}
-
 /* Index of the file named by word 1, or -1. */
 static int find_file(const struct parser *p)
 {
@@ -77,7 +65,7 @@ static int add_file(struct parser *p)
 		return bad(p, "too many files");
 	if (p->nr_words == 3 && parse_size(p->word[2], &size))
 		return bad(p, "the file's size is not one, like 2M");
-	if (grow((void **)&script->files, script->nr_files, sizeof(*file)))
+	if (array_grow((void **)&script->files, script->nr_files, sizeof(*file)))
 		return -ENOMEM;
 	p->state[script->nr_files].exists = size != 0;
 	file = &script->files[script->nr_files++];
@@ -236,7 +224,7 @@ static int parse_line(struct parser *p)
 	err = parse_op(p, verb, &op);
 	if (err)
 		return err;
-	if (grow((void **)&script->lines, script->nr_lines, sizeof(*script->lines)))
+	if (array_grow((void **)&script->lines, script->nr_lines, sizeof(*script->lines)))
 		return -ENOMEM;
 	op.think_ns = p->think_ns;
 	p->think_ns = 0;
