@@ -5,20 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/array.h"
 #include "workloads/file_table.h"
-
-int array_grow(void **array, size_t count, size_t size)
-{
-	void *more;
-
-	if (count & (count - 1) || (count && count < 16))
-		return 0;
-	more = reallocarray(*array, count ? 2 * count : 16, size);
-	if (!more)
-		return -ENOMEM;
-	*array = more;
-	return 0;
-}
 
 /* FNV-1a */
 static uint64_t hash(const char *name)

@@ -30,7 +30,4 @@ bool file_table_has(struct file_table *t, const struct workload *w, const char *
 		    uint32_t *index);
 void file_table_free(struct file_table *t); /* not the workload */
 
-/* Room for one more element of an array that grows by doubling. 0 or -ENOMEM. */
-int array_grow(void **array, size_t count, size_t size);
-
 #endif

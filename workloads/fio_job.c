@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/compiler.h"
+#include "lib/array.h"
 #include "lib/msg.h"
 #include "workloads/file_table.h"
 #include "workloads/fio_job.h"
