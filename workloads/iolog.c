@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/array.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "workloads/file_extent.h"

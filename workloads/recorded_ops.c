@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/array.h"
 #include "lib/compiler.h"
 #include "lib/fuse_opcode.h"
 #include "lib/msg.h"
