@@ -4,7 +4,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include "lib/compiler.h"
 #include "models/samples.h"
+
+/* Samples of the smallest size that make those of larger ones, less their growth, superfluous. */
+#define ENOUGH_OF_ONE_SIZE 30
 
 void samples_add(struct samples *s, uint64_t value_ns, uint64_t size)
 {
@@ -135,10 +139,24 @@ bool samples_slope(struct samples *s, double *ns_per_unit)
 	return true;
 }
 
+/* The size up to which samples are taken: the smallest one's, if they are enough. */
+static uint64_t largest_fitted(const struct samples *s)
+{
+	uint64_t smallest = UINT64_MAX;
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		smallest = min_u64(smallest, s->at[i].size);
+	for (size_t i = 0; i < s->count; i++)
+		count += s->at[i].size == smallest;
+	return count >= ENOUGH_OF_ONE_SIZE ? smallest : UINT64_MAX;
+}
+
 int samples_fit(struct samples *s, double ns_per_unit, uint64_t base, struct dist *dist)
 {
-	uint64_t *values;
+	uint64_t *values, largest;
 	double value;
+	size_t n = 0;
 	int err;
 
 	if (s->no_memory)
@@ -148,11 +166,14 @@ int samples_fit(struct samples *s, double ns_per_unit, uint64_t base, struct dis
 	values = reallocarray(NULL, s->count, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
+	largest = ns_per_unit > 0 ? largest_fitted(s) : UINT64_MAX;
 	for (size_t i = 0; i < s->count; i++) {
+		if (s->at[i].size > largest)
+			continue;
 		value = s->at[i].value_ns - ns_per_unit * ((double)s->at[i].size - base);
-		values[i] = value > 0 ? (uint64_t)(value + 0.5) : 0;
+		values[n++] = value > 0 ? (uint64_t)(value + 0.5) : 0;
 	}
-	err = dist_fit(dist, values, s->count);
+	err = dist_fit(dist, values, n);
 	free(values);
 	return err;
 }

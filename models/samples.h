@@ -37,7 +37,10 @@ size_t samples_drop_above(struct samples *s, uint64_t limit_ns);
  */
 bool samples_slope(struct samples *s, double *ns_per_unit);
 
-/* Fit the values, less slope times (size - base), to a distribution. 0, -EINVAL if empty, -ENOMEM.
+/*
+ * Fit the values, less slope times (size - base), to a distribution. With a slope and enough
+ * samples of the smallest size only these are taken: what is left of a large one after taking off
+ * its growth is mostly noise, down to zero. 0, -EINVAL if empty, -ENOMEM.
  */
 int samples_fit(struct samples *s, double ns_per_unit, uint64_t base, struct dist *dist);
 
