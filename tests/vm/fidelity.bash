@@ -5,15 +5,17 @@
 
 # What was sent in each step: what tasks waited for in its order, then background requests sorted,
 # as their order and moment is a matter of timing.
+# With FIDELITY_TOTALS=1 (writeback) the flusher's moment decides into which WRITEs dirty pages fall and
+# before which step: those WRITEs and the SETATTRs before them are left to compare_totals.
 # stdin: vfscope export's JSON lines
 steps() { # TIMED_OPS STARTS_JSON
 	local ops
 	ops=$(sed -nE '/^#|^file|^sleep|^$/d; s/^@[0-9]+ns //p' "$1" | jq -R . | jq -sc .)
-	jq -rs --argjson ops "$ops" --argjson starts "$2" '
+	jq -rs --argjson totals "${FIDELITY_TOTALS:-0}" --argjson ops "$ops" --argjson starts "$2" '
 		def line: "     \(.opcode)" + (if .opcode == "READ" or .opcode == "WRITE"
 			then " off=\(.offset) sz=\(.size) \(.class)" else "" end) + " sg=\(.sg_out)+\(.sg_in)";
 		map(select(.type == "request" and .opcode != "INIT" and .opcode != "DESTROY"
-			and .t_issue_ns >= $starts[0])) | sort_by(.t_issue_ns, .unique) | . as $all
+			and ($totals == 0 or (.class != "writeback" and .opcode != "SETATTR")) and .t_issue_ns >= $starts[0])) | sort_by(.t_issue_ns, .unique) | . as $all
 		| range($starts | length) as $i
 		| ($all | map(select(.t_issue_ns >= $starts[$i] and
 			($i + 1 == ($starts | length) or .t_issue_ns < $starts[$i + 1])))) as $here
@@ -45,7 +47,23 @@ compare_script() { # SCRIPT DIR SIMULATE_OPTIONS...
 	# Attributes age from their reply on, so replies must take about as long as they did.
 	simulate_script "$dir/real.ops" "$dir" "${@:3}" \
 		--set service.default.cpu="const $(metadata_latency "$dir/real.json")ns" || return 1
-	first_difference "$dir/real.txt" "$dir/sim.txt"
+	first_difference "$dir/real.txt" "$dir/sim.txt" || return 1
+	[[ -z ${FIDELITY_TOTALS-} ]] || compare_totals "$dir/real.json" "$dir/sim.json"
+}
+
+# What writeback sent over the whole script: bytes within 10 %, WRITEs and SETATTRs within 25 % and 3.
+compare_totals() { # REAL_JSONL SIMULATED_JSONL
+	local sums='map(select(.type == "request")) | {
+		bytes: (map(select(.class == "writeback") | .size) | add // 0),
+		writes: (map(select(.class == "writeback")) | length),
+		setattrs: (map(select(.opcode == "SETATTR")) | length)}'
+	jq -n --argjson real "$(jq -sc "$sums" "$1")" --argjson sim "$(jq -sc "$sums" "$2")" '
+		def near($share; $count): (.[0] - .[1] | fabs) <= ([$share * .[0], $count] | max);
+		{real: $real, simulated: $sim,
+		 near: (([$real.bytes, $sim.bytes] | near(0.10; 0)) and
+			([$real.writes, $sim.writes] | near(0.25; 3)) and
+			([$real.setattrs, $sim.setattrs] | near(0.25; 3)))}' >"${1%/*}/totals.json"
+	[[ $(jq .near "${1%/*}/totals.json") = true ]] || { cat "${1%/*}/totals.json"; return 1; }
 }
 
 metadata_latency() { # EXPORT_JSONL
