@@ -156,6 +156,11 @@ check: deps
 	$(Q)tests/run
 
 # The chain on all guest kernels and daemons that the lab knows; fetches them once.
+# Random op scripts in a VM against the simulator; a difference may be timing, see the test.
+.PHONY: check-fidelity
+check-fidelity: all tests
+	$(Q)bats tests/live/fidelity.bats
+
 .PHONY: check-matrix
 check-matrix: deps
 	$(Q)$(MAKE) --no-print-directory all
@@ -203,6 +208,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make deps       install missing packages (apt)'
 	@echo 'make check-fast unit and CLI tests only, no VM, nothing installed'
+	@echo 'make check-fidelity random file operations in a VM against the simulator'
 	@echo 'make check-matrix  record and join on every kernel and daemon; fetches their packages'
 	@echo 'make bench      how fast the simulator is, beside bare loops'
 	@echo 'make format     clang-format over the tree'
