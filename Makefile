@@ -155,7 +155,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory SAN=1 all tests
 	$(Q)tests/run
 
-# The chain on all guest kernels and daemons that the lab knows; fetches them once.
+# The chain on all guest kernels, daemons and QEMUs that the lab knows; fetches them once.
 # Random op scripts in a VM against the simulator; a difference may be timing, see the test.
 .PHONY: check-fidelity
 check-fidelity: all tests
@@ -209,7 +209,7 @@ help:
 	@echo 'make deps       install missing packages (apt)'
 	@echo 'make check-fast unit and CLI tests only, no VM, nothing installed'
 	@echo 'make check-fidelity random file operations in a VM against the simulator'
-	@echo 'make check-matrix  record and join on every kernel and daemon; fetches their packages'
+	@echo 'make check-matrix  record and join on every kernel, daemon and QEMU; fetches their packages'
 	@echo 'make bench      how fast the simulator is, beside bare loops'
 	@echo 'make format     clang-format over the tree'
 	@echo 'make install    to $$(DESTDIR)$$(prefix), default /usr/local'

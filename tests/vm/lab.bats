@@ -18,7 +18,7 @@ teardown_file() {
 @test "wrong use says what is wrong, and boots nothing" {
 	local wrong
 	for wrong in "" "--" "true" "--nosuch 1 -- true" "--cache maybe -- true" "--vcpus 0 -- true" \
-		"--queue-size 100 -- true" "--memory lots -- true" "--share /nonexistent -- true" "--accel"; do
+		"--queue-size 100 -- true" "--memory lots -- true" "--share /nonexistent -- true" "--qemu new -- true" "--accel"; do
 		# shellcheck disable=SC2086
 		run --separate-stderr vm $wrong
 		[ "$status" -eq 2 ] || { echo "'$wrong': $status" && false; }
