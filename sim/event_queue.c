@@ -40,8 +40,8 @@ void eventq_renumber(struct eventq *q)
 		if (eventq_key_time(leaf[i]) == EVENTQ_NEVER)
 			i++;
 	}
-	for (uint32_t i = q->nr_leaves - 1; i >= 1; i--)
-		q->node[i] =
-			q->node[2 * i] < q->node[2 * i + 1] ? q->node[2 * i] : q->node[2 * i + 1];
+	/* The matches above a node are played again after the last change below it. */
+	for (uint32_t slot = 0; slot < q->nr_leaves; slot++)
+		eventq_walk(q, slot, leaf[slot]);
 	q->sequence = nr_pending + 1;
 }
