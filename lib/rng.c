@@ -88,6 +88,16 @@ void rng_init(struct rng *rng, uint64_t seed, uint64_t stream)
 		rng->s[i] = splitmix64(&mixed);
 }
 
+uint64_t rng_part_seed(uint64_t seed, uint64_t first_stream, uint32_t part)
+{
+	struct rng rng;
+
+	if (!part)
+		return seed;
+	rng_init(&rng, seed, first_stream + part);
+	return rng_next(&rng);
+}
+
 /* The tail beyond the base layer is again exponential, shifted by EDGE. */
 static double exp_tail(struct rng *rng)
 {

@@ -16,6 +16,9 @@ struct rng {
 
 void rng_init(struct rng *rng, uint64_t seed, uint64_t stream);
 
+/* Seed of the n-th of several parts that draw independently: seed itself for the first. */
+uint64_t rng_part_seed(uint64_t seed, uint64_t first_stream, uint32_t part);
+
 static inline uint64_t rng_rotl(uint64_t x, int k)
 {
 	return (x << k) | (x >> (64 - k));

@@ -16,7 +16,7 @@
 #define MIN_PRECISE_RUNS 10
 #define MAX_THREADS 1024
 /* Stream from which seeds of runs are drawn; the simulator's own are numbered from 0. */
-#define STREAM_RUNS 0x72756e73u
+#define STREAM_RUNS (0x72756e73ULL << 32)
 
 struct crew {
 	const struct stack *stack;
@@ -32,16 +32,6 @@ struct crew {
 	int err;
 	atomic_bool cancel;
 };
-
-static uint64_t seed_of(uint64_t seed, uint32_t run)
-{
-	struct rng rng;
-
-	if (!run)
-		return seed;
-	rng_init(&rng, seed, ((uint64_t)STREAM_RUNS << 32) + run);
-	return rng_next(&rng);
-}
 
 bool replicated_result(const struct replicated *r, size_t row, struct stat_result *result)
 {
@@ -183,7 +173,7 @@ static void *work(void *arg)
 
 	while (next_run(crew, &run)) {
 		struct predict_options options = {
-			.seed = seed_of(o->seed, run),
+			.seed = rng_part_seed(o->seed, STREAM_RUNS, run),
 			.requests = o->requests,
 			.confidence = o->confidence,
 			/* One run that is long enough needs no others; run 0 alone may be it. */

@@ -165,7 +165,7 @@ static uint64_t prepare_cost(struct sim *sim, struct thread *th)
 /* file_update_time(): the clock of file times ticks once per jiffy. */
 static void update_times(struct sim *sim, struct file *file)
 {
-	uint64_t tick = sim->now_ns / sim->jiffy_ns + 1;
+	uint64_t tick = sim->host->now_ns / sim->jiffy_ns + 1;
 
 	if (file->mtime_tick != tick)
 		file->times_dirty = true;

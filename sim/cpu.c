@@ -11,70 +11,72 @@
  */
 #include "sim/model.h"
 
-static void queue_append(struct sim *sim, struct cpu_pool *pool, uint32_t slot)
+static void queue_append(struct host *host, struct cpu_pool *pool, uint32_t slot)
 {
-	sim->runners[slot].next = EVENTQ_NONE;
+	host->runners[slot].next = EVENTQ_NONE;
 	if (pool->last == EVENTQ_NONE)
 		pool->first = slot;
 	else
-		sim->runners[pool->last].next = slot;
+		host->runners[pool->last].next = slot;
 	pool->last = slot;
 }
 
-static uint32_t queue_take(struct sim *sim, struct cpu_pool *pool)
+static uint32_t queue_take(struct host *host, struct cpu_pool *pool)
 {
 	uint32_t slot = pool->first;
 
 	if (slot == EVENTQ_NONE)
 		return EVENTQ_NONE;
-	pool->first = sim->runners[slot].next;
+	pool->first = host->runners[slot].next;
 	if (pool->first == EVENTQ_NONE)
 		pool->last = EVENTQ_NONE;
 	return slot;
 }
 
-static void start_running(struct sim *sim, uint32_t slot)
+static void start_running(struct host *host, uint32_t slot)
 {
-	struct runner *runner = &sim->runners[slot];
+	struct runner *runner = &host->runners[slot];
 
 	runner->on_cpu = true;
-	eventq_arm(&sim->events, slot, sim->now_ns + runner->burst_ns);
+	eventq_arm(&host->events, slot, host->now_ns + runner->burst_ns);
 }
 
-static void want_host_cpu(struct sim *sim, uint32_t slot)
+static void want_host_cpu(struct host *host, uint32_t slot)
 {
-	struct cpu_pool *host = &sim->host_cpus;
+	struct cpu_pool *cpus = &host->cpus;
 
-	if (host->nr && host->busy == host->nr) {
-		queue_append(sim, host, slot);
+	if (cpus->nr && cpus->busy == cpus->nr) {
+		queue_append(host, cpus, slot);
 		return;
 	}
-	host->busy++;
-	start_running(sim, slot);
+	cpus->busy++;
+	start_running(host, slot);
 }
 
 bool cpu_burst(struct sim *sim, uint32_t slot, uint64_t ns)
 {
-	struct runner *runner = &sim->runners[slot];
+	struct host *host = sim->host;
+	struct runner *runner = &host->runners[slot];
 
 	runner->burst_ns = ns;
 	if (runner->on_guest) {
 		struct cpu_pool *guest = &sim->guest_cpus;
 
 		if (guest->nr && guest->busy == guest->nr) {
-			queue_append(sim, guest, slot);
+			queue_append(host, guest, slot);
 			return true;
 		}
 		guest->busy++;
 	}
-	want_host_cpu(sim, slot);
+	want_host_cpu(host, slot);
 	return true;
 }
 
 bool cpu_wait_turn(struct sim *sim, uint32_t slot)
 {
-	const struct cpu_pool *guest = &sim->guest_cpus, *host = &sim->host_cpus;
-	bool guest_free = !sim->runners[slot].on_guest || !guest->nr || guest->busy < guest->nr;
+	const struct cpu_pool *guest = &sim->guest_cpus, *host = &sim->host->cpus;
+	bool guest_free =
+		!sim->host->runners[slot].on_guest || !guest->nr || guest->busy < guest->nr;
 	bool host_free = !host->nr || host->busy < host->nr;
 
 	if (guest_free && host_free)
@@ -82,22 +84,23 @@ bool cpu_wait_turn(struct sim *sim, uint32_t slot)
 	return cpu_burst(sim, slot, 0);
 }
 
-/* The burst is over: its CPUs go to whoever waits longest. */
+/* The burst is over: its host CPU goes to whoever waits longest, of whatever VM. */
 void cpu_release(struct sim *sim, struct runner *runner)
 {
+	struct host *host = sim->host;
 	uint32_t next;
 
 	runner->on_cpu = false;
-	next = queue_take(sim, &sim->host_cpus);
+	next = queue_take(host, &host->cpus);
 	if (next == EVENTQ_NONE)
-		sim->host_cpus.busy--;
+		host->cpus.busy--;
 	else
-		start_running(sim, next);
+		start_running(host, next);
 	if (!runner->on_guest)
 		return;
-	next = queue_take(sim, &sim->guest_cpus);
+	next = queue_take(host, &sim->guest_cpus);
 	if (next == EVENTQ_NONE)
 		sim->guest_cpus.busy--;
 	else
-		want_host_cpu(sim, next);
+		want_host_cpu(host, next);
 }

@@ -25,7 +25,7 @@ void daemon_init(struct sim *sim)
 		d->nr_workers = sim->stack->daemon.thread_pool_size;
 		d->first_worker = i * d->nr_workers;
 		d->idle_worker = EVENTQ_NONE;
-		rng_init(&d->rng, sim->options->seed, RUNNER_STREAMS + d->slot);
+		runner_rng_init(sim, &d->rng, d->slot);
 		for (uint32_t w = d->first_worker + d->nr_workers; w-- > d->first_worker;) {
 			struct worker *worker = &sim->workers[w];
 
@@ -33,7 +33,7 @@ void daemon_init(struct sim *sim)
 			worker->daemon = d;
 			worker->next_idle = d->idle_worker;
 			d->idle_worker = w;
-			rng_init(&worker->rng, sim->options->seed, RUNNER_STREAMS + worker->slot);
+			runner_rng_init(sim, &worker->rng, worker->slot);
 		}
 	}
 }
@@ -41,7 +41,7 @@ void daemon_init(struct sim *sim)
 /* What the daemon does with one request takes this long on its thread. */
 static uint64_t service_time(struct sim *sim, struct rng *rng, struct request *req)
 {
-	const struct service_sampler *service = &sim->service[req->span.opcode];
+	const struct service_sampler *service = &sim->host->service[req->span.opcode];
 	uint64_t bytes =
 		req->span.opcode == FUSE_READ ? req->span.reply_bytes : req->span.size_bytes;
 	uint64_t cpu_ns =
@@ -69,15 +69,15 @@ static void serve_file(struct request *req)
 
 static void burst(struct sim *sim, uint32_t slot, uint64_t ns)
 {
-	if (ns && sim->host_cpus.nr)
+	if (ns && sim->host->cpus.nr)
 		cpu_burst(sim, slot, ns);
 	else
-		eventq_arm(&sim->events, slot, sim->now_ns + ns);
+		eventq_arm(&sim->host->events, slot, sim->host->now_ns + ns);
 }
 
 static void start_service(struct sim *sim, uint32_t slot, struct rng *rng, struct request *req)
 {
-	req->t_started_ns = sim->now_ns;
+	req->t_started_ns = sim->host->now_ns;
 	serve_file(req);
 	burst(sim, slot, service_time(sim, rng, req));
 }
@@ -89,7 +89,7 @@ static void worker_takes(struct sim *sim, struct worker *w, struct request *req,
 	if (w->has_turn)
 		start_service(sim, w->slot, &w->rng, req);
 	else
-		eventq_arm(&sim->events, w->slot, sim->now_ns + delay_ns);
+		eventq_arm(&sim->host->events, w->slot, sim->host->now_ns + delay_ns);
 }
 
 static void hand_to_pool(struct sim *sim, struct daemon_thread *d, struct request *req)
@@ -138,7 +138,7 @@ static void pop_all(struct sim *sim, struct daemon_thread *d, struct virtqueue *
 	struct request *req;
 
 	while ((req = list_take(&vq->avail))) {
-		req->t_taken_ns = sim->now_ns;
+		req->t_taken_ns = sim->host->now_ns;
 		if (d->nr_workers)
 			hand_to_pool(sim, d, req);
 		else
@@ -210,7 +210,7 @@ void daemon_thread_run(struct sim *sim, struct daemon_thread *d)
 		return;
 	}
 	d->serving = list_take(&d->batch);
-	d->serving->t_taken_ns = sim->now_ns;
+	d->serving->t_taken_ns = sim->host->now_ns;
 	start_service(sim, d->slot, &d->rng, d->serving);
 }
 
@@ -221,5 +221,6 @@ void daemon_kicked(struct sim *sim, struct virtqueue *vq)
 	if (d->awake)
 		return;
 	d->awake = true;
-	eventq_arm(&sim->events, d->slot, sim->now_ns + sim_cost(sim, &d->rng, COST_KICK));
+	eventq_arm(&sim->host->events, d->slot,
+		   sim->host->now_ns + sim_cost(sim, &d->rng, COST_KICK));
 }

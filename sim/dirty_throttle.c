@@ -23,7 +23,7 @@
 
 static uint64_t ticks(const struct sim *sim)
 {
-	return (sim->now_ns + sim->jiffy_phase_ns) / sim->jiffy_ns;
+	return (sim->host->now_ns + sim->jiffy_phase_ns) / sim->jiffy_ns;
 }
 
 static uint32_t log2_of(uint64_t n)

@@ -55,11 +55,11 @@ static bool send_simple(struct sim *sim, struct thread *th, uint32_t opcode,
  */
 static uint64_t until(const struct sim *sim, uint64_t timeout_ns)
 {
-	uint64_t tick = (sim->now_ns + sim->jiffy_phase_ns) / sim->jiffy_ns;
+	uint64_t tick = (sim->host->now_ns + sim->jiffy_phase_ns) / sim->jiffy_ns;
 	uint64_t ticks = timeout_ns / sim->jiffy_ns + (timeout_ns % sim->jiffy_ns != 0);
 
 	if (!timeout_ns)
-		return sim->now_ns;
+		return sim->host->now_ns;
 	if (ticks >= UINT64_MAX / sim->jiffy_ns - tick - 1)
 		return UINT64_MAX;
 	return (tick + ticks + 1) * sim->jiffy_ns - sim->jiffy_phase_ns;
@@ -78,7 +78,7 @@ static void take_attributes(struct sim *sim, struct file *file)
 
 bool file_update_attr(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (!th->simple.at && !file->attr_stale && sim->now_ns < file->attr_until_ns)
+	if (!th->simple.at && !file->attr_stale && sim->host->now_ns < file->attr_until_ns)
 		return true;
 	if (!send_simple(sim, th, FUSE_GETATTR, file))
 		return false;
@@ -89,7 +89,7 @@ bool file_update_attr(struct sim *sim, struct thread *th, struct file *file)
 /* fuse_permission() looks at mode and owner, which only time makes stale. */
 static bool check_permission(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (!th->simple.at && sim->now_ns < file->attr_until_ns)
+	if (!th->simple.at && sim->host->now_ns < file->attr_until_ns)
 		return true;
 	return file_update_attr(sim, th, file);
 }
@@ -108,7 +108,7 @@ bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file)
 
 static bool update_root_attr(struct sim *sim, struct thread *th)
 {
-	if (!th->simple.at && !sim->root_attr_stale && sim->now_ns < sim->root_attr_until_ns)
+	if (!th->simple.at && !sim->root_attr_stale && sim->host->now_ns < sim->root_attr_until_ns)
 		return true;
 	if (!send_simple(sim, th, FUSE_GETATTR, NULL))
 		return false;
@@ -127,7 +127,7 @@ static void looked_up(struct sim *sim, struct file *file)
 /* d_revalidate of a name that is there: LOOKUP once its time is over. */
 static bool look_up(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (!th->simple.at && sim->now_ns < file->entry_until_ns)
+	if (!th->simple.at && sim->host->now_ns < file->entry_until_ns)
 		return true;
 	if (!send_simple(sim, th, FUSE_LOOKUP, NULL))
 		return false;

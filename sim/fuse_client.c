@@ -18,7 +18,7 @@ static void assign(struct sim *sim, struct thread *th, struct request *req)
 
 	sim->unique += 2; /* FUSE_REQ_ID_STEP */
 	req->span.unique = sim->unique;
-	req->t_left_ns = sim->now_ns;
+	req->t_left_ns = sim->host->now_ns;
 	req->queue = 1;
 	if (sim->rules.queue_by_cpu)
 		req->queue += thread_cpu(sim, th) * nr_request_queues / sim->stack->guest.vcpus;
@@ -29,7 +29,7 @@ static void assign(struct sim *sim, struct thread *th, struct request *req)
 /* Fields that are decided when the request is made. */
 static void issue(struct sim *sim, struct thread *th, struct request *req)
 {
-	req->span.t_issue_ns = sim->now_ns;
+	req->span.t_issue_ns = sim->host->now_ns;
 	req->span.cpu = thread_cpu(sim, th);
 	if (!th->spec)
 		return;
@@ -55,7 +55,7 @@ bool simple_request(struct sim *sim, struct thread *th)
 		FLOW_WAIT(th->simple.at, thread_block(th));
 	FLOW_WAIT(th->simple.at, cpu_wait_turn(sim, th->slot));
 	th->simple.reply_bytes = req->span.reply_bytes;
-	request_report(sim, req, sim->now_ns - req->t_end_ns);
+	request_report(sim, req, sim->host->now_ns - req->t_end_ns);
 	request_free(sim, req);
 	FLOW_END(th->simple.at);
 }
@@ -132,7 +132,7 @@ static void background_ended(struct sim *sim)
 /* fuse_request_end(). The caller then calls flush_background() if it was a background request. */
 void request_end(struct sim *sim, struct request *req)
 {
-	req->t_end_ns = sim->now_ns;
+	req->t_end_ns = sim->host->now_ns;
 	req->ended = true;
 	sim->queues[req->queue].in_flight--;
 	if (req->span.flags & SPAN_BACKGROUND)
@@ -169,7 +169,7 @@ bool send_forget(struct sim *sim, struct thread *th, const struct file *file)
 		req->span.unique = sim->unique;
 		req->span.cls = SPAN_FORGET;
 		req->span.flags |= SPAN_NO_REPLY;
-		req->t_left_ns = sim->now_ns;
+		req->t_left_ns = sim->host->now_ns;
 		req->queue = HIPRIO_QUEUE;
 		req->span.inflight = sim->queues[HIPRIO_QUEUE].in_flight++;
 		th->send.req = req;

@@ -1,56 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of a running simulation, shared by the files of sim/ and by nobody else.
- *
- * Everything that acts has a runner, its slot in the event queue: guest threads (tasks and
- * kworkers), interrupt lines, daemon threads and pool workers. Runners of one kind are numbered
- * from that kind's first slot.
+ * The state of a running simulation, shared by the files of sim/ and by nobody else: struct sim is
+ * one VM with its transport and daemon. What the VMs share is in host.h.
  */
 #ifndef VFSCOPE_SIM_MODEL_H
 #define VFSCOPE_SIM_MODEL_H
 
 #include "lib/compiler.h"
 #include "lib/rng.h"
-#include "sim/event_queue.h"
+#include "sim/host.h"
 #include "sim/kernel_rules.h"
-#include "sim/sampler.h"
-#include "sim/sim.h"
 
 #define PAGE_BYTES 4096u
 #define ROOT_NODEID 1u
 #define HIPRIO_QUEUE 0u
 /*
- * A runner's random stream is this plus its slot. Workloads number theirs from 0, under the same
- * seed: were they shared, arrivals and costs would be drawn alike.
+ * A runner's random stream is this plus its slot within its VM. Workloads number theirs from 0,
+ * under the same seed: were they shared, arrivals and costs would be drawn alike.
  */
 #define RUNNER_STREAMS (1ULL << 32)
-
-enum runner_kind {
-	RUN_TASK, /* guest: application thread */
-	RUN_DONE_WORK, /* guest: completion kworker of a queue */
-	RUN_DISPATCH_WORK, /* guest: kworker that retries what found the ring full */
-	RUN_FLUSHER, /* guest: writeback kworker */
-	RUN_IRQ, /* a queue's interrupt on its way */
-	RUN_DAEMON, /* host: daemon thread that waits for kicks */
-	RUN_WORKER, /* host: pool worker */
-	NR_RUNNER_KINDS
-};
-
-struct runner {
-	enum runner_kind kind;
-	bool on_guest; /* its bursts need a guest CPU first */
-	bool on_cpu; /* its pending event is the end of a burst */
-	uint32_t index; /* within its kind */
-	uint32_t next; /* slot behind it in a CPU's queue */
-	uint64_t burst_ns;
-};
-
-struct cpu_pool {
-	uint32_t nr; /* 0: never short */
-	uint32_t busy;
-	uint32_t first; /* slots waiting, FIFO; EVENTQ_NONE */
-	uint32_t last;
-};
 
 struct thread;
 struct file;
@@ -353,16 +321,10 @@ struct dirty_rates {
 	bool exceeded; /* more than the limit is dirty */
 };
 
-struct service_sampler {
-	struct sampler cpu;
-	struct sampler host_io;
-	double cpu_ns_per_byte;
-	double host_io_ns_per_byte;
-};
-
 struct sim {
-	struct eventq events;
-	uint64_t now_ns;
+	struct host *host;
+	uint32_t index; /* its number on the host */
+	uint64_t seed;
 	int stop; /* what a sink or stream returned, or -ENOMEM; -ECANCELED: a limit was reached */
 	const struct stack *stack;
 	struct workload *workload;
@@ -370,14 +332,9 @@ struct sim {
 	const struct sim_sink *sink;
 	struct sim_stats stats;
 	struct kernel_rules rules;
-	struct sampler cost[NR_COSTS];
-	struct service_sampler service[FUSE_OPCODE_LIMIT];
 
-	struct runner *runners;
-	uint32_t nr_runners;
 	uint32_t first_slot[NR_RUNNER_KINDS];
 	struct cpu_pool guest_cpus;
-	struct cpu_pool host_cpus;
 
 	struct thread *threads; /* tasks, then completion and dispatch kworkers, the flusher */
 	uint32_t nr_threads;
@@ -400,7 +357,6 @@ struct sim {
 
 	/* fuse_conn */
 	uint64_t unique;
-	uint64_t next_op_id;
 	uint32_t max_pages;
 	uint32_t num_background;
 	uint32_t active_background;
@@ -423,13 +379,17 @@ struct sim {
 	uint32_t nr_workers;
 
 	struct request *free_requests;
-	uint32_t nr_requests_alive;
 	struct request_chunk *request_chunks;
 };
 
 static inline uint64_t sim_cost(struct sim *sim, struct rng *rng, enum cost cost)
 {
-	return sampler_draw(&sim->cost[cost], rng);
+	return sampler_draw(&sim->host->cost[cost], rng);
+}
+
+static inline void runner_rng_init(const struct sim *sim, struct rng *rng, uint32_t slot)
+{
+	rng_init(rng, sim->seed, RUNNER_STREAMS + slot - sim->first_slot[RUN_TASK]);
 }
 
 static inline void list_append(struct request_list *list, struct request *req)
@@ -478,16 +438,16 @@ static inline bool thread_block(struct thread *th)
 
 static inline bool thread_sleep_until(struct sim *sim, struct thread *th, uint64_t time_ns)
 {
-	if (time_ns <= sim->now_ns)
+	if (time_ns <= sim->host->now_ns)
 		return false;
-	eventq_arm(&sim->events, th->slot, time_ns);
+	eventq_arm(&sim->host->events, th->slot, time_ns);
 	return true;
 }
 
 static inline void thread_wake_after(struct sim *sim, struct thread *th, uint64_t delay_ns)
 {
 	th->blocked = false;
-	eventq_arm(&sim->events, th->slot, sim->now_ns + delay_ns);
+	eventq_arm(&sim->host->events, th->slot, sim->host->now_ns + delay_ns);
 }
 
 /* request.c */

@@ -226,7 +226,7 @@ void page_set_dirty(struct sim *sim, struct file *file, struct page *page)
 	page->flags |= PAGE_DIRTY;
 	chunk_of(file, page->index)->nr_dirty++;
 	if (!file->nr_dirty++)
-		file->dirtied_when_ns = sim->now_ns;
+		file->dirtied_when_ns = sim->host->now_ns;
 	sim->nr_dirty++;
 	sim->dirty.dirtied++;
 }

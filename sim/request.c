@@ -62,10 +62,11 @@ struct request *request_new(struct sim *sim, uint32_t opcode, const struct file 
 	}
 	req = sim->free_requests;
 	sim->free_requests = req->next;
-	sim->nr_requests_alive++;
+	sim->host->nr_requests_alive++;
 	memset(req, 0, sizeof(*req));
 	req->file = (struct file *)file;
 	req->span.opcode = opcode;
+	req->span.conn = sim->index;
 	req->span.nodeid = file ? file->nodeid : ROOT_NODEID;
 	req->span.flags = SPAN_HAS_GUEST | SPAN_HAS_HOST;
 	req->span.stages_known = (1u << NR_STAGES) - 1;
@@ -77,7 +78,7 @@ void request_free(struct sim *sim, struct request *req)
 {
 	req->next = sim->free_requests;
 	sim->free_requests = req;
-	sim->nr_requests_alive--;
+	sim->host->nr_requests_alive--;
 }
 
 void requests_release(struct sim *sim)
@@ -118,13 +119,14 @@ void request_report(struct sim *sim, struct request *req, uint64_t wakeup_ns)
 	span->kworker_ns = req->t_work_ns - t_irq_ns;
 	span->drain_ns = req->t_turn_ns - req->t_work_ns;
 	sim->stats.requests++;
+	sim->host->nr_requests++;
 	if (sim->sink->span && !sim->stop) {
 		int rc = sim->sink->span(sim->sink->ctx, span, span->task - 1);
 
 		if (rc)
 			sim->stop = rc;
 	}
-	if (sim->options->max_requests && sim->stats.requests >= sim->options->max_requests &&
+	if (sim->options->max_requests && sim->host->nr_requests >= sim->options->max_requests &&
 	    !sim->stop)
 		sim->stop = -ECANCELED;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A run from beginning to end: check the stack, lay out the runners, hand out events, clean up.
+ * A run from beginning to end: check the stack, lay out the VMs and their runners, hand out events,
+ * clean up.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 
 /* Random streams that belong to no runner. */
 #define STREAM_JIFFY (RUNNER_STREAMS - 1)
+/* Seeds of the VMs after the first. */
+#define STREAM_VMS (0x766d73ULL << 32)
 
 static int check(const struct stack *stack, const struct workload *workload)
 {
@@ -46,16 +49,16 @@ static int check(const struct stack *stack, const struct workload *workload)
 	return 0;
 }
 
-static void samplers_init(struct sim *sim)
+static void samplers_init(struct host *host)
 {
 	for (int i = 0; i < NR_COSTS; i++)
-		sampler_init(&sim->cost[i], &sim->stack->cost[i]);
+		sampler_init(&host->cost[i], &host->stack->cost[i]);
 	for (int i = 0; i < FUSE_OPCODE_LIMIT; i++) {
-		const struct service_cost *cost = &sim->stack->service[i];
-		struct service_sampler *service = &sim->service[i];
+		const struct service_cost *cost = &host->stack->service[i];
+		struct service_sampler *service = &host->service[i];
 
 		if (!cost->known)
-			cost = &sim->stack->service_default;
+			cost = &host->stack->service_default;
 		sampler_init(&service->cpu, &cost->cpu);
 		sampler_init(&service->host_io, &cost->host_io);
 		service->cpu_ns_per_byte = cost->cpu_ns_per_byte;
@@ -88,34 +91,60 @@ static void count_entities(struct sim *sim, uint32_t count[NR_RUNNER_KINDS])
 	count[RUN_IRQ] = sim->nr_queues;
 	count[RUN_DAEMON] = sim->nr_daemons;
 	count[RUN_WORKER] = sim->nr_workers;
-	for (int kind = 0; kind < NR_RUNNER_KINDS; kind++) {
-		sim->first_slot[kind] = sim->nr_runners;
-		sim->nr_runners += count[kind];
-	}
 }
 
-static void lay_out(struct sim *sim, const uint32_t count[NR_RUNNER_KINDS])
+/* The VM's runners follow those of the VMs before it. */
+static int add_runners(struct sim *sim, const uint32_t count[NR_RUNNER_KINDS])
 {
-	for (int kind = 0; kind < NR_RUNNER_KINDS; kind++) {
-		for (uint32_t i = 0; i < count[kind]; i++) {
-			struct runner *runner = &sim->runners[sim->first_slot[kind] + i];
+	struct host *host = sim->host;
+	struct runner *runners;
+	uint64_t total = host->nr_runners;
 
-			runner->kind = kind;
-			runner->index = i;
-			runner->on_guest = kind < RUN_IRQ;
-		}
+	for (int kind = 0; kind < NR_RUNNER_KINDS; kind++) {
+		sim->first_slot[kind] = total;
+		total += count[kind];
 	}
-	/* Guest threads have the first slots, in the same order. */
+	if (total > EVENTQ_MAX_SLOTS) {
+		msg_error("cannot simulate stack '%s': %u VMs have more than the %u tasks and "
+			  "threads that are possible; choose fewer VMs (host.vms), pool threads, "
+			  "queues or jobs",
+			  sim->stack->name, host->nr_vms, EVENTQ_MAX_SLOTS);
+		return -EINVAL;
+	}
+	runners = realloc(host->runners, total * sizeof(*runners));
+	if (!runners)
+		return -ENOMEM;
+	host->runners = runners;
+	for (int kind = 0; kind < NR_RUNNER_KINDS; kind++)
+		for (uint32_t i = 0; i < count[kind]; i++)
+			runners[sim->first_slot[kind] + i] = (struct runner){
+				.kind = kind,
+				.index = i,
+				.on_guest = kind < RUN_IRQ,
+				.vm = sim,
+			};
+	host->nr_runners = total;
+	return 0;
+}
+
+/* Guest threads have the first slots of the VM, in the same order. */
+static struct thread *thread_of(const struct sim *sim, uint32_t slot)
+{
+	return &sim->threads[slot - sim->first_slot[RUN_TASK]];
+}
+
+static void lay_out(struct sim *sim)
+{
 	for (uint32_t i = 0; i < sim->nr_threads; i++) {
 		struct thread *th = &sim->threads[i];
 
-		th->slot = i;
-		th->index = sim->runners[i].index;
-		rng_init(&th->rng, sim->options->seed, RUNNER_STREAMS + i);
+		th->slot = sim->first_slot[RUN_TASK] + i;
+		th->index = sim->host->runners[th->slot].index;
+		runner_rng_init(sim, &th->rng, th->slot);
 	}
-	sim->done_work = &sim->threads[sim->first_slot[RUN_DONE_WORK]];
-	sim->dispatch_work = &sim->threads[sim->first_slot[RUN_DISPATCH_WORK]];
-	sim->flusher = &sim->threads[sim->first_slot[RUN_FLUSHER]];
+	sim->done_work = thread_of(sim, sim->first_slot[RUN_DONE_WORK]);
+	sim->dispatch_work = thread_of(sim, sim->first_slot[RUN_DISPATCH_WORK]);
+	sim->flusher = thread_of(sim, sim->first_slot[RUN_FLUSHER]);
 }
 
 static void files_init(struct sim *sim)
@@ -134,20 +163,22 @@ static void files_init(struct sim *sim)
 static int allocate(struct sim *sim)
 {
 	uint32_t count[NR_RUNNER_KINDS];
+	int rc;
 
 	count_entities(sim, count);
-	sim->runners = calloc(sim->nr_runners, sizeof(*sim->runners));
+	rc = add_runners(sim, count);
+	if (rc)
+		return rc;
 	sim->threads = calloc(sim->nr_threads, sizeof(*sim->threads));
 	sim->queues = calloc(sim->nr_queues, sizeof(*sim->queues));
 	sim->daemons = calloc(sim->nr_daemons, sizeof(*sim->daemons));
 	sim->workers = calloc(sim->nr_workers ? sim->nr_workers : 1, sizeof(*sim->workers));
 	sim->files = calloc(sim->nr_files ? sim->nr_files : 1, sizeof(*sim->files));
-	if (!sim->runners || !sim->threads || !sim->queues || !sim->daemons || !sim->workers ||
-	    !sim->files)
+	if (!sim->threads || !sim->queues || !sim->daemons || !sim->workers || !sim->files)
 		return -ENOMEM;
-	lay_out(sim, count);
+	lay_out(sim);
 	files_init(sim);
-	return eventq_init(&sim->events, sim->nr_runners);
+	return 0;
 }
 
 static void settings_init(struct sim *sim)
@@ -159,11 +190,9 @@ static void settings_init(struct sim *sim)
 	sim->max_pages = max_pages(stack);
 	sim->congestion_threshold = (uint64_t)stack->daemon.max_background * 3 / 4;
 	sim->guest_cpus = (struct cpu_pool){stack->guest.vcpus, 0, EVENTQ_NONE, EVENTQ_NONE};
-	sim->host_cpus = (struct cpu_pool){stack->host.cpus, 0, EVENTQ_NONE, EVENTQ_NONE};
 	sim->jiffy_ns = NS_PER_SEC / stack->guest.hz;
-	rng_init(&rng, sim->options->seed, STREAM_JIFFY);
+	rng_init(&rng, sim->seed, STREAM_JIFFY);
 	sim->jiffy_phase_ns = rng_below(&rng, sim->jiffy_ns);
-	samplers_init(sim);
 	virtqueues_init(sim);
 	dirty_throttle_init(sim);
 	daemon_init(sim);
@@ -171,22 +200,22 @@ static void settings_init(struct sim *sim)
 
 static void dispatch(struct sim *sim, uint32_t slot)
 {
-	struct runner *runner = &sim->runners[slot];
+	struct runner *runner = &sim->host->runners[slot];
 
 	if (runner->on_cpu)
 		cpu_release(sim, runner);
 	switch (runner->kind) {
 	case RUN_TASK:
-		task_run(sim, &sim->threads[slot]);
+		task_run(sim, thread_of(sim, slot));
 		break;
 	case RUN_DONE_WORK:
-		done_work_run(sim, &sim->threads[slot]);
+		done_work_run(sim, thread_of(sim, slot));
 		break;
 	case RUN_DISPATCH_WORK:
-		dispatch_work_run(sim, &sim->threads[slot]);
+		dispatch_work_run(sim, thread_of(sim, slot));
 		break;
 	case RUN_FLUSHER:
-		flusher_run(sim, &sim->threads[slot]);
+		flusher_run(sim, thread_of(sim, slot));
 		break;
 	case RUN_IRQ:
 		virtqueue_irq(sim, &sim->queues[runner->index]);
@@ -211,79 +240,159 @@ static void start(struct sim *sim)
 	}
 	flusher_run(sim, sim->flusher);
 	sim->tasks_left = sim->nr_tasks;
+	sim->host->tasks_left += sim->nr_tasks;
 	tasks_start_group(sim);
 }
 
-/* Until the workload has ended and its last request with it. */
-static void run(struct sim *sim)
+/* Until the workloads have ended and their last request with them. 0 or what a VM stopped for. */
+static int run(struct host *host)
 {
-	uint64_t limit_ns = sim->options->max_time_ns ? sim->options->max_time_ns : UINT64_MAX;
+	uint64_t limit_ns = host->options->max_time_ns ? host->options->max_time_ns : UINT64_MAX;
 
-	start(sim);
-	while (!sim->stop && (sim->tasks_left || sim->nr_requests_alive)) {
+	for (uint32_t i = 0; i < host->nr_vms; i++)
+		start(&host->vms[i]);
+	while (host->tasks_left || host->nr_requests_alive) {
 		uint64_t time_ns;
-		uint32_t slot = eventq_next(&sim->events, &time_ns);
+		uint32_t slot = eventq_next(&host->events, &time_ns);
+		struct sim *vm;
 
 		if (slot == EVENTQ_NONE) {
 			msg_error("the simulation stopped at %llu ns with %u tasks waiting for an "
 				  "event that cannot come; please report this with the model and "
 				  "the workload",
-				  (unsigned long long)sim->now_ns, sim->tasks_left);
-			sim->stop = -EDEADLK;
-			break;
+				  (unsigned long long)host->now_ns, host->tasks_left);
+			return -EDEADLK;
 		}
 		if (time_ns > limit_ns) {
-			sim->now_ns = limit_ns;
+			host->now_ns = limit_ns;
 			break;
 		}
-		sim->now_ns = time_ns;
-		sim->stats.events++;
-		dispatch(sim, slot);
+		host->now_ns = time_ns;
+		host->nr_events++;
+		vm = host->runners[slot].vm;
+		dispatch(vm, slot);
+		if (vm->stop)
+			return vm->stop;
 	}
-	sim->stats.end_ns = sim->now_ns;
+	return 0;
 }
 
-static void cleanup(struct sim *sim)
+static void vm_cleanup(struct sim *sim)
 {
 	page_cache_release(sim);
 	tasks_release(sim);
 	requests_release(sim);
-	eventq_free(&sim->events);
-	free(sim->runners);
 	free(sim->threads);
 	free(sim->queues);
 	free(sim->daemons);
 	free(sim->workers);
 	free(sim->files);
-	free(sim);
+}
+
+static int vm_init(struct sim *sim)
+{
+	int rc = allocate(sim);
+
+	if (!rc)
+		rc = page_cache_init(sim);
+	if (!rc)
+		rc = tasks_init(sim);
+	if (!rc)
+		settings_init(sim);
+	return rc;
+}
+
+static int host_init(struct host *host, struct workload *const *workloads)
+{
+	host->vms = calloc(host->nr_vms, sizeof(*host->vms));
+	if (!host->vms)
+		return -ENOMEM;
+	host->cpus = (struct cpu_pool){host->stack->host.cpus, 0, EVENTQ_NONE, EVENTQ_NONE};
+	samplers_init(host);
+	for (uint32_t i = 0; i < host->nr_vms; i++) {
+		struct sim *vm = &host->vms[i];
+		int rc;
+
+		*vm = (struct sim){
+			.host = host,
+			.index = i,
+			.seed = sim_vm_seed(host->options->seed, i),
+			.stack = host->stack,
+			.workload = workloads[i],
+			.options = host->options,
+			.sink = host->sink,
+		};
+		rc = vm_init(vm);
+		if (rc)
+			return rc;
+	}
+	return eventq_init(&host->events, host->nr_runners);
+}
+
+static void host_stats(const struct host *host, struct sim_stats *stats)
+{
+	*stats = (struct sim_stats){.end_ns = host->now_ns, .events = host->nr_events};
+	for (uint32_t i = 0; i < host->nr_vms; i++) {
+		const struct sim_stats *vm = &host->vms[i].stats;
+
+		stats->requests += vm->requests;
+		stats->ops += vm->ops;
+		stats->kicks += vm->kicks;
+		stats->kicks_suppressed += vm->kicks_suppressed;
+		stats->ring_full += vm->ring_full;
+	}
+}
+
+static void host_free(struct host *host)
+{
+	for (uint32_t i = 0; host->vms && i < host->nr_vms; i++)
+		vm_cleanup(&host->vms[i]);
+	eventq_free(&host->events);
+	free(host->runners);
+	free(host->vms);
+	free(host);
+}
+
+uint64_t sim_vm_seed(uint64_t seed, uint32_t vm)
+{
+	return rng_part_seed(seed, STREAM_VMS, vm);
+}
+
+int sim_run_vms(const struct stack *stack, struct workload *const *workloads,
+		const struct sim_options *options, const struct sim_sink *sink,
+		struct sim_stats *stats)
+{
+	struct host *host;
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < stack->host.vms; i++)
+		rc = check(stack, workloads[i]);
+	if (rc)
+		return rc;
+	host = calloc(1, sizeof(*host));
+	if (!host)
+		return -ENOMEM;
+	host->stack = stack;
+	host->options = options;
+	host->sink = sink;
+	host->nr_vms = stack->host.vms;
+	rc = host_init(host, workloads);
+	if (!rc) {
+		rc = run(host);
+		host_stats(host, stats);
+	}
+	host_free(host);
+	return rc == -ECANCELED ? 0 : rc;
 }
 
 int sim_run(const struct stack *stack, struct workload *workload, const struct sim_options *options,
 	    const struct sim_sink *sink, struct sim_stats *stats)
 {
-	struct sim *sim;
-	int rc = check(stack, workload);
-
-	if (rc)
-		return rc;
-	sim = calloc(1, sizeof(*sim));
-	if (!sim)
-		return -ENOMEM;
-	sim->stack = stack;
-	sim->workload = workload;
-	sim->options = options;
-	sim->sink = sink;
-	rc = allocate(sim);
-	if (!rc)
-		rc = page_cache_init(sim);
-	if (!rc)
-		rc = tasks_init(sim);
-	if (!rc) {
-		settings_init(sim);
-		run(sim);
-		*stats = sim->stats;
-		rc = sim->stop == -ECANCELED ? 0 : sim->stop;
+	if (stack->host.vms != 1) {
+		msg_error("cannot simulate stack '%s': host.vms=%u, but there is a workload for "
+			  "one VM",
+			  stack->name, stack->host.vms);
+		return -EINVAL;
 	}
-	cleanup(sim);
-	return rc;
+	return sim_run_vms(stack, &workload, options, sink, stats);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Run a workload on a stack in simulated time: the simulator's front door.
+ * Run workloads on a stack in simulated time: the simulator's front door.
  *
  * Deterministic: equal stack, workload and seed give byte-identical spans in the same order.
  * Files and workload streams are read, never kept; nothing is global.
@@ -41,7 +41,20 @@ struct sim_stats {
 	uint64_t ring_full;
 };
 
-/* 0; -EINVAL after a message (impossible setting); -ENOMEM; or what a sink or stream returned. */
+/*
+ * stack->host.vms VMs, each with a workload of its own (streams are not shared), until all have
+ * ended. span->conn and op->conn are the VM's number, from 0; the VMs' random numbers are
+ * independent, those of VM 0 are what it draws when alone.
+ */
+int sim_run_vms(const struct stack *stack, struct workload *const *workloads,
+		const struct sim_options *options, const struct sim_sink *sink,
+		struct sim_stats *stats);
+
+/* The seed from which VM number vm draws, and from which its workload should. */
+uint64_t sim_vm_seed(uint64_t seed, uint32_t vm);
+
+/* One VM. 0; -EINVAL after a message (impossible setting); -ENOMEM; or what a sink or stream
+ * returned. */
 int sim_run(const struct stack *stack, struct workload *workload, const struct sim_options *options,
 	    const struct sim_sink *sink, struct sim_stats *stats);
 

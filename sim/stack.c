@@ -186,6 +186,7 @@ void stack_init(struct stack *stack)
 		.entry_timeout_ns = NS_PER_SEC,
 		.async_dio = true,
 	};
+	stack->host.vms = 1;
 	for (int i = 0; i < NR_COSTS; i++)
 		dist_const(&stack->cost[i], 0);
 	for (int i = 0; i < FUSE_OPCODE_LIMIT; i++)

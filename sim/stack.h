@@ -53,6 +53,7 @@ struct daemon_settings {
 
 /* [host] */
 struct host_settings {
+	uint32_t vms; /* VMs like this one, each with its daemon */
 	uint32_t cpus; /* shared by vCPUs and daemon threads; 0: as many as wanted */
 };
 

@@ -115,7 +115,7 @@ void aio_release(struct thread *th, struct aio *aio)
 
 static void report_op(struct sim *sim, struct thread *th, struct op_record *op)
 {
-	op->t_end_ns = sim->now_ns;
+	op->t_end_ns = sim->host->now_ns;
 	sim->stats.ops++;
 	if (!sim->sink->op || sim->stop)
 		return;
@@ -226,11 +226,12 @@ static void begin_op(struct sim *sim, struct thread *th)
 	if (sim->stack->daemon.mode == MODE_DIRECT)
 		flags |= OP_FOPEN_DIRECT;
 	th->record = (struct op_record){
-		.t_start_ns = sim->now_ns,
-		.op_id = ++sim->next_op_id,
+		.t_start_ns = sim->host->now_ns,
+		.op_id = ++sim->host->next_op_id,
 		.nodeid = sim->files[th->op.file].nodeid,
 		.offset_bytes = th->op.offset_bytes,
 		.size_bytes = th->op.size_bytes,
+		.conn = sim->index,
 		.task = th->index + 1,
 		.type = th->op.type,
 		.flags = flags,
@@ -244,7 +245,7 @@ static void begin_op(struct sim *sim, struct thread *th)
 /* A job that ends by time on a model without costs would never end. */
 static void check_progress(struct sim *sim, struct thread *th)
 {
-	if (th->task.t_prev_end_ns != sim->now_ns)
+	if (th->task.t_prev_end_ns != sim->host->now_ns)
 		th->task.nr_still = 0;
 	else if (++th->task.nr_still == MAX_STILL_OPS) {
 		msg_error("job '%s' makes no progress: %u ops took no simulated time, because "
@@ -266,14 +267,14 @@ static void end_op(struct sim *sim, struct thread *th)
 	} else {
 		report_op(sim, th, &th->record);
 	}
-	th->task.t_prev_end_ns = sim->now_ns;
+	th->task.t_prev_end_ns = sim->host->now_ns;
 }
 
 /* Draw the next op; when there is none or the stream fails the task is at its end. */
 static void draw_op(struct sim *sim, struct thread *th)
 {
 	struct op_stream *stream = th->spec->stream;
-	int rc = stream->next(stream, sim->now_ns - th->task.t_started_ns, &th->op);
+	int rc = stream->next(stream, sim->host->now_ns - th->task.t_started_ns, &th->op);
 
 	if (rc < 0)
 		sim->stop = rc;
@@ -291,8 +292,8 @@ static uint64_t start_time(const struct thread *th)
 static bool task_flow(struct sim *sim, struct thread *th)
 {
 	FLOW_BEGIN(th->task.at);
-	th->task.t_started_ns = sim->now_ns;
-	th->task.t_prev_end_ns = sim->now_ns;
+	th->task.t_started_ns = sim->host->now_ns;
+	th->task.t_prev_end_ns = sim->host->now_ns;
 	while (!sim->stop) {
 		if (th->aio_in_flight && th->aio_in_flight >= th->spec->iodepth) {
 			FLOW_CALL(th->task.at, reap_flow(sim, th, true));
@@ -304,7 +305,7 @@ static bool task_flow(struct sim *sim, struct thread *th)
 				FLOW_CALL(th->task.at, reap_flow(sim, th, true));
 			break;
 		}
-		if (start_time(th) > sim->now_ns) {
+		if (start_time(th) > sim->host->now_ns) {
 			FLOW_CALL(th->task.at, reap_flow(sim, th, false));
 			th->task.pauses = true;
 			FLOW_WAIT(th->task.at, thread_sleep_until(sim, th, start_time(th)));
@@ -316,6 +317,7 @@ static bool task_flow(struct sim *sim, struct thread *th)
 		end_op(sim, th);
 	}
 	sim->tasks_left--;
+	sim->host->tasks_left--;
 	if (!--sim->tasks_left_in_group)
 		tasks_start_group(sim);
 	FLOW_END(th->task.at);

@@ -39,7 +39,7 @@ int virtqueue_add(struct sim *sim, struct request *req, bool *kick)
 	if (vq->nr_free < req->ring_slots)
 		return -ENOSPC;
 	vq->nr_free -= req->ring_slots;
-	req->t_visible_ns = sim->now_ns;
+	req->t_visible_ns = sim->host->now_ns;
 	list_append(&vq->avail, req);
 	*kick = sim->stack->transport.event_idx ? vq->avail_event == vq->avail_idx : !vq->no_notify;
 	vq->avail_idx++;
@@ -65,14 +65,15 @@ void virtqueue_publish(struct sim *sim, struct request *req)
 {
 	struct virtqueue *vq = &sim->queues[req->queue];
 
-	req->t_used_ns = sim->now_ns;
+	req->t_used_ns = sim->host->now_ns;
 	list_append(&vq->used, req);
 	if (!vq->call_armed)
 		return;
 	vq->call_armed = false;
 	req->span.flags |= SPAN_SIGNALLED;
-	eventq_arm(&sim->events, sim->first_slot[RUN_IRQ] + vq->index,
-		   sim->now_ns + sim_cost(sim, &sim->done_work[vq->index].rng, COST_INTERRUPT));
+	eventq_arm(&sim->host->events, sim->first_slot[RUN_IRQ] + vq->index,
+		   sim->host->now_ns +
+			   sim_cost(sim, &sim->done_work[vq->index].rng, COST_INTERRUPT));
 }
 
 /* virtio_fs_vq_done(): schedule_work(), which does nothing for work that is queued already. */
@@ -80,7 +81,7 @@ void virtqueue_irq(struct sim *sim, struct virtqueue *vq)
 {
 	struct thread *kworker = &sim->done_work[vq->index];
 
-	vq->t_irq_ns = sim->now_ns;
+	vq->t_irq_ns = sim->host->now_ns;
 	if (!kworker->blocked) {
 		vq->irq_again = true;
 		return;
@@ -96,7 +97,7 @@ static void collect(struct sim *sim, struct thread *th, struct virtqueue *vq)
 	while ((req = list_take(&vq->used))) {
 		vq->nr_free += req->ring_slots;
 		req->t_irq_ns = vq->t_irq_ns;
-		req->t_work_ns = sim->now_ns;
+		req->t_work_ns = sim->host->now_ns;
 		if (req->may_block)
 			list_append(&th->work.deferred, req);
 		else
@@ -142,7 +143,7 @@ static bool done_work_flow(struct sim *sim, struct thread *th)
 				th->work.req = list_take(&th->work.deferred);
 			if (!th->work.req)
 				break;
-			th->work.req->t_turn_ns = sim->now_ns;
+			th->work.req->t_turn_ns = sim->host->now_ns;
 			FLOW_WAIT(th->work.at,
 				  thread_spend(sim, th, complete_cost(sim, th, th->work.req)));
 			th->flush.background = th->work.req->span.flags & SPAN_BACKGROUND;
@@ -163,9 +164,9 @@ void done_work_run(struct sim *sim, struct thread *th)
 /* Next tick of the guest's timer wheel after at least one whole jiffy has begun. */
 static uint64_t next_jiffy(const struct sim *sim)
 {
-	uint64_t since = sim->now_ns + sim->jiffy_phase_ns;
+	uint64_t since = sim->host->now_ns + sim->jiffy_phase_ns;
 
-	return sim->now_ns + sim->jiffy_ns - since % sim->jiffy_ns;
+	return sim->host->now_ns + sim->jiffy_ns - since % sim->jiffy_ns;
 }
 
 /* A request found the ring full: where it waits and who tries again. */
@@ -179,7 +180,7 @@ static void ring_full(struct sim *sim, struct request *req)
 	list_append(&vq->retry, req);
 	virtqueue_kick(sim, vq); /* virtqueue_add() calls vq->notify itself */
 	if (sim->rules.ring_full_timer && dispatch->blocked)
-		thread_wake_after(sim, dispatch, next_jiffy(sim) - sim->now_ns);
+		thread_wake_after(sim, dispatch, next_jiffy(sim) - sim->host->now_ns);
 }
 
 bool send_request(struct sim *sim, struct thread *th)
@@ -188,7 +189,7 @@ bool send_request(struct sim *sim, struct thread *th)
 	bool kick;
 
 	FLOW_BEGIN(th->send.at);
-	req->t_added_ns = sim->now_ns;
+	req->t_added_ns = sim->host->now_ns;
 	FLOW_WAIT(th->send.at, thread_spend_cost(sim, th, COST_ENQUEUE));
 	th->send.is_full = virtqueue_add(sim, req, &kick) != 0;
 	if (th->send.is_full) {

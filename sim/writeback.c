@@ -181,7 +181,7 @@ static bool is_due(const struct sim *sim, const struct thread *th, const struct 
 		return false;
 	if (th->flusher.over)
 		return true;
-	return sim->now_ns - file->dirtied_when_ns >= EXPIRE_NS;
+	return sim->host->now_ns - file->dirtied_when_ns >= EXPIRE_NS;
 }
 
 static bool flusher_waits(struct sim *sim, struct thread *th)
@@ -192,7 +192,7 @@ static bool flusher_waits(struct sim *sim, struct thread *th)
 	th->flusher.has_period = sim->nr_dirty != 0;
 	if (!sim->nr_dirty)
 		return thread_block(th);
-	return thread_sleep_until(sim, th, sim->now_ns + PERIOD_NS);
+	return thread_sleep_until(sim, th, sim->host->now_ns + PERIOD_NS);
 }
 
 /* wb_writeback() looks at the limit before it takes all dirty inodes, not between them. */
