@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A binary heap of host events by time, for the assembler of host halves.
+ * A queue of those host events that came in order, and a binary heap of the few that came late.
+ *
+ * A heap of all would move every event log2(window) times; as almost all come in order, the queue
+ * takes each with one copy, and however disordered a file is, an event costs no more than in a
+ * heap.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -18,7 +22,10 @@ struct event_sort {
 	uint64_t window_ns;
 	uint64_t newest_ns;
 	uint64_t next_seq;
-	struct entry *heap;
+	struct entry *queue; /* a ring: what came in order, oldest at first */
+	size_t first, queued;
+	size_t queue_size; /* a power of two, or 0 */
+	struct entry *heap; /* what came late */
 	size_t count;
 	size_t room;
 	union host_event popped;
@@ -37,6 +44,7 @@ void event_sort_free(struct event_sort *sort)
 {
 	if (!sort)
 		return;
+	free(sort->queue);
 	free(sort->heap);
 	free(sort);
 }
@@ -75,41 +83,87 @@ static void sift_down(struct entry *heap, size_t count)
 	heap[at] = moved;
 }
 
-int event_sort_push(struct event_sort *sort, const struct event_header *event)
+static struct entry *queue_at(const struct event_sort *sort, size_t i)
 {
-	size_t size = event->type < EV_HOST_CHAIN ? 0 : event_known_size(event->type);
-	struct entry *entry;
+	return &sort->queue[(sort->first + i) & (sort->queue_size - 1)];
+}
 
-	if (!size)
-		return 0;
+static struct entry *queue_append(struct event_sort *sort)
+{
+	if (sort->queued == sort->queue_size) {
+		size_t size = sort->queue_size ? 2 * sort->queue_size : 1024;
+		struct entry *queue = malloc(size * sizeof(*queue));
+
+		if (!queue)
+			return NULL;
+		for (size_t i = 0; i < sort->queued; i++)
+			queue[i] = *queue_at(sort, i);
+		free(sort->queue);
+		sort->queue = queue;
+		sort->queue_size = size;
+		sort->first = 0;
+	}
+	return queue_at(sort, sort->queued++);
+}
+
+static struct entry *heap_append(struct event_sort *sort)
+{
 	if (sort->count == sort->room) {
 		size_t room = sort->room ? 2 * sort->room : 1024;
 		struct entry *heap = realloc(sort->heap, room * sizeof(*heap));
 
 		if (!heap)
-			return -ENOMEM;
+			return NULL;
 		sort->heap = heap;
 		sort->room = room;
 	}
-	entry = &sort->heap[sort->count++];
-	memset(entry, 0, sizeof(*entry));
-	memcpy(&entry->event, event, event->size < size ? event->size : size);
+	return &sort->heap[sort->count++];
+}
+
+int event_sort_push(struct event_sort *sort, const struct event_header *event)
+{
+	size_t known = event->type < EV_HOST_CHAIN ? 0 : event_known_size(event->type);
+	size_t size = event->size < known ? event->size : known;
+	bool late = sort->queued && event->ts_ns < queue_at(sort, sort->queued - 1)->event.h.ts_ns;
+	struct entry *entry;
+
+	if (!known)
+		return 0;
+	entry = late ? heap_append(sort) : queue_append(sort);
+	if (!entry)
+		return -ENOMEM;
+	memcpy(&entry->event, event, size);
+	memset((char *)&entry->event + size, 0, known - size);
 	entry->seq = sort->next_seq++;
 	if (event->ts_ns > sort->newest_ns)
 		sort->newest_ns = event->ts_ns;
-	sift_up(sort->heap, sort->count - 1);
+	if (late)
+		sift_up(sort->heap, sort->count - 1);
 	return 0;
+}
+
+static bool out_of_window(const struct event_sort *sort, const struct entry *entry)
+{
+	return sort->newest_ns - entry->event.h.ts_ns >= sort->window_ns;
 }
 
 const union host_event *event_sort_pop(struct event_sort *sort, int all)
 {
-	if (!sort->count)
+	struct entry *next = sort->queued ? queue_at(sort, 0) : NULL;
+
+	if (sort->count && (!next || before(&sort->heap[0], next))) {
+		if (!all && !out_of_window(sort, &sort->heap[0]))
+			return NULL;
+		sort->popped = sort->heap[0].event;
+		sort->heap[0] = sort->heap[--sort->count];
+		if (sort->count)
+			sift_down(sort->heap, sort->count);
+		return &sort->popped;
+	}
+	if (!next || (!all && !out_of_window(sort, next)))
 		return NULL;
-	sort->popped = sort->heap[0].event;
-	if (!all && sort->newest_ns - sort->popped.h.ts_ns < sort->window_ns)
-		return NULL;
-	sort->heap[0] = sort->heap[--sort->count];
-	if (sort->count)
-		sift_down(sort->heap, sort->count);
-	return &sort->popped;
+	/* Its place is written to by the next push at the earliest. */
+	sort->first = (sort->first + 1) & (sort->queue_size - 1);
+	sort->queued--;
+	return &next->event;
 }

@@ -85,6 +85,7 @@ struct host_assembler {
 	struct thread **threads;
 	size_t nr_threads;
 	size_t last_thread; /* found last: most events come in runs of one thread */
+	struct chain *spare; /* linked by next, for the next chain */
 	struct host_assembler_stats stats;
 };
 
@@ -113,14 +114,36 @@ const struct host_assembler_stats *host_assembler_stats(const struct host_assemb
 }
 
 /* The oldest of its head. */
-static void free_chain(struct queue *q, struct chain *c)
+static void drop_chain(struct host_assembler *a, struct queue *q, struct chain *c)
 {
 	if (!c)
 		return;
 	if (c->listed)
 		TAILQ_REMOVE(&q->unkicked, c, unkicked);
 	q->in_flight[c->half.head] = c->next;
-	free(c);
+	c->next = a->spare;
+	a->spare = c;
+}
+
+static struct chain *new_chain(struct host_assembler *a)
+{
+	struct chain *c = a->spare;
+
+	if (!c)
+		return calloc(1, sizeof(*c));
+	a->spare = c->next;
+	*c = (struct chain){0};
+	return c;
+}
+
+static void free_chains(struct chain *c)
+{
+	while (c) {
+		struct chain *next = c->next;
+
+		free(c);
+		c = next;
+	}
 }
 
 static void free_queue(struct queue *q)
@@ -128,8 +151,7 @@ static void free_queue(struct queue *q)
 	if (!q)
 		return;
 	for (size_t i = 0; i < NR_HEADS; i++)
-		while (q->in_flight[i])
-			free_chain(q, q->in_flight[i]);
+		free_chains(q->in_flight[i]);
 	free(q->in_flight);
 	free(q);
 }
@@ -143,6 +165,7 @@ void host_assembler_free(struct host_assembler *a)
 	for (size_t i = 0; i < a->nr_threads; i++)
 		free(a->threads[i]);
 	free(a->threads);
+	free_chains(a->spare);
 	event_sort_free(a->sort);
 	free(a);
 }
@@ -281,7 +304,7 @@ static void link_chain(struct host_assembler *a, struct queue *q, struct chain *
 
 	if (old && old->next) {
 		a->stats.without_end++;
-		free_chain(q, old);
+		drop_chain(a, q, old);
 		old = q->in_flight[head];
 	}
 	if (old)
@@ -299,7 +322,7 @@ static struct chain *used_chain(struct host_assembler *a, struct queue *q,
 	/* Not there yet when the next one was: this is that one's end, and the first's was lost. */
 	if (c && c->next && e->t_absent_ns >= c->next->half.t_visible_ns) {
 		a->stats.without_end++;
-		free_chain(q, c);
+		drop_chain(a, q, c);
 		c = q->in_flight[e->head];
 	}
 	return c;
@@ -317,7 +340,7 @@ static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
 		return 0;
 	}
 	note_position(e->avail_idx, &q->avail_known, &q->next_avail, &a->stats.missing_chains);
-	c = calloc(1, sizeof(*c));
+	c = new_chain(a);
 	if (!c)
 		return -ENOMEM;
 	link_chain(a, q, c, e->head);
@@ -570,7 +593,7 @@ static int on_used(struct host_assembler *a, const struct host_used_event *e)
 		return 0;
 	}
 	err = finish_chain(a, q, c, e);
-	free_chain(q, c);
+	drop_chain(a, q, c);
 	return err;
 }
 

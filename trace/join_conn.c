@@ -5,11 +5,8 @@
  * Both sides keep the requests whose hash lies below a limit that sinks as they grow: the same
  * requests on both sides, wherever the recordings begin and end, and bounded memory.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include "lib/compiler.h"
-#include "lib/msg.h"
 #include "trace/join_conn.h"
 
 #define SAMPLE_SIZE 65536u
@@ -23,6 +20,11 @@ struct sample {
 	uint64_t limit; /* hashes at or below it are kept */
 	uint32_t count;
 	struct sampled item[SAMPLE_SIZE];
+};
+
+struct conn_sampler {
+	struct conn_overlaps overlaps;
+	struct sample guest, host;
 };
 
 static uint64_t mix(uint64_t x)
@@ -105,52 +107,38 @@ static void count_common(struct conn_overlaps *all, struct sample *guest, struct
 	qsort(all->conn, all->count, sizeof(all->conn[0]), compare_overlaps);
 }
 
-static int read_guest(struct conn_overlaps *all, struct sample *s, struct join_input *in)
+struct conn_sampler *conn_sampler_new(void)
 {
-	const struct guest_request_event *g;
-	int got;
+	struct conn_sampler *s = calloc(1, sizeof(*s));
 
-	while ((got = join_input_guest(in, &g)) > 0) {
-		struct conn_overlap *o = overlap_of(all, g->conn);
-
-		if (o)
-			o->requests++;
-		add(s, hash_request(g->unique, g->opcode, g->nodeid), g->conn);
-	}
-	return got;
+	if (s)
+		s->guest.limit = s->host.limit = UINT64_MAX;
+	return s;
 }
 
-static int read_host(struct conn_overlaps *all, struct sample *s, struct join_input *in)
+void conn_sampler_free(struct conn_sampler *s)
 {
-	const struct host_half *h;
-	int got;
-
-	while ((got = join_input_host(in, &h)) > 0) {
-		all->host_requests++;
-		if (!(h->flags & HHALF_NO_HEADER))
-			add(s, hash_request(h->unique, h->opcode, h->nodeid), 0);
-	}
-	return got;
+	free(s);
 }
 
-int join_find_conns(struct conn_overlaps *out, struct join_input *in)
+void conn_sampler_guest(struct conn_sampler *s, const struct guest_request_event *g)
 {
-	struct sample *guest = malloc(sizeof(*guest)), *host = malloc(sizeof(*host));
-	int err = guest && host ? 0 : -ENOMEM;
+	struct conn_overlap *o = overlap_of(&s->overlaps, g->conn);
 
-	memset(out, 0, sizeof(*out));
-	if (!err) {
-		guest->count = host->count = 0;
-		guest->limit = host->limit = UINT64_MAX;
-		err = read_guest(out, guest, in);
-	}
-	if (!err)
-		err = read_host(out, host, in);
-	if (!err)
-		count_common(out, guest, host);
-	if (err == -ENOMEM)
-		msg_error("cannot join: out of memory");
-	free(guest);
-	free(host);
-	return err;
+	if (o)
+		o->requests++;
+	add(&s->guest, hash_request(g->unique, g->opcode, g->nodeid), g->conn);
+}
+
+void conn_sampler_host(struct conn_sampler *s, const struct host_half *h)
+{
+	s->overlaps.host_requests++;
+	if (!(h->flags & HHALF_NO_HEADER))
+		add(&s->host, hash_request(h->unique, h->opcode, h->nodeid), 0);
+}
+
+const struct conn_overlaps *conn_sampler_overlaps(struct conn_sampler *s)
+{
+	count_common(&s->overlaps, &s->guest, &s->host);
+	return &s->overlaps;
 }

@@ -7,7 +7,7 @@
 #define VFSCOPE_TRACE_JOIN_CONN_H
 
 #include <stdint.h>
-#include "trace/join_input.h"
+#include "trace/halves.h"
 
 #define JOIN_MAX_CONNS 64
 
@@ -23,7 +23,14 @@ struct conn_overlaps {
 	uint64_t host_requests;
 };
 
-/* Reads both streams to their ends. 0 or -errno after a message. */
-int join_find_conns(struct conn_overlaps *out, struct join_input *in);
+struct conn_sampler;
+
+struct conn_sampler *conn_sampler_new(void); /* NULL: no memory */
+void conn_sampler_free(struct conn_sampler *s); /* NULL is fine */
+/* Each half of both traces, in any order. */
+void conn_sampler_guest(struct conn_sampler *s, const struct guest_request_event *g);
+void conn_sampler_host(struct conn_sampler *s, const struct host_half *h);
+/* After the last half; once. Valid until the sampler is freed. */
+const struct conn_overlaps *conn_sampler_overlaps(struct conn_sampler *s);
 
 #endif

@@ -17,28 +17,9 @@
 #include "trace/join_conn.h"
 #include "trace/join_files.h"
 #include "trace/join_input.h"
+#include "trace/join_survey.h"
 #include "trace/pairing.h"
 #include "trace/span_order.h"
-
-#define BOUNDS_KEPT 65536u
-
-/* How the times of one side go by in the sequence that pairing hands out. */
-struct tide {
-	uint64_t first; /* smallest of all */
-	uint64_t high; /* largest so far */
-	uint64_t ebb; /* how far below the largest so far one came, at most */
-	uint64_t count;
-};
-
-struct survey {
-	struct clock_bound *bounds;
-	size_t nr_bounds;
-	uint64_t all_bounds;
-	struct tide guest; /* issue times, guest clock */
-	struct tide host; /* visible times, host clock */
-	uint64_t guest_first_end, guest_last_issue; /* both recordings run for sure within these */
-	uint64_t host_first_used, host_last_visible;
-};
 
 struct joiner {
 	const struct join_config *config;
@@ -49,86 +30,16 @@ struct joiner {
 	struct survey survey;
 	struct tide guest, host; /* of the second pass */
 	struct span_order *order;
+	struct conn_sampler *sampler; /* of the first pass, which looks for the connection */
+	bool surveyed; /* survey is of result->conn */
+	bool told; /* what is wrong with the files: by the first pass */
 	json_t *guest_footer, *host_footer; /* of the first pass; NULL: interrupted */
 };
 
-static void tide_start(struct tide *t)
-{
-	*t = (struct tide){.first = UINT64_MAX};
-}
-
-static void tide_add(struct tide *t, uint64_t at)
-{
-	t->first = min_u64(t->first, at);
-	if (at < t->high)
-		t->ebb = max_u64(t->ebb, t->high - at);
-	t->high = max_u64(t->high, at);
-	t->count++;
-}
-
-/* Given the whole tide and where it stands now: nothing earlier than this will come. */
-static uint64_t tide_mark(const struct tide *whole, const struct tide *now)
-{
-	uint64_t low = now->high > whole->ebb ? now->high - whole->ebb : 0;
-
-	return now->count == whole->count ? UINT64_MAX : max_u64(low, whole->first);
-}
-
-static uint64_t issue_time(const struct guest_request_event *g)
-{
-	struct span span;
-
-	span_from_guest(&span, g);
-	return span.t_issue_ns;
-}
-
-static int add_bound(struct survey *s, uint64_t t_guest, uint64_t t_host, bool upper)
-{
-	ssize_t kept;
-
-	if (!t_guest || !t_host)
-		return 0;
-	s->all_bounds++;
-	if (s->nr_bounds == BOUNDS_KEPT) {
-		kept = clock_band_reduce(s->bounds, s->nr_bounds);
-		if (kept < 0)
-			return (int)kept;
-		s->nr_bounds = (size_t)kept;
-		/* So many corners do not come from clocks that are nearly straight lines. */
-		if (s->nr_bounds == BOUNDS_KEPT)
-			return -ERANGE;
-	}
-	s->bounds[s->nr_bounds++] = (struct clock_bound){
-		.t_guest_ns = t_guest,
-		.theta_ns = (int64_t)(t_host - t_guest),
-		.upper = upper,
-	};
-	return 0;
-}
-
 static int survey_pair(void *ctx, const struct guest_request_event *g, const struct host_half *h)
 {
-	struct survey *s = &((struct joiner *)ctx)->survey;
-	int err = 0;
-
-	if (g) {
-		uint64_t issue = issue_time(g);
-
-		tide_add(&s->guest, issue);
-		s->guest_first_end = min_u64(s->guest_first_end, g->h.ts_ns);
-		s->guest_last_issue = max_u64(s->guest_last_issue, issue);
-	}
-	if (h) {
-		tide_add(&s->host, h->t_visible_ns);
-		s->host_first_used = min_u64(s->host_first_used, h->t_used_ns);
-		s->host_last_visible = max_u64(s->host_last_visible, h->t_visible_ns);
-	}
-	if (!g || !h)
-		return 0;
-	err = add_bound(s, g->t_add_ns, h->t_visible_ns, true);
-	if (!err)
-		err = add_bound(s, g->t_complete_ns, h->t_io_end_ns, false);
-	return err;
+	survey_add(&((struct joiner *)ctx)->survey, g, h);
+	return 0;
 }
 
 struct pass {
@@ -136,6 +47,27 @@ struct pass {
 	int (*begin)(struct joiner *j); /* may be NULL */
 	int (*on_op)(void *ctx, const struct guest_op_event *op); /* may be NULL */
 };
+
+static int take_guest(struct joiner *j, struct pairing *p, const struct guest_request_event *g)
+{
+	if (j->sampler) {
+		/* The first connection's is surveyed in passing: most traces have no other. */
+		if (!j->surveyed)
+			j->result->conn = g->conn;
+		j->surveyed = true;
+		conn_sampler_guest(j->sampler, g);
+		if (g->conn != j->result->conn)
+			return 0;
+	}
+	return pairing_add_guest(p, g);
+}
+
+static int take_host(struct joiner *j, struct pairing *p, const struct host_half *h)
+{
+	if (j->sampler)
+		conn_sampler_host(j->sampler, h);
+	return pairing_add_host(p, h);
+}
 
 static int feed(struct joiner *j, struct pairing *p)
 {
@@ -148,11 +80,11 @@ static int feed(struct joiner *j, struct pairing *p)
 		if (guest_left && (!host_left || pairing_wants_guest(p))) {
 			got = join_input_guest(&j->in, &g);
 			guest_left = got > 0;
-			got = got > 0 ? pairing_add_guest(p, g) : got;
+			got = got > 0 ? take_guest(j, p, g) : got;
 		} else {
 			got = join_input_host(&j->in, &h);
 			host_left = got > 0;
-			got = got > 0 ? pairing_add_host(p, h) : got;
+			got = got > 0 ? take_host(j, p, h) : got;
 		}
 	}
 	return got < 0 ? got : pairing_finish(p);
@@ -170,10 +102,12 @@ static int run_pass(struct joiner *j, const struct pass *pass)
 		pairing_free(p);
 		return err;
 	}
-	/* The pass that looked for the connection has told what is wrong with the files. */
-	vft_reader_set_quiet(j->in.guest);
-	vft_reader_set_quiet(j->in.host);
-	j->in.any_conn = false;
+	if (j->told) {
+		vft_reader_set_quiet(j->in.guest);
+		vft_reader_set_quiet(j->in.host);
+	}
+	j->told = true;
+	j->in.any_conn = j->sampler;
 	j->in.conn = j->result->conn;
 	j->in.on_op = pass->on_op;
 	j->in.on_op_ctx = j;
@@ -195,26 +129,30 @@ static void keep_footers(struct joiner *j)
 	j->host_footer = json_incref((json_t *)vft_reader_footer(j->in.host));
 }
 
-static int fit_conn(struct joiner *j, uint32_t conn)
+/* Survey of j->result->conn, or of the first connection met while the right one is looked for. */
+static int survey_files(struct joiner *j)
 {
 	static const struct pass pass = {.pairing = {.emit = survey_pair}};
-	struct survey *s = &j->survey;
 	int err;
 
-	j->result->conn = conn;
-	s->nr_bounds = s->all_bounds = 0;
-	tide_start(&s->guest);
-	tide_start(&s->host);
-	s->guest_first_end = s->host_first_used = UINT64_MAX;
-	s->guest_last_issue = s->host_last_visible = 0;
+	survey_start(&j->survey);
 	err = run_pass(j, &pass);
 	if (!err)
 		keep_footers(j);
 	join_input_close(&j->in);
-	if (!err)
-		err = clock_band_fit(&j->result->band, s->bounds, s->nr_bounds);
-	j->result->band.nr_bounds = s->all_bounds;
 	return err;
+}
+
+static int fit_conn(struct joiner *j, uint32_t conn)
+{
+	int err = 0;
+
+	if (!j->surveyed || j->result->conn != conn) {
+		j->result->conn = conn;
+		j->surveyed = true;
+		err = survey_files(j);
+	}
+	return err ? err : survey_fit(&j->survey, &j->result->band);
 }
 
 static int say_conflict(const struct joiner *j)
@@ -234,6 +172,13 @@ static int say_conflict(const struct joiner *j)
 	return -EBADE;
 }
 
+static int choose(struct joiner *j, uint32_t conn)
+{
+	int err = fit_conn(j, conn);
+
+	return !err && j->result->band.empty ? say_conflict(j) : err;
+}
+
 /* With several mounts of like traffic, the clocks tell which one the daemon serves. */
 static int choose_conn(struct joiner *j, const struct conn_overlaps *all)
 {
@@ -244,7 +189,7 @@ static int choose_conn(struct joiner *j, const struct conn_overlaps *all)
 		if (all->conn[i].common <= all->conn[0].common / 2)
 			break;
 		err = fit_conn(j, all->conn[i].conn);
-		if (err && err != -ENOENT)
+		if (err && err != -ENOENT && err != -ERANGE)
 			return err;
 		if (err || j->result->band.empty)
 			continue;
@@ -257,8 +202,7 @@ static int choose_conn(struct joiner *j, const struct conn_overlaps *all)
 			  j->config->guest, j->config->host, fits);
 		return -ENOTUNIQ;
 	}
-	err = fit_conn(j, chosen);
-	return !err && j->result->band.empty ? say_conflict(j) : err;
+	return choose(j, chosen);
 }
 
 static void say_nothing_common(const struct joiner *j, const struct conn_overlaps *all)
@@ -272,26 +216,44 @@ static void say_nothing_common(const struct joiner *j, const struct conn_overlap
 		  j->config->guest, guest, j->config->host, all->host_requests);
 }
 
-static int find_and_fit(struct joiner *j)
+/* The first pass: which connections are there, and the survey of one of them. */
+static int find_conns(struct joiner *j, struct conn_overlaps *all)
 {
-	const struct join_config *c = j->config;
-	struct conn_overlaps all;
-	int err = join_input_open(&j->in, c->guest, c->host);
+	int err;
 
+	j->sampler = conn_sampler_new();
+	if (!j->sampler)
+		return -ENOMEM;
+	err = survey_files(j);
 	if (!err)
-		err = join_find_conns(&all, &j->in);
-	join_input_close(&j->in);
+		*all = *conn_sampler_overlaps(j->sampler);
+	conn_sampler_free(j->sampler);
+	j->sampler = NULL;
+	return err;
+}
+
+static int choose_and_fit(struct joiner *j)
+{
+	struct conn_overlaps all;
+	int err;
+
+	if (j->config->conn_given)
+		return choose(j, j->config->conn);
+	err = find_conns(j, &all);
 	if (err)
 		return err;
-	if (!c->conn_given && (!all.count || !all.conn[0].common)) {
+	if (!all.count || !all.conn[0].common) {
 		say_nothing_common(j, &all);
 		return -ENODATA;
 	}
-	if (c->conn_given) {
-		all.count = 1;
-		all.conn[0] = (struct conn_overlap){.conn = c->conn};
-	}
-	err = choose_conn(j, &all);
+	return choose_conn(j, &all);
+}
+
+static int find_and_fit(struct joiner *j)
+{
+	const struct join_config *c = j->config;
+	int err = choose_and_fit(j);
+
 	if (err == -ENOENT) {
 		msg_error("cannot align the clocks of %s and %s: connection %" PRIu32
 			  " has no pair of requests with all times known; record longer",
@@ -519,11 +481,11 @@ int join_files(const struct join_config *config, const struct join_sink *sink, v
 	       struct join_result *result)
 {
 	struct joiner j = {.config = config, .sink = sink, .ctx = ctx, .result = result};
-	int err = -ENOMEM;
+	int err;
 
 	*result = (struct join_result){0};
-	j.survey.bounds = malloc(BOUNDS_KEPT * sizeof(*j.survey.bounds));
-	if (j.survey.bounds)
+	err = survey_new(&j.survey);
+	if (!err)
 		err = find_and_fit(&j);
 	if (!err)
 		err = join_all(&j);
@@ -532,6 +494,6 @@ int join_files(const struct join_config *config, const struct join_sink *sink, v
 	json_decref(j.guest_footer);
 	json_decref(j.host_footer);
 	span_order_free(j.order);
-	free(j.survey.bounds);
+	survey_free(&j.survey);
 	return err;
 }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Keeps the corners of the clock bounds, reducing them whenever the space for them is full, so that
+ * memory does not grow with the trace.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "lib/compiler.h"
+#include "trace/join.h"
+#include "trace/join_survey.h"
+
+/* So few that sorting them stays within a CPU's cache. */
+#define BOUNDS_KEPT 8192u
+
+void tide_start(struct tide *t)
+{
+	*t = (struct tide){.first = UINT64_MAX};
+}
+
+void tide_add(struct tide *t, uint64_t at_ns)
+{
+	t->first = min_u64(t->first, at_ns);
+	if (at_ns < t->high)
+		t->ebb = max_u64(t->ebb, t->high - at_ns);
+	t->high = max_u64(t->high, at_ns);
+	t->count++;
+}
+
+uint64_t tide_mark(const struct tide *whole, const struct tide *now)
+{
+	uint64_t low = now->high > whole->ebb ? now->high - whole->ebb : 0;
+
+	return now->count == whole->count ? UINT64_MAX : max_u64(low, whole->first);
+}
+
+int survey_new(struct survey *s)
+{
+	s->bounds = malloc(BOUNDS_KEPT * sizeof(*s->bounds));
+	return s->bounds ? 0 : -ENOMEM;
+}
+
+void survey_free(struct survey *s)
+{
+	free(s->bounds);
+	s->bounds = NULL;
+}
+
+void survey_start(struct survey *s)
+{
+	s->nr_bounds = s->all_bounds = 0;
+	s->error = 0;
+	tide_start(&s->guest);
+	tide_start(&s->host);
+	s->guest_first_end = s->host_first_used = UINT64_MAX;
+	s->guest_last_issue = s->host_last_visible = 0;
+}
+
+static uint64_t issue_time(const struct guest_request_event *g)
+{
+	struct span span;
+
+	span_from_guest(&span, g);
+	return span.t_issue_ns;
+}
+
+static void add_bound(struct survey *s, uint64_t t_guest_ns, uint64_t t_host_ns, bool upper)
+{
+	ssize_t kept;
+
+	if (!t_guest_ns || !t_host_ns || s->error)
+		return;
+	s->all_bounds++;
+	if (s->nr_bounds == BOUNDS_KEPT) {
+		kept = clock_band_reduce(s->bounds, s->nr_bounds);
+		s->nr_bounds = kept < 0 ? 0 : (size_t)kept;
+		/* So many corners do not come from clocks that are nearly straight lines. */
+		if (kept < 0 || s->nr_bounds == BOUNDS_KEPT) {
+			s->error = kept < 0 ? (int)kept : -ERANGE;
+			return;
+		}
+	}
+	s->bounds[s->nr_bounds++] = (struct clock_bound){
+		.t_guest_ns = t_guest_ns,
+		.theta_ns = (int64_t)(t_host_ns - t_guest_ns),
+		.upper = upper,
+	};
+}
+
+void survey_add(struct survey *s, const struct guest_request_event *g, const struct host_half *h)
+{
+	if (g) {
+		uint64_t issue_ns = issue_time(g);
+
+		tide_add(&s->guest, issue_ns);
+		s->guest_first_end = min_u64(s->guest_first_end, g->h.ts_ns);
+		s->guest_last_issue = max_u64(s->guest_last_issue, issue_ns);
+	}
+	if (h) {
+		tide_add(&s->host, h->t_visible_ns);
+		s->host_first_used = min_u64(s->host_first_used, h->t_used_ns);
+		s->host_last_visible = max_u64(s->host_last_visible, h->t_visible_ns);
+	}
+	if (g && h) {
+		add_bound(s, g->t_add_ns, h->t_visible_ns, true);
+		add_bound(s, g->t_complete_ns, h->t_io_end_ns, false);
+	}
+}
+
+int survey_fit(struct survey *s, struct clock_band *band)
+{
+	int err = s->error;
+
+	if (!err)
+		err = clock_band_fit(band, s->bounds, s->nr_bounds);
+	band->nr_bounds = s->all_bounds;
+	return err;
+}
