@@ -142,7 +142,7 @@ $(BUILD)/bench/%: bench/%.c $(MODULE_OBJ)
 tests: $(TEST_BIN) $(TOOL_BIN) $(FUZZ_BIN)
 
 .PHONY: bench
-bench: $(BENCH_BIN)
+bench: $(BENCH_BIN) $(TOOL_BIN) all
 	$(Q)for b in $(BENCH_BIN); do $$b || exit 1; done
 
 .PHONY: deps
@@ -210,7 +210,7 @@ help:
 	@echo 'make check-fast unit and CLI tests only, no VM, nothing installed'
 	@echo 'make check-fidelity random file operations in a VM against the simulator'
 	@echo 'make check-matrix  record and join on every kernel, daemon and QEMU; fetches their packages'
-	@echo 'make bench      how fast the simulator is, beside bare loops'
+	@echo 'make bench      how fast the simulator is, beside bare loops, and reading traces'
 	@echo 'make format     clang-format over the tree'
 	@echo 'make install    to $$(DESTDIR)$$(prefix), default /usr/local'
 	@echo 'make SAN=1      build with ASan and UBSan into build-san/'
