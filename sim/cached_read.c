@@ -5,7 +5,11 @@
 #include "sim/flow.h"
 #include "sim/page_cache.h"
 
-#define BATCH_PAGES 15 /* PAGEVEC_SIZE: filemap_get_read_batch() */
+/* PAGEVEC_SIZE: filemap_get_read_batch() */
+static uint32_t batch_pages(const struct sim *sim)
+{
+	return sim->rules.reads_31_pages ? 31 : 15;
+}
 
 bool read_page(struct sim *sim, struct thread *th, struct file *file, uint64_t index,
 	       enum span_class cls)
@@ -35,7 +39,7 @@ static uint32_t batch(struct sim *sim, struct thread *th, const struct file *fil
 {
 	uint32_t nr = 0;
 
-	while (nr < BATCH_PAGES && th->io.page + nr < th->io.end) {
+	while (nr < batch_pages(sim) && th->io.page + nr < th->io.end) {
 		struct page *page = page_find(sim, file, th->io.page + nr);
 
 		if (!page)
@@ -125,12 +129,12 @@ static uint64_t copy_cost(const struct sim *sim, const struct thread *th)
 
 static void copied(struct sim *sim, struct thread *th)
 {
-	struct open_file *open = task_open_file(sim, th);
 	uint64_t end = th->op.offset_bytes + th->io.left;
 
 	th->io.nr_pages += th->io.count;
 	th->io.page += th->io.count;
-	open->ra.prev_pos = min_u64(end, th->io.page * PAGE_BYTES);
+	if (th->io.page == th->io.end || !sim->rules.position_at_read_end)
+		task_open_file(sim, th)->ra.prev_pos = min_u64(end, th->io.page * PAGE_BYTES);
 }
 
 /* What the end of the op costs: PAGE_WAKEUP has it in it already. */

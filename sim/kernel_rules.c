@@ -44,6 +44,23 @@ static const struct rule rules_by_version[] = {
 	     "fuse sets no stable pages"),
 	RULE(dirty_share_starts_at_zero, ALWAYS, KERNEL(6, 13),
 	     "wb_calc_thresh floors an idle bdi's share at (thresh - dirty) / 100 from 6.13"),
+	RULE(read_ahead_split, KERNEL(6, 12), STILL,
+	     "mm/readahead.c: page_cache_sync_ra and page_cache_async_ra in place of "
+	     "ondemand_readahead, no merging with the next window; page_cache_next_miss tells "
+	     "when it found none"),
+	RULE(read_ahead_rounds_end, KERNEL(6, 18), STILL,
+	     "page_cache_async_ra: aligned_end = round_down(end, 1 << ra->order), and order is 2 "
+	     "there as long as the mapping has no large folios"),
+	RULE(read_ahead_keeps_size, KERNEL(6, 18), STILL,
+	     "read_pages no longer takes what ->readahead left from ra->size and async_size"),
+	RULE(no_marker_at_end, KERNEL(7, 2), STILL,
+	     "do_page_cache_ra: lookahead_size = 0 if the window is cut at the end of the file"),
+	RULE(history_counts_all, KERNEL(7, 2), STILL,
+	     "page_cache_prev_miss returns the index before the range if it has no hole; before, "
+	     "the range's first"),
+	RULE(position_at_read_end, KERNEL(6, 12), STILL,
+	     "filemap_read sets ra->prev_pos behind its loop"),
+	RULE(reads_31_pages, KERNEL(6, 12), STILL, "PAGEVEC_SIZE was 15"),
 	RULE(dir_change_drops_attr, ALWAYS, KERNEL(7, 2),
 	     "fuse_dir_changed invalidates all attributes; 7.2 masks with FUSE_STATX_MODDIR"),
 };

@@ -21,6 +21,20 @@ struct kernel_rules {
 	bool rewrite_waits_for_writeback;
 	/* The device's share of the dirty limit starts at zero and grows with its writeback. */
 	bool dirty_share_starts_at_zero;
+	/* A miss and a marker decide apart about read-ahead; else ondemand_readahead() does for both. */
+	bool read_ahead_split;
+	/* A window that a marker asks for ends at a multiple of 4 pages. */
+	bool read_ahead_rounds_end;
+	/* A window that was not wholly read, as the connection is congested, keeps its size. */
+	bool read_ahead_keeps_size;
+	/* A window that reaches the end of the file has no marker. */
+	bool no_marker_at_end;
+	/* As many cached pages before a miss as were looked for count as all of them, not one less. */
+	bool history_counts_all;
+	/* Read-ahead learns a read's position at its end, not after each batch of pages. */
+	bool position_at_read_end;
+	/* A read takes cached pages 31 at a time, not 15. */
+	bool reads_31_pages;
 	/* Each create or unlink makes the directory's attributes stale. */
 	bool dir_change_drops_attr;
 };

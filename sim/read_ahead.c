@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Read-ahead: the kernel's state machine (mm/readahead.c, ondemand_readahead) and the READs that
- * fuse_readahead() makes of its windows.
+ * Read-ahead: the kernel's state machine (mm/readahead.c) and the READs that fuse_readahead() makes
+ * of its windows. Kernels before 6.12 decide in ondemand_readahead() about misses and markers
+ * alike, later ones in page_cache_sync_ra() and page_cache_async_ra().
  */
 #include "sim/flow.h"
 #include "sim/page_cache.h"
@@ -51,7 +52,10 @@ static uint32_t next_size(uint32_t size, uint32_t max)
 	return max;
 }
 
-/* page_cache_prev_miss() as count_history_pages() uses it: cached pages right before index. */
+/*
+ * page_cache_prev_miss() as count_history_pages() uses it: cached pages right before index. Whether
+ * none is missing among max pages its first form does not tell: then it counts one less.
+ */
 static uint32_t history(const struct sim *sim, const struct file *file, uint64_t index,
 			uint32_t max)
 {
@@ -59,10 +63,14 @@ static uint32_t history(const struct sim *sim, const struct file *file, uint64_t
 
 	while (nr < max && index > nr && page_find(sim, file, index - 1 - nr))
 		nr++;
-	return nr;
+	return nr == max && !sim->rules.history_counts_all ? max - 1 : nr;
 }
 
-/* Where the next window starts when a marker is hit whose window is not the current one. */
+/*
+ * Where the next window starts when a marker is hit whose window is not the current one: at the
+ * first page that is not cached. 6.1's page_cache_next_miss() does not tell that there is none, but
+ * returns the last page it looked at.
+ */
 static bool interleaved(const struct sim *sim, const struct file *file, struct read_ahead *ra,
 			uint64_t index, uint32_t asked, uint32_t max)
 {
@@ -70,78 +78,163 @@ static bool interleaved(const struct sim *sim, const struct file *file, struct r
 
 	while (start - index <= max && page_find(sim, file, start))
 		start++;
-	if (start - index > max)
-		return false;
+	if (start - index > max) {
+		if (sim->rules.read_ahead_split)
+			return false;
+		start = index + max;
+	}
 	ra->start = start;
 	ra->size = next_size(start - index + asked, max);
 	ra->async_size = ra->size;
 	return true;
 }
 
-static void initial_window(struct read_ahead *ra, uint64_t index, uint32_t asked, uint32_t max)
+static void initial_window(const struct sim *sim, struct read_ahead *ra, uint64_t index,
+			   uint32_t asked, uint32_t max)
 {
 	ra->start = index;
 	ra->size = first_size(asked, max);
 	ra->async_size = ra->size > asked ? ra->size - asked : ra->size;
+	if (sim->rules.read_ahead_split && ra->size <= asked)
+		ra->async_size = ra->size / 2;
+}
+
+static void next_window(struct read_ahead *ra, uint32_t max)
+{
+	ra->start += ra->size;
+	ra->size = max_u64(ra->size, next_size(ra->size, max));
+	ra->async_size = ra->size;
+}
+
+static bool is_oversize_or_sequential(const struct read_ahead *ra, uint64_t index, uint32_t asked,
+				      uint32_t max)
+{
+	return asked > max || index - ra->prev_pos / PAGE_BYTES <= 1;
 }
 
 /*
- * Decide the next window. False: none is to be read. With *as_is the pages asked for are read and
- * the state stays as it is (a random read).
+ * Cached pages right before a miss are taken for the trace of a sequential reader. False: there are
+ * too few, the read is random.
  */
-static bool decide(const struct sim *sim, const struct file *file, struct read_ahead *ra,
-		   uint64_t index, uint32_t asked, bool marker, bool *as_is)
+static bool window_by_history(const struct sim *sim, const struct file *file, struct read_ahead *ra,
+			      uint64_t index, uint32_t asked, uint32_t max)
 {
-	uint32_t max = ra->max_pages, nr_before;
+	uint32_t nr_before = history(sim, file, index, max);
 
-	*as_is = false;
-	if (asked > max && IO_PAGES > max)
-		max = min_u64(asked, IO_PAGES);
-	if (!index) {
-		initial_window(ra, index, asked, max);
-	} else if (index == ra->start + ra->size - ra->async_size ||
-		   index == ra->start + ra->size) {
-		ra->start += ra->size;
-		ra->size = next_size(ra->size, max);
-		ra->async_size = ra->size;
-	} else if (marker) {
-		if (!interleaved(sim, file, ra, index, asked, max))
-			return false;
-	} else if (asked > max || index - (ra->prev_pos / PAGE_BYTES) <= 1) {
-		initial_window(ra, index, asked, max);
-	} else {
-		nr_before = history(sim, file, index, max);
-		if (nr_before <= asked) {
-			*as_is = true;
-			return true;
-		}
-		if (nr_before >= index)
-			nr_before *= 2;
-		ra->start = index;
-		ra->size = min_u64(nr_before + asked, max);
-		ra->async_size = 1;
-	}
-	/* Would this read hit its own marker? Then merge the next window into this one. */
-	if (index == ra->start && ra->size == ra->async_size) {
-		uint32_t more = next_size(ra->size, max);
-
-		if (ra->size + more <= max) {
-			ra->async_size = more;
-			ra->size += more;
-		} else {
-			ra->size = max;
-			ra->async_size = max / 2;
-		}
-	}
+	if (nr_before <= asked)
+		return false;
+	if (nr_before >= index)
+		nr_before *= 2;
+	ra->start = index;
+	ra->size = min_u64(nr_before + asked, max);
+	ra->async_size = 1;
 	return true;
 }
 
-/* Take back pages that a congested connection will not read; the state says what happened. */
+/* What a decision comes to. */
+enum window {
+	WINDOW_NONE, /* read nothing */
+	WINDOW_AS_ASKED, /* the pages asked for; the state stays as it is: a random read */
+	WINDOW_OF_STATE, /* what the state says now */
+};
+
+/* Would this read hit its own marker? Then ondemand_readahead() merges the next window into it. */
+static void merge_next_window(struct read_ahead *ra, uint64_t index, uint32_t max)
+{
+	uint32_t more = next_size(ra->size, max);
+
+	if (index != ra->start || ra->size != ra->async_size)
+		return;
+	if (ra->size + more <= max) {
+		ra->async_size = more;
+		ra->size += more;
+	} else {
+		ra->size = max;
+		ra->async_size = max / 2;
+	}
+}
+
+/* ondemand_readahead() of 6.1 */
+static enum window decide_on_demand(const struct sim *sim, const struct file *file,
+				    struct read_ahead *ra, uint64_t index, uint32_t asked,
+				    bool marker, uint32_t max)
+{
+	if (!index) {
+		initial_window(sim, ra, index, asked, max);
+	} else if (index == ra->start + ra->size - ra->async_size ||
+		   index == ra->start + ra->size) {
+		next_window(ra, max);
+	} else if (marker) {
+		if (!interleaved(sim, file, ra, index, asked, max))
+			return WINDOW_NONE;
+	} else if (is_oversize_or_sequential(ra, index, asked, max)) {
+		initial_window(sim, ra, index, asked, max);
+	} else if (!window_by_history(sim, file, ra, index, asked, max)) {
+		return WINDOW_AS_ASKED;
+	}
+	merge_next_window(ra, index, max);
+	return WINDOW_OF_STATE;
+}
+
+/* page_cache_sync_ra() of 6.12 */
+static enum window decide_at_miss(const struct sim *sim, const struct file *file,
+				  struct read_ahead *ra, uint64_t index, uint32_t asked,
+				  uint32_t max)
+{
+	if (!index || is_oversize_or_sequential(ra, index, asked, max))
+		initial_window(sim, ra, index, asked, max);
+	else if (!window_by_history(sim, file, ra, index, asked, max))
+		return WINDOW_AS_ASKED;
+	return WINDOW_OF_STATE;
+}
+
+/* 6.18: as folios of order 2 would end, which is the least that a marker asks for. */
+static void round_end(struct read_ahead *ra, uint32_t max)
+{
+	uint32_t align = min_u64(4, max & -max);
+	uint64_t end = ra->start + ra->size, aligned_end = end - end % align;
+
+	if (aligned_end > ra->start)
+		ra->size -= end - aligned_end;
+	ra->async_size = ra->size;
+}
+
+/* page_cache_async_ra() of 6.12 */
+static enum window decide_at_marker(const struct sim *sim, const struct file *file,
+				    struct read_ahead *ra, uint64_t index, uint32_t asked,
+				    uint32_t max)
+{
+	if (index == ra->start + ra->size - ra->async_size)
+		next_window(ra, max);
+	else if (!interleaved(sim, file, ra, index, asked, max))
+		return WINDOW_NONE;
+	if (sim->rules.read_ahead_rounds_end)
+		round_end(ra, max);
+	return WINDOW_OF_STATE;
+}
+
+static enum window decide(const struct sim *sim, const struct file *file, struct read_ahead *ra,
+			  uint64_t index, uint32_t asked, bool marker)
+{
+	uint32_t max = ra->max_pages;
+
+	if (asked > max && IO_PAGES > max)
+		max = min_u64(asked, IO_PAGES);
+	if (!sim->rules.read_ahead_split)
+		return decide_on_demand(sim, file, ra, index, asked, marker, max);
+	if (marker)
+		return decide_at_marker(sim, file, ra, index, asked, max);
+	return decide_at_miss(sim, file, ra, index, asked, max);
+}
+
+/* Take back pages that a congested connection will not read. */
 static void skip_pages(struct sim *sim, struct file *file, struct read_ahead *ra, uint64_t first,
 		       uint32_t nr)
 {
 	for (uint32_t i = 0; i < nr; i++)
 		page_remove(sim, file, first + i);
+	if (sim->rules.read_ahead_keeps_size)
+		return;
 	ra->size -= min_u64(ra->size, nr);
 	ra->async_size -= min_u64(ra->async_size, nr);
 }
@@ -188,8 +281,11 @@ static void add_pages(struct sim *sim, struct thread *th, struct file *file, uin
 
 	if (!file->size_bytes || start > last)
 		return;
-	if (nr > last - start)
+	if (nr > last - start) {
 		nr = last - start + 1;
+		if (sim->rules.no_marker_at_end)
+			lookahead = 0;
+	}
 	for (uint32_t i = 0; i < nr && !sim->stop; i++) {
 		struct page *page = page_find(sim, file, start + i);
 
@@ -227,7 +323,6 @@ static void make_window(struct sim *sim, struct thread *th, struct file *file, u
 			uint32_t asked, bool marker)
 {
 	struct read_ahead *ra = th->ra.state;
-	bool as_is;
 
 	if (!ra->max_pages && marker)
 		return;
@@ -235,12 +330,16 @@ static void make_window(struct sim *sim, struct thread *th, struct file *file, u
 		force_pages(sim, th, file, index, ra->max_pages ? asked : 1);
 		return;
 	}
-	if (!decide(sim, file, ra, index, asked, marker, &as_is))
-		return;
-	if (as_is)
+	switch (decide(sim, file, ra, index, asked, marker)) {
+	case WINDOW_NONE:
+		break;
+	case WINDOW_AS_ASKED:
 		add_pages(sim, th, file, index, asked, 0);
-	else
+		break;
+	case WINDOW_OF_STATE:
 		add_pages(sim, th, file, ra->start, ra->size, ra->async_size);
+		break;
+	}
 }
 
 /* Allocating the pages: the first is part of READ_PREPARE. */
