@@ -8,6 +8,7 @@
 #include "lib/version.h"
 
 /* argv[0] is the subcommand's name. Each returns an enum exit_status. */
+int cmd_probe(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_join(int argc, char **argv);
 int cmd_report(int argc, char **argv);

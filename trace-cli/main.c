@@ -17,6 +17,7 @@ struct command {
 
 /* In the order in which a newcomer would use them. */
 static const struct command commands[] = {
+	{"probe", "what can be recorded on this machine, and what is missing", cmd_probe},
 	{"record", "trace the guest's or the host's side into a file", cmd_record},
 	{"join", "put a guest and a host trace together", cmd_join},
 	{"report", "print where the time of each kind of request went", cmd_report},

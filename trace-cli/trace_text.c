@@ -12,8 +12,7 @@
 #include "lib/units.h"
 #include "trace-cli/trace_text.h"
 
-/* A string of the file, safe to print: control bytes could drive a terminal. */
-static const char *text_of(const json_t *object, const char *key, char *buf, size_t len)
+const char *trace_text_of(const json_t *object, const char *key, char *buf, size_t len)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 	size_t i;
@@ -31,9 +30,9 @@ static void print_machine(FILE *out, const char *label, const json_t *header)
 	char name[40], kernel[40], arch[16];
 
 	fprintf(out, "%-9s %s, Linux %s %s\n", label,
-		text_of(header, "hostname", name, sizeof(name)),
-		text_of(header, "kernel", kernel, sizeof(kernel)),
-		text_of(header, "arch", arch, sizeof(arch)));
+		trace_text_of(header, "hostname", name, sizeof(name)),
+		trace_text_of(header, "kernel", kernel, sizeof(kernel)),
+		trace_text_of(header, "arch", arch, sizeof(arch)));
 }
 
 static void print_date(FILE *out, const json_t *header)
@@ -58,8 +57,8 @@ static void print_mounts(FILE *out, const json_t *guest)
 	json_array_foreach((json_t *)mounts, i, mount)
 	{
 		fprintf(out, "%-9s %s on %s, connection %" JSON_INTEGER_FORMAT "\n", "mount",
-			text_of(mount, "tag", tag, sizeof(tag)),
-			text_of(mount, "path", path, sizeof(path)),
+			trace_text_of(mount, "tag", tag, sizeof(tag)),
+			trace_text_of(mount, "path", path, sizeof(path)),
 			json_integer_value(json_object_get(mount, "conn")));
 	}
 }
@@ -74,9 +73,9 @@ static void print_daemon(FILE *out, const json_t *host)
 	fprintf(out,
 		"%-9s %s (%s), cache=%s, thread pool %" JSON_INTEGER_FORMAT
 		", process %" JSON_INTEGER_FORMAT "\n",
-		"daemon", text_of(daemon, "kind", kind, sizeof(kind)),
-		text_of(daemon, "exe", exe, sizeof(exe)),
-		text_of(daemon, "cache", cache, sizeof(cache)),
+		"daemon", trace_text_of(daemon, "kind", kind, sizeof(kind)),
+		trace_text_of(daemon, "exe", exe, sizeof(exe)),
+		trace_text_of(daemon, "cache", cache, sizeof(cache)),
 		json_integer_value(json_object_get(daemon, "thread_pool")),
 		json_integer_value(json_object_get(daemon, "pid")));
 }

@@ -17,6 +17,12 @@
  */
 void trace_print_context(FILE *out, enum vft_kind kind, const json_t *header, const json_t *footer);
 
+/*
+ * A string of an object that comes from a file or another program, cut to fit and safe to print:
+ * control bytes could drive a terminal. "?" if there is none.
+ */
+const char *trace_text_of(const json_t *object, const char *key, char *buf, size_t len);
+
 /* The nonzero counters with their meanings, or that there are none. */
 void trace_print_losses(FILE *out, const uint64_t *losses, bool interrupted);
 json_t *trace_losses_json(const uint64_t *losses); /* New reference or NULL. */

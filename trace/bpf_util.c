@@ -3,7 +3,6 @@
  * What the guest's and the host's capture share in their use of libbpf.
  */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,6 @@
 #include "lib/units.h"
 #include "trace/bpf_util.h"
 
-#define MAX_MODULES 8
 #define MAX_RINGBUF_BYTES (1ULL << 30)
 
 /* From include/linux/errno.h: what the kernel returns for "this arch or config cannot". */
@@ -79,56 +77,6 @@ void bpf_util_explain(const char *what, int err)
 		msg_error("cannot load the %s: not supported; %s", what, hint);
 	else
 		msg_error("cannot load the %s: %s; %s", what, strerror(-err), hint);
-}
-
-struct kernel_functions {
-	struct btf *vmlinux;
-	struct btf *module[MAX_MODULES];
-	size_t nr_modules;
-};
-
-int kernel_functions_open(struct kernel_functions **out, const char *const *modules)
-{
-	struct kernel_functions *k = calloc(1, sizeof(*k));
-	int err;
-
-	*out = NULL;
-	if (!k)
-		return -ENOMEM;
-	k->vmlinux = btf__load_vmlinux_btf();
-	if (!k->vmlinux) {
-		err = -errno;
-		free(k);
-		return err ? err : -ENOENT;
-	}
-	for (; *modules && k->nr_modules < MAX_MODULES; modules++) {
-		struct btf *btf = btf__load_module_btf(*modules, k->vmlinux);
-
-		if (btf)
-			k->module[k->nr_modules++] = btf;
-	}
-	*out = k;
-	return 0;
-}
-
-bool kernel_functions_has(const struct kernel_functions *k, const char *name)
-{
-	if (btf__find_by_name_kind(k->vmlinux, name, BTF_KIND_FUNC) > 0)
-		return true;
-	for (size_t i = 0; i < k->nr_modules; i++)
-		if (btf__find_by_name_kind(k->module[i], name, BTF_KIND_FUNC) > 0)
-			return true;
-	return false;
-}
-
-void kernel_functions_close(struct kernel_functions *k)
-{
-	if (!k)
-		return;
-	for (size_t i = 0; i < k->nr_modules; i++)
-		btf__free(k->module[i]);
-	btf__free(k->vmlinux);
-	free(k);
 }
 
 int bpf_util_sum_percpu(int map_fd, uint32_t entries, uint64_t *sums)

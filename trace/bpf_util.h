@@ -21,14 +21,6 @@ int bpf_util_ringbuf_bytes(uint64_t wanted, uint64_t *bytes);
 /* Message of a failed load or attach, with what to do about it. what: "guest probes". */
 void bpf_util_explain(const char *what, int err);
 
-/* Kernel functions that BPF programs can name, in vmlinux and in the modules given. */
-struct kernel_functions;
-
-/* modules: NULL-terminated names; those that are not loaded are left out. 0 or -errno. */
-int kernel_functions_open(struct kernel_functions **out, const char *const *modules);
-bool kernel_functions_has(const struct kernel_functions *k, const char *name);
-void kernel_functions_close(struct kernel_functions *k);
-
 /* Sum of a per-CPU array of uint64_t over all CPUs, entry by entry, added to sums. */
 int bpf_util_sum_percpu(int map_fd, uint32_t entries, uint64_t *sums);
 

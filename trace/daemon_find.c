@@ -15,6 +15,8 @@
 #include "lib/units.h"
 #include "trace/daemon_find.h"
 #include "trace/proc_maps.h"
+#include "trace/program_info.h"
+#include "trace/vmm_info.h"
 #include "trace/vring_find.h"
 
 #define MAX_DAEMONS 64
@@ -280,9 +282,10 @@ static int find_pid(struct daemon *daemon, const char *which, bool patient)
 		return -ESRCH;
 	}
 	if (proc_maps_read(&maps, (pid_t)pid) == -EACCES) {
-		msg_error("may not look into process %llu: Permission denied; run as root, or as its "
-			  "user with CAP_SYS_PTRACE, CAP_BPF and CAP_PERFMON",
-			  (unsigned long long)pid);
+		msg_error(
+			"may not look into process %llu: Permission denied; run as root, or as its "
+			"user with CAP_SYS_PTRACE, CAP_BPF and CAP_PERFMON",
+			(unsigned long long)pid);
 		return -EACCES;
 	}
 	proc_maps_free(&maps);
@@ -321,38 +324,113 @@ static json_t *string_or_null(const char *text)
 	return text ? json_stringn_nocheck(text, strlen(text)) : json_null();
 }
 
+/* What can be told of a VMM: its program, its version, its VM. */
+static json_t *describe_vmm(pid_t pid)
+{
+	char name[NAME_MAX + 1], path[PATH_MAX], link[64], *args;
+	json_t *vmm;
+	bool loader;
+	size_t len;
+
+	program_name(pid, name, sizeof(name));
+	vmm = json_pack("{s:i s:s}", "pid", (int)pid, "program", name);
+	program_path(pid, path, sizeof(path), &loader);
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	if (vmm)
+		program_info_describe(vmm, loader ? path : link);
+	if (!vmm || proc_read_file(pid, "cmdline", &args, &len))
+		return vmm;
+	vmm_describe_args(vmm, args, len);
+	free(args);
+	return vmm;
+}
+
 /* The other processes that map the same memory and are no daemons: the VMM. */
 static json_t *vmm_json(const struct daemon *d)
 {
 	uint64_t inode = guest_memory_inode(d->pid);
-	char name[NAME_MAX + 1];
 	struct pid_list list = {};
 
 	if (inode)
 		each_process(&list, shares_memory, inode);
-	for (size_t i = 0; i < list.count && i < MAX_DAEMONS; i++) {
-		if (list.pids[i] == d->pid || is_virtiofsd(list.pids[i]))
-			continue;
-		program_name(list.pids[i], name, sizeof(name));
-		return json_pack("{s:i s:s}", "pid", (int)list.pids[i], "program", name);
-	}
+	for (size_t i = 0; i < list.count && i < MAX_DAEMONS; i++)
+		if (list.pids[i] != d->pid && !is_virtiofsd(list.pids[i]))
+			return describe_vmm(list.pids[i]);
 	return json_null();
+}
+
+/* Its file: through /proc, as its own root may be another; but behind a loader by its path. */
+static void describe_program(json_t *object, const struct daemon *d)
+{
+	char path[PATH_MAX], link[64];
+	bool loader;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)d->pid);
+	program_path(d->pid, path, sizeof(path), &loader);
+	program_info_describe(object, loader ? path : link);
 }
 
 json_t *daemon_json(const struct daemon *d)
 {
 	const struct daemon_options *o = &d->options;
-	json_t *args = json_array();
+	json_t *args = json_array(), *object;
 
 	for (size_t at = 0; args && at < d->args_len; at += strlen(d->args + at) + 1)
 		json_array_append_new(args, string_or_null(d->args + at));
-	return json_pack("{s:i s:o s:s s:o s:o s:o s:o s:o s:i s:b s:b s:b s:o}", "pid",
-			 (int)d->pid, "exe", string_or_null(d->exe), "kind",
-			 daemon_kind_name(o->kind), "args", args, "shared_dir",
-			 string_or_null(o->shared_dir), "cache",
-			 string_or_null(o->cache ? o->cache : "auto"), "sandbox",
-			 string_or_null(o->sandbox ? o->sandbox : "namespace"),
-			 "inode_file_handles", string_or_null(o->inode_file_handles), "thread_pool",
-			 (int)o->thread_pool, "writeback", o->writeback, "allow_direct_io",
-			 o->allow_direct_io, "xattr", o->xattr, "vmm", vmm_json(d));
+	object = json_pack(
+		"{s:i s:o s:s s:o s:o s:o s:o s:o s:i s:b s:b s:b s:o}", "pid", (int)d->pid, "exe",
+		string_or_null(d->exe), "kind", daemon_kind_name(o->kind), "args", args,
+		"shared_dir", string_or_null(o->shared_dir), "cache",
+		string_or_null(o->cache ? o->cache : "auto"), "sandbox",
+		string_or_null(o->sandbox ? o->sandbox : "namespace"), "inode_file_handles",
+		string_or_null(o->inode_file_handles), "thread_pool", (int)o->thread_pool,
+		"writeback", o->writeback, "allow_direct_io", o->allow_direct_io, "xattr", o->xattr,
+		"vmm", vmm_json(d));
+	if (object)
+		describe_program(object, d);
+	return object;
+}
+
+static bool may_look_into(pid_t pid)
+{
+	struct proc_maps maps = {};
+	int err = proc_maps_read(&maps, pid);
+
+	proc_maps_free(&maps);
+	return !err;
+}
+
+static bool child_serves(pid_t pid)
+{
+	struct pid_list children;
+
+	each_process(&children, is_serving_child, (uint64_t)pid);
+	return children.count > 0;
+}
+
+json_t *daemons_json(void)
+{
+	json_t *array = json_array();
+	struct pid_list list;
+
+	each_process(&list, is_daemon, 0);
+	for (size_t i = 0; array && i < list.count && i < MAX_DAEMONS; i++) {
+		bool serves = guest_memory_inode(list.pids[i]) != 0;
+		struct daemon d = {};
+		json_t *entry = NULL;
+
+		/* A parent that only waits for its child, which is in the list itself. */
+		if (!serves && child_serves(list.pids[i]))
+			continue;
+		if (!read_daemon(&d, list.pids[i]))
+			entry = daemon_json(&d);
+		if (entry) {
+			json_object_set_new(entry, "permitted",
+					    json_boolean(may_look_into(list.pids[i])));
+			json_object_set_new(entry, "serves_vm", json_boolean(serves));
+			json_array_append_new(array, entry);
+		}
+		daemon_free(&d);
+	}
+	return array;
 }

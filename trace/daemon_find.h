@@ -71,4 +71,11 @@ void daemon_free(struct daemon *daemon);
 /* Object for a file's header: pid, exe, command line, build-id, options, VMM. NULL: no memory. */
 json_t *daemon_json(const struct daemon *daemon);
 
+/*
+ * All virtio-fs daemons of this machine that this process may see, each as daemon_json() with
+ * "permitted": whether this process may look into its memory, and "serves_vm": whether it was then
+ * seen to map a guest's.
+ */
+json_t *daemons_json(void);
+
 #endif

@@ -27,6 +27,8 @@ struct capture {
 	struct guest_bpf *bpf;
 	struct ring_buffer *ring;
 	struct guest_mounts mounts; /* those that are recorded */
+	struct guest_point_choice points[GUEST_POINTS_MAX];
+	bool ops;
 	uint64_t missed; /* probe runs that the kernel skipped */
 	uint64_t unfinished; /* requests in flight at the end */
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
@@ -126,7 +128,7 @@ static int load(struct capture *c, const struct capture_config *config)
 
 	if (err)
 		return err;
-	err = guest_probes_choose(c->bpf->obj, config->ops);
+	err = guest_probes_choose(c->bpf->obj, config->ops, c->points);
 	if (err)
 		return err;
 	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
@@ -163,6 +165,7 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 	if (!c)
 		return -ENOMEM;
 	c->stats_fd = -1;
+	c->ops = config->ops;
 	bpf_util_quiet();
 	err = find_mounts(c, config);
 	if (err)
@@ -185,6 +188,7 @@ out:
 static int guest_describe(struct capture *c, json_t *header)
 {
 	if (json_object_set_new(header, "mounts", guest_mounts_json(&c->mounts)) ||
+	    json_object_set_new(header, "points", guest_points_json(c->points, c->ops)) ||
 	    json_object_set_new(header, "devices", guest_devices_json()))
 		return -ENOMEM;
 	return 0;

@@ -7,68 +7,11 @@
 #include <string.h>
 #include "lib/compiler.h"
 #include "lib/msg.h"
-#include "trace/bpf_util.h"
 #include "trace/guest_probes.h"
-
-#define MAX_ALTERNATIVES 3
-#define MAX_PROGRAMS 2
-
-enum probe_kind {
-	PROBE_REQUEST, /* of a FUSE or virtio-fs function: nothing can be recorded without it */
-	PROBE_RING, /* of a virtqueue function, which all virtio devices call */
-	PROBE_OP, /* not with --no-ops */
-	PROBE_OP_OPTIONAL, /* and recording goes on without it */
-};
-
-/* One thing to watch; the first alternative whose function the kernel has is used. */
-struct probe {
-	enum probe_kind kind;
-	struct {
-		const char *function;
-		const char *programs[MAX_PROGRAMS];
-	} alternative[MAX_ALTERNATIVES];
-};
-
-static const struct probe probes[] = {
-	{PROBE_REQUEST,
-	 {{"fuse_chan_send", {"issue_sync_v72", "issued_sync_v72"}},
-	  {"__fuse_simple_request", {"issue_sync_v612", "issued_sync_v612"}},
-	  {"fuse_simple_request", {"issue_sync_v61", "issued_sync_v61"}}}},
-	{PROBE_REQUEST,
-	 {{"fuse_chan_send_bg", {"issue_bg_v72", "issued_bg_v72"}},
-	  {"fuse_simple_background", {"issue_bg_v61", "issued_bg_v61"}}}},
-	{PROBE_REQUEST, {{"virtio_fs_enqueue_req", {"enqueue_begin", "enqueue_end"}}}},
-	{PROBE_RING, {{"virtqueue_add_sgs", {"ring_add"}}}},
-	{PROBE_RING, {{"virtqueue_kick_prepare", {"kick_prepared"}}}},
-	{PROBE_RING, {{"virtqueue_notify", {"notify_begin", "notify_end"}}}},
-	{PROBE_RING, {{"virtqueue_get_buf", {"ring_get"}}}},
-	{PROBE_REQUEST, {{"virtio_fs_vq_done", {"queue_irq"}}}},
-	{PROBE_REQUEST, {{"virtio_fs_requests_done_work", {"requests_work"}}}},
-	{PROBE_REQUEST, {{"virtio_fs_hiprio_done_work", {"hiprio_work"}}}},
-	{PROBE_REQUEST,
-	 {{"virtio_fs_request_complete", {"request_complete", "request_completed"}}}},
-	{PROBE_REQUEST, {{"fuse_request_end", {"request_end"}}}},
-	{PROBE_REQUEST, {{"request_wait_answer", {"waiter_woke"}}}},
-	{PROBE_REQUEST, {{"send_forget_request", {"forget_begin", "forget_end"}}}},
-	{PROBE_OP, {{"fuse_file_read_iter", {"read_begin", "read_end"}}}},
-	{PROBE_OP, {{"fuse_file_write_iter", {"write_begin", "write_end"}}}},
-	{PROBE_OP, {{"fuse_fsync", {"fsync_begin", "fsync_end"}}}},
-	{PROBE_OP, {{"fuse_flush", {"close_begin", "close_end"}}}},
-	{PROBE_OP, {{"fuse_open", {"open_begin", "open_end"}}}},
-	{PROBE_OP_OPTIONAL, {{"fuse_atomic_open", {"create_begin", "create_end"}}}},
-};
-
-/* In 6.1 of Debian these are modules; elsewhere all is in vmlinux. */
-static const char *const modules[] = {"fuse", "virtiofs", "virtio", "virtio_ring", NULL};
-
-static bool is_op(const struct probe *p)
-{
-	return p->kind == PROBE_OP || p->kind == PROBE_OP_OPTIONAL;
-}
 
 static int set_autoload(struct bpf_object *object, const char *const *programs, bool load)
 {
-	for (int i = 0; i < MAX_PROGRAMS && programs[i]; i++) {
+	for (int i = 0; i < GUEST_POINT_PROGRAMS && programs[i]; i++) {
 		struct bpf_program *prog = bpf_object__find_program_by_name(object, programs[i]);
 
 		if (!prog) {
@@ -81,43 +24,54 @@ static int set_autoload(struct bpf_object *object, const char *const *programs, 
 	return 0;
 }
 
-static int choose_one(struct bpf_object *object, const struct kernel_functions *kernel,
-		      const struct probe *p, bool ops)
+static int choose_programs(struct bpf_object *object, const struct guest_point *point,
+			   const struct guest_point_choice *choice, bool ops)
 {
-	bool found = is_op(p) && !ops;
-	int err;
+	int err = 0;
 
-	for (int i = 0; i < MAX_ALTERNATIVES && p->alternative[i].function; i++) {
-		const char *function = p->alternative[i].function;
-		bool use = !found && kernel_functions_has(kernel, function);
+	for (int i = 0; !err && i < GUEST_POINT_ALTERNATIVES && point->alternative[i].function;
+	     i++) {
+		bool use = choice->mechanism != ATTACH_NONE && choice->alternative == i &&
+			   (ops || !guest_point_is_op(point));
 
-		err = set_autoload(object, p->alternative[i].programs, use);
-		if (err)
-			return err;
+		err = set_autoload(object, point->alternative[i].programs, use);
 		if (use)
-			msg_debug("probing %s", function);
-		found |= use;
+			msg_debug("probing %s by %s", point->alternative[i].function,
+				  attach_mechanism_name(choice->mechanism));
 	}
-	if (found || p->kind == PROBE_OP_OPTIONAL)
-		return 0;
-	msg_error("cannot record on this kernel: its BTF has no function %s",
-		  p->alternative[0].function);
-	return -ENOENT;
+	return err;
 }
 
 static int check_driver(const struct kernel_functions *kernel)
 {
-	if (kernel_functions_has(kernel, "virtio_fs_enqueue_req"))
+	if (kernel_functions_find(kernel, "virtio_fs_enqueue_req", NULL))
 		return 0;
 	msg_error("no virtio-fs driver in this kernel, so there is nothing to record; run inside a "
 		  "guest with a share mounted, or 'modprobe virtiofs' first");
 	return -ENOENT;
 }
 
-int guest_probes_choose(struct bpf_object *object, bool ops)
+static int check_points(const struct guest_point_choice *choices, bool ops)
+{
+	const struct guest_point *missing = guest_points_missing(choices, ops);
+	const struct guest_point_choice *choice;
+	char functions[128];
+
+	if (!missing)
+		return 0;
+	choice = &choices[missing - guest_points];
+	msg_error("cannot record on this kernel: no way to see '%s' (%s): %s; 'vfscope probe' "
+		  "tells what is missing",
+		  missing->what,
+		  guest_point_function(missing, choice, functions, sizeof(functions)),
+		  attach_error_text(choice->err));
+	return choice->err;
+}
+
+int guest_probes_choose(struct bpf_object *object, bool ops, struct guest_point_choice *choices)
 {
 	struct kernel_functions *kernel;
-	int err = kernel_functions_open(&kernel, modules);
+	int err = kernel_functions_open(&kernel, guest_modules);
 
 	if (err) {
 		msg_error("cannot read the kernel's BTF, /sys/kernel/btf/vmlinux: %s; the kernel "
@@ -126,8 +80,12 @@ int guest_probes_choose(struct bpf_object *object, bool ops)
 		return err;
 	}
 	err = check_driver(kernel);
-	for (size_t i = 0; !err && i < ARRAY_SIZE(probes); i++)
-		err = choose_one(object, kernel, &probes[i], ops);
+	if (!err) {
+		guest_points_choose(kernel, ATTACH_FENTRY, false, choices);
+		err = check_points(choices, ops);
+	}
+	for (size_t i = 0; !err && i < nr_guest_points; i++)
+		err = choose_programs(object, &guest_points[i], &choices[i], ops);
 	kernel_functions_close(kernel);
 	return err;
 }
@@ -174,14 +132,14 @@ uint64_t guest_probes_missed(struct bpf_object *object)
 {
 	uint64_t missed = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(probes); i++)
-		for (int a = 0; a < MAX_ALTERNATIVES && probes[i].alternative[a].function; a++)
-			for (int n = 0; n < MAX_PROGRAMS; n++) {
-				const char *name = probes[i].alternative[a].programs[n];
+	for (size_t i = 0; i < nr_guest_points; i++)
+		for (int a = 0; a < GUEST_POINT_ALTERNATIVES; a++)
+			for (int n = 0; n < GUEST_POINT_PROGRAMS; n++) {
+				const char *name = guest_points[i].alternative[a].programs[n];
 				uint64_t count = name ? program_missed(object, name) : 0;
 
-				/* Misses of ring probes are mostly those of other devices. */
-				if (probes[i].kind != PROBE_RING)
+				/* These are mostly misses of other devices. */
+				if (!guest_points[i].all_devices)
 					missed += count;
 			}
 	return missed;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which of guest.bpf.c's programs to load on this kernel. The kernel's BTF decides, never its
- * version: the same function came and went in stable updates.
+ * Which of guest.bpf.c's programs to load on this kernel (trace/guest_points.h has the table).
  */
 #ifndef VFSCOPE_TRACE_GUEST_PROBES_H
 #define VFSCOPE_TRACE_GUEST_PROBES_H
@@ -9,9 +8,10 @@
 #include <stdbool.h>
 #include <bpf/libbpf.h>
 #include <jansson.h>
+#include "trace/guest_points.h"
 
-/* 0, or -errno after a message that names what the kernel lacks. */
-int guest_probes_choose(struct bpf_object *object, bool ops);
+/* Fills choices[nr_guest_points]. 0, or -errno after a message that names what is missing. */
+int guest_probes_choose(struct bpf_object *object, bool ops, struct guest_point_choice *choices);
 
 /*
  * How often a probe of a virtio-fs or FUSE function did not run because it was already running on

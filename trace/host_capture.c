@@ -19,6 +19,7 @@
 #include "lib/msg.h"
 #include "trace/bpf_util.h"
 #include "trace/daemon_find.h"
+#include "trace/host_points.h"
 #include "trace/record_session.h"
 #include "trace/syscall_rules.h"
 #include "trace/vring_find.h"
@@ -34,7 +35,7 @@ struct capture {
 	struct daemon daemon;
 	struct host_daemon layout; /* its queues and memory */
 	int pidfd; /* readable when the daemon is gone */
-	bool raw; /* raw tracepoints instead of BTF ones */
+	struct host_point_choice points[HOST_POINTS_MAX];
 	bool gone;
 	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
 	capture_event_fn emit;
@@ -107,19 +108,54 @@ static int find_rings(struct capture *c, const struct capture_config *config)
 	return err;
 }
 
+static int choose_programs(struct capture *c)
+{
+	struct bpf_object *object = c->bpf->obj;
+
+	for (size_t i = 0; i < nr_host_points; i++) {
+		const struct host_point *point = &host_points[i];
+		struct bpf_program *btf, *raw;
+
+		btf = bpf_object__find_program_by_name(object, point->tp_btf_program);
+		raw = bpf_object__find_program_by_name(object, point->raw_tp_program);
+		if (!btf || !raw)
+			return -EINVAL;
+		bpf_program__set_autoload(btf, c->points[i].mechanism == ATTACH_TP_BTF);
+		bpf_program__set_autoload(raw, c->points[i].mechanism == ATTACH_RAW_TP);
+		msg_debug("probing %s by %s", point->tracepoint,
+			  attach_mechanism_name(c->points[i].mechanism));
+	}
+	return 0;
+}
+
 static int prepare(struct capture *c, uint64_t bytes)
 {
+	int err;
+
 	c->bpf = host_bpf__open();
 	if (!c->bpf)
 		return -errno;
-	bpf_program__set_autoload(c->bpf->progs.btf_sys_enter, !c->raw);
-	bpf_program__set_autoload(c->bpf->progs.btf_sys_exit, !c->raw);
-	bpf_program__set_autoload(c->bpf->progs.raw_sys_enter, c->raw);
-	bpf_program__set_autoload(c->bpf->progs.raw_sys_exit, c->raw);
+	err = choose_programs(c);
+	if (err)
+		return err;
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
 	syscall_rules_fill((struct host_syscall_rule *)c->bpf->rodata->rules);
 	c->bpf->rodata->wake_bytes = bytes / 4;
 	return host_bpf__load(c->bpf);
+}
+
+static int check_points(const struct capture *c)
+{
+	const struct host_point *missing = host_points_missing(c->points);
+	int err;
+
+	if (!missing)
+		return 0;
+	err = c->points[missing - host_points].err;
+	msg_error("cannot record here: no way to see '%s' (tracepoint %s): %s; 'vfscope probe' "
+		  "tells what is missing",
+		  missing->what, missing->tracepoint, attach_error_text(err));
+	return err;
 }
 
 static int load(struct capture *c, uint64_t buffer_bytes)
@@ -130,13 +166,11 @@ static int load(struct capture *c, uint64_t buffer_bytes)
 
 	if (err)
 		return err;
+	host_points_choose(false, c->points);
+	err = check_points(c);
+	if (err)
+		return err;
 	err = prepare(c, bytes);
-	if (err) {
-		msg_debug("BTF tracepoints do not load (%s): trying raw ones", strerror(-err));
-		host_bpf__destroy(c->bpf);
-		c->raw = true;
-		err = prepare(c, bytes);
-	}
 	if (!err)
 		err = bpf_map__update_elem(c->bpf->maps.daemons, &tgid, sizeof(tgid), &c->layout,
 					   sizeof(c->layout), BPF_ANY);
@@ -207,8 +241,7 @@ static int host_describe(struct capture *c, json_t *header)
 	if (json_object_set_new(header, "daemon", daemon_json(&c->daemon)) ||
 	    json_object_set_new(header, "queues", queues_json(&c->layout)) ||
 	    json_object_set_new(header, "guest_memory", memory_json(&c->layout)) ||
-	    json_object_set_new(header, "probes",
-				json_string(c->raw ? "raw_tracepoint" : "btf_tracepoint")))
+	    json_object_set_new(header, "points", host_points_json(c->points)))
 		return -ENOMEM;
 	return 0;
 }
@@ -313,12 +346,12 @@ static uint64_t count_missed(const struct bpf_program *prog)
 
 static int host_stop(struct capture *c)
 {
+	struct bpf_program *prog;
+
 	if (!c->ring)
 		return 0;
 	host_bpf__detach(c->bpf);
-	c->missed =
-		count_missed(c->raw ? c->bpf->progs.raw_sys_enter : c->bpf->progs.btf_sys_enter) +
-		count_missed(c->raw ? c->bpf->progs.raw_sys_exit : c->bpf->progs.btf_sys_exit);
+	bpf_object__for_each_program(prog, c->bpf->obj) c->missed += count_missed(prog);
 	return fetch(c, 0);
 }
 

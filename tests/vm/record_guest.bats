@@ -80,6 +80,24 @@ direct_reads() { # NUMBER
 	[ "$(raw '[.[0].header.mounts[0].conn] == [.[-1].footer.connections[].conn]')" = true ]
 }
 
+@test "probe finds every attach point and mount of the guest, and leaves nothing attached" {
+	run --separate-stderr guest "$TOP/build/vfscope" probe --format json
+	[ "$status" -eq 0 ]
+	[ "$(jq '.guest | .present and .possible and .driver' <<<"$output")" = true ]
+	[ "$(jq '.host' <<<"$output")" = null ]
+	[ "$(jq -r '.guest.points | map(.mechanism) | index("none")' <<<"$output")" = null ]
+	[ "$(jq -r '.guest.points | map(select(.module == "virtiofs").function) | index("virtio_fs_enqueue_req") != null' \
+		<<<"$output")" = true ]
+	[ "$(jq -r '.guest.mounts[] | select(.tag == "vfs").path' <<<"$output")" = /mnt/vfs ]
+	run guest sh -c 'bpftool prog show | grep vfscope_try'
+	[ "$status" -eq 1 ]
+	# Where a capability is missing, it is named.
+	run --separate-stderr guest setpriv --bounding-set=-all,+bpf,+perfmon \
+		"$TOP/build/vfscope" probe
+	[ "$status" -eq 3 ]
+	[[ $output == *"problem: CAP_SYS_ADMIN is missing"*"setcap cap_bpf,cap_perfmon,cap_sys_admin+ep"* ]]
+}
+
 @test "10007 direct reads are 10007 requests" {
 	direct_reads 10007
 }

@@ -89,6 +89,26 @@ direct_reads() { # NUMBER
 	[ "$(raw '.[0].header.daemon.vmm.pid')" -eq "$VM_QEMU_PID" ]
 }
 
+@test "probe finds the daemon, its version and build-id, and its VM by name; so does the header" {
+	local program=/proc/$VM_DAEMON_PID/exe id version
+	id=$(readelf -n "$program" | sed -n 's/.*Build ID: //p')
+	version=$("$(readlink "$program")" --version | sed -n 's/^virtiofsd version //p')
+	[ -n "$id" ] && [ -n "$version" ]
+	run --separate-stderr "$TOP/build/vfscope" probe --host --format json
+	[ "$status" -eq 0 ]
+	[ "$(jq -r ".host.daemons[] | select(.pid == $VM_DAEMON_PID) |
+		[.serves_vm, .kind, .build_id, .version, .vmm.pid, .vmm.name] | tostring" <<<"$output")" = \
+		"[true,\"c\",\"$id\",\"$version\",$VM_QEMU_PID,\"lab\"]" ]
+	[ "$(jq -r '.host.points | map(.mechanism) | unique | join(" ")' <<<"$output")" != none ]
+	run --separate-stderr "$TOP/build/vfscope" probe
+	[[ $output == *"daemon $VM_DAEMON_PID: "*"serves VM lab: process $VM_QEMU_PID"* ]]
+	record -- true
+	[ "$(raw '.[0].header.daemon | [.build_id, .version, .vmm.name] | tostring')" = \
+		"[\"$id\",\"$version\",\"lab\"]" ]
+	[ "$(raw '.[0].header.daemon.vmm.options | index("-smp") != null and index("-chardev") == null')" = true ]
+	[ "$(raw '.[0].header.points | map(.mechanism) | index("none")')" = null ]
+}
+
 @test "10,007 direct reads are 10,007 requests" {
 	direct_reads 10007
 }

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The places in the guest's kernel that a recording watches, and what this kernel offers for each.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include "lib/compiler.h"
+#include "trace/guest_points.h"
+
+const char *const guest_modules[] = {"fuse", "virtiofs", "virtio", "virtio_ring", NULL};
+
+const struct guest_point guest_points[] = {
+	{POINT_NEEDED,
+	 false,
+	 "request issued",
+	 "nothing can be recorded",
+	 {{"fuse_chan_send", {"issue_sync_v72", "issued_sync_v72"}},
+	  {"__fuse_simple_request", {"issue_sync_v612", "issued_sync_v612"}},
+	  {"fuse_simple_request", {"issue_sync_v61", "issued_sync_v61"}}}},
+	{POINT_NEEDED,
+	 false,
+	 "background request issued",
+	 "nothing can be recorded",
+	 {{"fuse_chan_send_bg", {"issue_bg_v72", "issued_bg_v72"}},
+	  {"fuse_simple_background", {"issue_bg_v61", "issued_bg_v61"}}}},
+	{POINT_NEEDED,
+	 false,
+	 "request queued",
+	 "nothing can be recorded",
+	 {{"virtio_fs_enqueue_req", {"enqueue_begin", "enqueue_end"}}}},
+	{POINT_NEEDED,
+	 true,
+	 "buffers added to the ring",
+	 "nothing can be recorded",
+	 {{"virtqueue_add_sgs", {"ring_add"}}}},
+	{POINT_NEEDED,
+	 true,
+	 "kick decided",
+	 "nothing can be recorded",
+	 {{"virtqueue_kick_prepare", {"kick_prepared"}}}},
+	{POINT_TIME,
+	 true,
+	 "doorbell rung",
+	 "no time of the kick, nor what the doorbell cost",
+	 {{"virtqueue_notify", {"notify_begin", "notify_end"}}}},
+	{POINT_NEEDED,
+	 true,
+	 "reply dequeued",
+	 "nothing can be recorded",
+	 {{"virtqueue_get_buf", {"ring_get"}}}},
+	{POINT_TIME,
+	 false,
+	 "interrupt",
+	 "interrupt cannot be told from completion",
+	 {{"virtio_fs_vq_done", {"queue_irq"}}}},
+	{POINT_TIME,
+	 false,
+	 "completion work",
+	 "no time between interrupt and the work that completes",
+	 {{"virtio_fs_requests_done_work", {"requests_work"}}}},
+	{POINT_TIME,
+	 false,
+	 "completion work of hiprio",
+	 "no time between interrupt and work for FORGET",
+	 {{"virtio_fs_hiprio_done_work", {"hiprio_work"}}}},
+	{POINT_NEEDED,
+	 false,
+	 "request completed",
+	 "nothing can be recorded",
+	 {{"virtio_fs_request_complete", {"request_complete", "request_completed"}}}},
+	{POINT_NEEDED,
+	 false,
+	 "request ended",
+	 "nothing can be recorded",
+	 {{"fuse_request_end", {"request_end"}}}},
+	{POINT_NEEDED,
+	 false,
+	 "waiting task woken",
+	 "nothing can be recorded",
+	 {{"request_wait_answer", {"waiter_woke"}}}},
+	{POINT_NEEDED,
+	 false,
+	 "FORGET sent",
+	 "nothing can be recorded",
+	 {{"send_forget_request", {"forget_begin", "forget_end"}}}},
+	{POINT_OP,
+	 false,
+	 "read",
+	 "record with --no-ops",
+	 {{"fuse_file_read_iter", {"read_begin", "read_end"}}}},
+	{POINT_OP,
+	 false,
+	 "write",
+	 "record with --no-ops",
+	 {{"fuse_file_write_iter", {"write_begin", "write_end"}}}},
+	{POINT_OP,
+	 false,
+	 "fsync",
+	 "record with --no-ops",
+	 {{"fuse_fsync", {"fsync_begin", "fsync_end"}}}},
+	{POINT_OP,
+	 false,
+	 "close",
+	 "record with --no-ops",
+	 {{"fuse_flush", {"close_begin", "close_end"}}}},
+	{POINT_OP,
+	 false,
+	 "open",
+	 "record with --no-ops",
+	 {{"fuse_open", {"open_begin", "open_end"}}}},
+	{POINT_OP_OPTIONAL,
+	 false,
+	 "open that creates",
+	 "opens that create a file are missing",
+	 {{"fuse_atomic_open", {"create_begin", "create_end"}}}},
+};
+
+const size_t nr_guest_points = ARRAY_SIZE(guest_points);
+_Static_assert(ARRAY_SIZE(guest_points) <= GUEST_POINTS_MAX, "GUEST_POINTS_MAX is too small");
+
+bool guest_point_is_op(const struct guest_point *point)
+{
+	return point->kind == POINT_OP || point->kind == POINT_OP_OPTIONAL;
+}
+
+const char *guest_point_function(const struct guest_point *point,
+				 const struct guest_point_choice *choice, char *buf, size_t len)
+{
+	size_t at = 0;
+
+	if (choice->mechanism != ATTACH_NONE)
+		return point->alternative[choice->alternative].function;
+	buf[0] = '\0';
+	for (int i = 0; i < GUEST_POINT_ALTERNATIVES && point->alternative[i].function; i++)
+		if (at < len)
+			at += (size_t)snprintf(buf + at, len - at, "%s%s", i ? ", " : "",
+					       point->alternative[i].function);
+	return buf;
+}
+
+/* At entry and return: the programs of a pair, and a return's own, which needs the arguments. */
+static int try_kprobe(const char *function)
+{
+	int err = attach_try_kprobe(function, false);
+
+	return err ? err : attach_try_kprobe(function, true);
+}
+
+static void choose_one(struct kernel_functions *k, const struct guest_point *point,
+		       enum attach_mechanism only, bool attach, struct guest_point_choice *choice)
+{
+	struct kernel_function f = {};
+
+	*choice = (struct guest_point_choice){.err = -ENOENT};
+	for (int i = 0; i < GUEST_POINT_ALTERNATIVES && point->alternative[i].function; i++) {
+		const char *function = point->alternative[i].function;
+
+		if (!kernel_functions_find(k, function, &f))
+			continue;
+		choice->alternative = i;
+		choice->module = f.module;
+		choice->fentry_err =
+			only == ATTACH_KPROBE ? 0 : attach_try_fentry(k, function, attach);
+		choice->err = choice->fentry_err;
+		if (!choice->err && only != ATTACH_KPROBE) {
+			choice->mechanism = ATTACH_FENTRY;
+			return;
+		}
+		if (only == ATTACH_FENTRY)
+			return;
+		choice->err = try_kprobe(function);
+		choice->mechanism = choice->err ? ATTACH_NONE : ATTACH_KPROBE;
+		return;
+	}
+}
+
+void guest_points_choose(struct kernel_functions *k, enum attach_mechanism only, bool attach,
+			 struct guest_point_choice *choices)
+{
+	for (size_t i = 0; i < nr_guest_points; i++)
+		choose_one(k, &guest_points[i], only, attach, &choices[i]);
+}
+
+const struct guest_point *guest_points_missing(const struct guest_point_choice *choices, bool ops)
+{
+	for (size_t i = 0; i < nr_guest_points; i++) {
+		const struct guest_point *point = &guest_points[i];
+
+		if (choices[i].mechanism == ATTACH_NONE &&
+		    (point->kind == POINT_NEEDED || (ops && point->kind == POINT_OP)))
+			return point;
+	}
+	return NULL;
+}
+
+static json_t *choice_json(const struct guest_point *point, const struct guest_point_choice *choice)
+{
+	char functions[128];
+	json_t *entry = json_pack("{s:s s:s s:s}", "point", point->what, "function",
+				  guest_point_function(point, choice, functions, sizeof(functions)),
+				  "mechanism", attach_mechanism_name(choice->mechanism));
+
+	if (!entry)
+		return NULL;
+	if (choice->mechanism != ATTACH_NONE)
+		json_object_set_new(entry, "module", json_string(choice->module));
+	if (choice->fentry_err)
+		json_object_set_new(entry, "fentry",
+				    json_string(attach_error_text(choice->fentry_err)));
+	if (choice->mechanism == ATTACH_NONE) {
+		json_object_set_new(entry, "reason", json_string(attach_error_text(choice->err)));
+		json_object_set_new(entry, "without", json_string(point->without));
+	}
+	return entry;
+}
+
+json_t *guest_points_json(const struct guest_point_choice *choices, bool ops)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < nr_guest_points; i++) {
+		if (guest_point_is_op(&guest_points[i]) && !ops)
+			continue;
+		if (json_array_append_new(array, choice_json(&guest_points[i], &choices[i]))) {
+			json_decref(array);
+			array = NULL;
+		}
+	}
+	return array;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The places in the guest's kernel that a recording watches: the one table of them, for the
+ * recorder and for `vfscope probe`, and what this kernel offers for each.
+ *
+ * The kernel decides, by its BTF and by trying, never its version: the same function came and went
+ * in stable updates.
+ */
+#ifndef VFSCOPE_TRACE_GUEST_POINTS_H
+#define VFSCOPE_TRACE_GUEST_POINTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include "trace/attach.h"
+
+#define GUEST_POINT_ALTERNATIVES 3
+#define GUEST_POINT_PROGRAMS 2
+#define GUEST_POINTS_MAX 64
+
+enum guest_point_kind {
+	POINT_NEEDED, /* nothing can be recorded without it */
+	POINT_TIME, /* without it a time is missing in each request */
+	POINT_OP, /* not with --no-ops; ops cannot be recorded without it */
+	POINT_OP_OPTIONAL, /* and recording goes on without it */
+};
+
+struct guest_point {
+	enum guest_point_kind kind;
+	bool all_devices; /* of a virtqueue function, which all virtio devices call */
+	const char *what;
+	const char *without; /* what a recording is without it */
+	/* The first one that the kernel has is used. */
+	struct {
+		const char *function;
+		const char *programs[GUEST_POINT_PROGRAMS]; /* of guest.bpf.c */
+	} alternative[GUEST_POINT_ALTERNATIVES];
+};
+
+extern const struct guest_point guest_points[];
+extern const size_t nr_guest_points;
+
+/* In 6.1 of Debian these are modules; elsewhere all is in vmlinux. NULL-terminated. */
+extern const char *const guest_modules[];
+
+/* What was found for the point of the same index. */
+struct guest_point_choice {
+	enum attach_mechanism mechanism; /* ATTACH_NONE: the point is not there */
+	int alternative; /* valid unless ATTACH_NONE */
+	const char *module; /* that the function is in; valid likewise */
+	int fentry_err; /* why not fentry, 0 or -errno */
+	int err; /* ATTACH_NONE: why not at all */
+};
+
+bool guest_point_is_op(const struct guest_point *point);
+
+/* "virtio_fs_enqueue_req", or all alternatives: "fuse_chan_send, fuse_simple_request". */
+const char *guest_point_function(const struct guest_point *point,
+				 const struct guest_point_choice *choice, char *buf, size_t len);
+
+/*
+ * Fill choices[nr_guest_points]. only: ATTACH_NONE for any mechanism, fentry first; else that one
+ * alone. attach: see attach_try_fentry().
+ */
+void guest_points_choose(struct kernel_functions *k, enum attach_mechanism only, bool attach,
+			 struct guest_point_choice *choices);
+
+/* The first point that is missing though a recording needs it, or NULL. */
+const struct guest_point *guest_points_missing(const struct guest_point_choice *choices, bool ops);
+
+/* For a file's header and `vfscope probe --format json`. A new array, or NULL. */
+json_t *guest_points_json(const struct guest_point_choice *choices, bool ops);
+
+#endif
