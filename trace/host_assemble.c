@@ -17,29 +17,14 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include "lib/compiler.h"
 #include "lib/fuse_opcode.h"
 #include "trace/event_sort.h"
 #include "trace/halves.h"
+#include "trace/host_inflight.h"
 #include "trace/opcode_calls.h"
 
 #define WINDOW_NS (100 * 1000 * NS_PER_US)
-#define MAX_QUEUES 64
-#define NR_HEADS 65536
-#define MAX_TAKERS 4
-
-/* A request that the daemon has not answered yet. */
-struct chain {
-	TAILQ_ENTRY(chain) unkicked; /* in its queue's list of those no kick has been seen for */
-	struct chain *next; /* of the same head: seen before this one was seen used */
-	struct host_half half;
-	uint64_t data_addr;
-	uint64_t kick_ns; /* receipt of the kick after which it was taken; 0: none was needed */
-	uint32_t seen_by;
-	bool at_wait; /* seen_by was about to wait */
-	bool listed;
-};
 
 /* File system calls of a thread since it last published. */
 struct run {
@@ -63,29 +48,14 @@ struct thread {
 	struct host_half answer; /* published last; its call is not known yet */
 };
 
-struct queue {
-	struct chain **in_flight; /* by head, oldest first */
-	TAILQ_HEAD(, chain) unkicked;
-	struct {
-		uint32_t tid;
-		uint64_t votes;
-	} takers[MAX_TAKERS];
-	bool has_pool;
-	bool avail_known;
-	bool used_known;
-	uint16_t next_avail;
-	uint16_t next_used;
-};
-
 struct host_assembler {
 	host_half_fn emit;
 	void *ctx;
 	struct event_sort *sort;
-	struct queue *queues[MAX_QUEUES];
+	struct host_inflight flight;
 	struct thread **threads;
 	size_t nr_threads;
 	size_t last_thread; /* found last: most events come in runs of one thread */
-	struct chain *spare; /* linked by next, for the next chain */
 	struct host_assembler_stats stats;
 };
 
@@ -102,6 +72,7 @@ int host_assembler_new(struct host_assembler **out, host_half_fn emit, void *ctx
 		free(a);
 		return err;
 	}
+	a->flight.stats = &a->stats;
 	a->emit = emit;
 	a->ctx = ctx;
 	*out = a;
@@ -113,82 +84,16 @@ const struct host_assembler_stats *host_assembler_stats(const struct host_assemb
 	return &a->stats;
 }
 
-/* The oldest of its head. */
-static void drop_chain(struct host_assembler *a, struct queue *q, struct chain *c)
-{
-	if (!c)
-		return;
-	if (c->listed)
-		TAILQ_REMOVE(&q->unkicked, c, unkicked);
-	q->in_flight[c->half.head] = c->next;
-	c->next = a->spare;
-	a->spare = c;
-}
-
-static struct chain *new_chain(struct host_assembler *a)
-{
-	struct chain *c = a->spare;
-
-	if (!c)
-		return calloc(1, sizeof(*c));
-	a->spare = c->next;
-	*c = (struct chain){0};
-	return c;
-}
-
-static void free_chains(struct chain *c)
-{
-	while (c) {
-		struct chain *next = c->next;
-
-		free(c);
-		c = next;
-	}
-}
-
-static void free_queue(struct queue *q)
-{
-	if (!q)
-		return;
-	for (size_t i = 0; i < NR_HEADS; i++)
-		free_chains(q->in_flight[i]);
-	free(q->in_flight);
-	free(q);
-}
-
 void host_assembler_free(struct host_assembler *a)
 {
 	if (!a)
 		return;
-	for (size_t i = 0; i < MAX_QUEUES; i++)
-		free_queue(a->queues[i]);
+	host_inflight_free(&a->flight);
 	for (size_t i = 0; i < a->nr_threads; i++)
 		free(a->threads[i]);
 	free(a->threads);
-	free_chains(a->spare);
 	event_sort_free(a->sort);
 	free(a);
-}
-
-static struct queue *get_queue(struct host_assembler *a, uint16_t index)
-{
-	struct queue *q;
-
-	if (index >= MAX_QUEUES)
-		return NULL;
-	if (a->queues[index])
-		return a->queues[index];
-	q = calloc(1, sizeof(*q));
-	if (!q)
-		return NULL;
-	q->in_flight = calloc(NR_HEADS, sizeof(struct chain *));
-	if (!q->in_flight) {
-		free(q);
-		return NULL;
-	}
-	TAILQ_INIT(&q->unkicked);
-	a->queues[index] = q;
-	return q;
 }
 
 static struct thread *find_thread(struct host_assembler *a, uint32_t tid)
@@ -223,7 +128,7 @@ static struct thread *get_thread(struct host_assembler *a, uint32_t tid)
 }
 
 /* The thread that takes this queue's requests, as far as its kicks have told; or NULL. */
-static struct thread *taker_of(struct host_assembler *a, const struct queue *q)
+static struct thread *taker_of(struct host_assembler *a, const struct host_queue *q)
 {
 	size_t best = 0;
 
@@ -233,7 +138,7 @@ static struct thread *taker_of(struct host_assembler *a, const struct queue *q)
 	return q->takers[best].votes ? find_thread(a, q->takers[best].tid) : NULL;
 }
 
-static void vote(struct queue *q, uint32_t tid, uint64_t votes)
+static void vote(struct host_queue *q, uint32_t tid, uint64_t votes)
 {
 	size_t least = 0;
 
@@ -257,128 +162,39 @@ static int emit_answer(struct host_assembler *a, struct thread *t)
 	return a->emit(a->ctx, &t->answer);
 }
 
-static void fill_request(struct chain *c, const struct host_chain_event *e)
-{
-	c->half.unique = e->unique;
-	c->half.nodeid = e->nodeid;
-	c->half.offset_bytes = e->offset_bytes;
-	c->half.size_bytes = e->size_bytes;
-	c->half.opcode = e->opcode;
-	c->data_addr = e->data_addr;
-	c->half.flags &= (uint16_t)~HHALF_NO_HEADER;
-}
-
-/* Count gaps in a ring's positions. One that comes late fills a gap that was counted. */
-static void note_position(uint16_t position, bool *known, uint16_t *next, uint64_t *missing)
-{
-	uint16_t ahead = position - *next;
-
-	if (*known && ahead >= 0x8000) {
-		if (*missing)
-			--*missing;
-		return;
-	}
-	if (*known)
-		*missing += ahead;
-	*known = true;
-	*next = (uint16_t)(position + 1);
-}
-
-static struct chain *find_chain(const struct queue *q, uint16_t head, uint16_t avail_idx)
-{
-	struct chain *c = q->in_flight[head];
-
-	while (c && c->half.avail_idx != avail_idx)
-		c = c->next;
-	return c;
-}
-
-/*
- * A head is free once it was used. The guest may use it again before the daemon's next system call,
- * which then sees the new chain first (Linux 6.12 refills a full ring at each completion). What
- * would be the third has outlived the first's event: that was lost.
- */
-static void link_chain(struct host_assembler *a, struct queue *q, struct chain *c, uint16_t head)
-{
-	struct chain *old = q->in_flight[head];
-
-	if (old && old->next) {
-		a->stats.without_end++;
-		drop_chain(a, q, old);
-		old = q->in_flight[head];
-	}
-	if (old)
-		old->next = c;
-	else
-		q->in_flight[head] = c;
-}
-
-/* The chain that this element ends; NULL if its event was lost. */
-static struct chain *used_chain(struct host_assembler *a, struct queue *q,
-				const struct host_used_event *e)
-{
-	struct chain *c = q->in_flight[e->head];
-
-	/* Not there yet when the next one was: this is that one's end, and the first's was lost. */
-	if (c && c->next && e->t_absent_ns >= c->next->half.t_visible_ns) {
-		a->stats.without_end++;
-		drop_chain(a, q, c);
-		c = q->in_flight[e->head];
-	}
-	return c;
-}
-
 static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
 {
-	struct queue *q = get_queue(a, e->queue);
-	struct chain *c;
+	struct host_queue *q = host_queue_get(&a->flight, e->queue);
 
 	if (!q)
 		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
-	if (find_chain(q, e->head, e->avail_idx)) {
+	if (host_chain_find(q, e->head, e->avail_idx)) {
 		a->stats.duplicates++;
 		return 0;
 	}
-	note_position(e->avail_idx, &q->avail_known, &q->next_avail, &a->stats.missing_chains);
-	c = new_chain(a);
-	if (!c)
-		return -ENOMEM;
-	link_chain(a, q, c, e->head);
-	a->stats.chains++;
-	c->half.queue = e->queue;
-	c->half.head = e->head;
-	c->half.avail_idx = e->avail_idx;
-	c->half.t_visible_ns = e->h.ts_ns;
-	c->seen_by = e->tid;
-	c->at_wait = e->flags & HCHAIN_AT_WAIT;
-	if (e->flags & HCHAIN_NO_HEADER)
-		c->half.flags = HHALF_NO_HEADER;
-	else
-		fill_request(c, e);
-	c->listed = true;
-	TAILQ_INSERT_TAIL(&q->unkicked, c, unkicked);
-	return 0;
+	return host_chain_add(&a->flight, q, e) ? 0 : -ENOMEM;
 }
 
 static void on_header(struct host_assembler *a, const struct host_chain_event *e)
 {
-	struct queue *q = e->queue < MAX_QUEUES ? a->queues[e->queue] : NULL;
-	struct chain *c = q ? find_chain(q, e->head, e->avail_idx) : NULL;
+	struct host_queue *q = e->queue < MAX_QUEUES ? a->flight.queues[e->queue] : NULL;
+	struct host_chain *c = q ? host_chain_find(q, e->head, e->avail_idx) : NULL;
 
 	if (c)
-		fill_request(c, e);
+		host_chain_fill(c, e);
 }
 
 /* Was it there while t waited, so that t takes it after the kick? */
-static bool waits_for(const struct thread *t, const struct chain *c)
+static bool waits_for(const struct thread *t, const struct host_chain *c)
 {
 	return c->half.t_visible_ns >= t->wait_enter_ns || (c->at_wait && c->seen_by == t->tid);
 }
 
 /* t has read a kick: requests of its queue that came while it waited are taken from now on. */
-static void kick_queue(struct host_assembler *a, struct queue *q, struct thread *t, uint64_t ts_ns)
+static void kick_queue(struct host_assembler *a, struct host_queue *q, struct thread *t,
+		       uint64_t ts_ns)
 {
-	struct chain *c;
+	struct host_chain *c;
 
 	TAILQ_FOREACH(c, &q->unkicked, unkicked)
 	if (waits_for(t, c))
@@ -398,8 +214,8 @@ static void on_kick(struct host_assembler *a, struct thread *t, uint64_t ts_ns)
 	a->stats.kicks++;
 	t->takes_kicks = true;
 	for (size_t i = 0; i < MAX_QUEUES; i++)
-		if (a->queues[i])
-			kick_queue(a, a->queues[i], t, ts_ns);
+		if (a->flight.queues[i])
+			kick_queue(a, a->flight.queues[i], t, ts_ns);
 }
 
 static void drop_run(struct host_assembler *a, struct thread *t)
@@ -468,7 +284,7 @@ static int on_call(struct host_assembler *a, const struct host_syscall_event *e)
 }
 
 /* Could this run of calls have served the request? */
-static bool run_fits(const struct thread *t, const struct chain *c)
+static bool run_fits(const struct thread *t, const struct host_chain *c)
 {
 	const struct run *run = &t->run;
 
@@ -479,7 +295,7 @@ static bool run_fits(const struct thread *t, const struct chain *c)
 	return opcode_may_begin_with(c->half.opcode, run->first_nr);
 }
 
-static struct thread *oldest_fitting_worker(struct host_assembler *a, const struct chain *c)
+static struct thread *oldest_fitting_worker(struct host_assembler *a, const struct host_chain *c)
 {
 	struct thread *best = NULL;
 
@@ -495,7 +311,7 @@ static struct thread *oldest_fitting_worker(struct host_assembler *a, const stru
 	return best;
 }
 
-static struct thread *find_data_run(struct host_assembler *a, const struct chain *c)
+static struct thread *find_data_run(struct host_assembler *a, const struct host_chain *c)
 {
 	for (size_t i = 0; c->data_addr && i < a->nr_threads; i++)
 		if (a->threads[i]->run.data_addr == c->data_addr && run_fits(a->threads[i], c))
@@ -507,8 +323,8 @@ static struct thread *find_data_run(struct host_assembler *a, const struct chain
  * Who served it. The thread that first saw it used is a hint only: with a pool, any thread may have
  * been the next to make a system call.
  */
-static struct thread *find_server(struct host_assembler *a, struct queue *q, const struct chain *c,
-				  uint32_t seen_by)
+static struct thread *find_server(struct host_assembler *a, struct host_queue *q,
+				  const struct host_chain *c, uint32_t seen_by)
 {
 	struct thread *taker = taker_of(a, q), *seen = find_thread(a, seen_by), *t;
 
@@ -527,7 +343,7 @@ static struct thread *find_server(struct host_assembler *a, struct queue *q, con
 	return seen && !seen->takes_kicks ? seen : taker ? taker : seen;
 }
 
-static void fill_times(struct host_half *h, const struct chain *c, const struct thread *server,
+static void fill_times(struct host_half *h, const struct host_chain *c, const struct thread *server,
 		       const struct host_used_event *e, bool pool)
 {
 	const struct run *run = &server->run;
@@ -548,7 +364,7 @@ static void fill_times(struct host_half *h, const struct chain *c, const struct 
 	h->nr_io_calls = run->count;
 }
 
-static int finish_chain(struct host_assembler *a, struct queue *q, struct chain *c,
+static int finish_chain(struct host_assembler *a, struct host_queue *q, struct host_chain *c,
 			const struct host_used_event *e)
 {
 	struct thread *server = find_server(a, q, c, e->tid);
@@ -579,21 +395,17 @@ static int finish_chain(struct host_assembler *a, struct queue *q, struct chain 
 
 static int on_used(struct host_assembler *a, const struct host_used_event *e)
 {
-	struct queue *q = get_queue(a, e->queue);
-	struct chain *c;
+	struct host_queue *q = host_queue_get(&a->flight, e->queue);
+	struct host_chain *c;
 	int err;
 
 	if (!q)
 		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
-	note_position(e->used_idx, &q->used_known, &q->next_used, &a->stats.missing_used);
-	a->stats.used++;
-	c = used_chain(a, q, e);
-	if (!c) {
-		a->stats.without_start++;
+	c = host_chain_used(&a->flight, q, e);
+	if (!c)
 		return 0;
-	}
 	err = finish_chain(a, q, c, e);
-	drop_chain(a, q, c);
+	host_chain_drop(&a->flight, q, c);
 	return err;
 }
 
@@ -635,9 +447,6 @@ int host_assembler_finish(struct host_assembler *a)
 
 	for (size_t i = 0; !err && i < a->nr_threads; i++)
 		err = emit_answer(a, a->threads[i]);
-	for (size_t i = 0; i < MAX_QUEUES; i++)
-		for (size_t head = 0; a->queues[i] && head < NR_HEADS; head++)
-			for (struct chain *c = a->queues[i]->in_flight[head]; c; c = c->next)
-				a->stats.without_end++;
+	a->stats.without_end += host_inflight_count(&a->flight);
 	return err;
 }
