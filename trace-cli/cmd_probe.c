@@ -9,6 +9,7 @@
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "trace-cli/command.h"
+#include "trace-cli/points_text.h"
 #include "trace-cli/trace_text.h"
 #include "trace/probe.h"
 
@@ -115,29 +116,6 @@ static void print_machine(const json_t *machine)
 		printf("%-13s counts for BPF on this kernel: ulimit -l unlimited\n", "memlock");
 }
 
-static void print_points(const json_t *points)
-{
-	char what[40], function[72], mechanism[16], reason[64], without[80];
-	const json_t *point;
-	size_t i;
-
-	if (json_array_size(points))
-		printf("  %-26s %-30s %s\n", "attach point", "function or tracepoint", "by");
-	json_array_foreach((json_t *)points, i, point)
-	{
-		printf("  %-26s %-30s %s", text(point, "point", what, sizeof(what)),
-		       text(point, "function", function, sizeof(function)),
-		       text(point, "mechanism", mechanism, sizeof(mechanism)));
-		if (json_object_get(point, "without"))
-			printf(" (%s): %s", text(point, "reason", reason, sizeof(reason)),
-			       text(point, "without", without, sizeof(without)));
-		else if (json_object_get(point, "fentry"))
-			printf(" (fentry: %s): costs more per hit",
-			       text(point, "fentry", reason, sizeof(reason)));
-		printf("\n");
-	}
-}
-
 static void print_problems(const json_t *side)
 {
 	const json_t *problem;
@@ -173,7 +151,7 @@ static void print_guest(const json_t *guest)
 		       json_integer_value(json_object_get(mount, "conn")),
 		       text(mount, "options", mount_options, sizeof(mount_options)));
 	}
-	print_points(json_object_get(guest, "points"));
+	points_print(stdout, json_object_get(guest, "points"));
 }
 
 static void print_daemon(const json_t *daemon)
@@ -210,7 +188,7 @@ static void print_host(const json_t *host)
 	{
 		print_daemon(daemon);
 	}
-	print_points(json_object_get(host, "points"));
+	points_print(stdout, json_object_get(host, "points"));
 }
 
 /* A side that was not asked for and is not here is left out. */

@@ -2,13 +2,17 @@
 /*
  * vfscope record: trace one side of virtio-fs into a .vft file.
  */
+#include <stdio.h>
 #include <string.h>
 #include "lib/compiler.h"
 #include "lib/exit_status.h"
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "lib/version.h"
+#include "lib/units.h"
 #include "trace-cli/command.h"
+#include "trace-cli/points_text.h"
+#include "trace-cli/trace_text.h"
 #include "trace/record_session.h"
 
 #define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
@@ -17,6 +21,7 @@ struct record_options {
 	struct record_config session;
 	bool guest;
 	bool host;
+	bool dry_run;
 };
 
 static const struct command_help help = {
@@ -53,6 +58,8 @@ static const struct option_spec options[] = {
 	       "exit with status 5 if data was lost"),
 	OPTION("ready-file", 0, OPT_STRING, struct record_options, session.ready_file, "FILE",
 	       "create FILE once recording has begun"),
+	OPTION("dry-run", 'n', OPT_BOOL, struct record_options, dry_run, NULL,
+	       "print what would be recorded, and how; attach and write nothing"),
 	OPTION_END,
 };
 
@@ -74,6 +81,45 @@ static int wrong_use(const struct record_options *o)
 	return 0;
 }
 
+static void print_end(const struct record_config *session)
+{
+	char duration[32];
+
+	printf("%-9s by Ctrl-C", "ends");
+	if (session->duration_ns)
+		printf(", or after %s",
+		       format_ns((double)session->duration_ns, duration, sizeof(duration)));
+	if (session->command)
+		printf(", or with its command");
+	printf("\n");
+	if (!session->command)
+		return;
+	printf("%-9s", "command");
+	for (char **word = session->command; *word; word++)
+		printf(" %s", *word);
+	printf("\n");
+}
+
+static int print_plan(const struct capture_ops *ops, const struct record_options *o)
+{
+	char buffer[32];
+	json_t *header;
+
+	if (record_session_plan(ops, &o->session, &header))
+		return EXIT_CANNOT;
+	printf("%-9s %s, mode 0600, replaced if it is there\n", "output",
+	       o->session.capture.output);
+	print_end(&o->session);
+	printf("%-9s %s\n", "buffer",
+	       format_bytes((double)o->session.capture.buffer_bytes, buffer, sizeof(buffer)));
+	json_object_del(header, "start_realtime_ns"); /* it is not recorded */
+	trace_print_context(stdout, ops->kind, header, NULL);
+	points_print(stdout, json_object_get(header, "points"));
+	printf("nothing was attached, run or written\n");
+	json_decref(header);
+	return EXIT_DONE;
+}
+
 int cmd_record(int argc, char **argv)
 {
 	struct record_options o = {
@@ -83,6 +129,7 @@ int cmd_record(int argc, char **argv)
 					.ops = true,
 					.daemon = "auto"}},
 	};
+	const struct capture_ops *ops;
 	int rest, status = options_parse(&help, options, &o, argc, argv, &rest);
 
 	if (status)
@@ -90,9 +137,13 @@ int cmd_record(int argc, char **argv)
 	status = wrong_use(&o);
 	if (status)
 		return status;
+	ops = o.guest ? &guest_capture_ops : &host_capture_ops;
 	/* A guest that is not there within the recording's time would leave nothing to record. */
 	o.session.capture.wait_ns = o.session.duration_ns ? o.session.duration_ns : DEFAULT_WAIT_NS;
 	if (rest < argc)
 		o.session.command = argv + rest;
-	return record_session_run(o.guest ? &guest_capture_ops : &host_capture_ops, &o.session);
+	if (!o.dry_run)
+		return record_session_run(ops, &o.session);
+	o.session.capture.wait_ns = 0;
+	return print_plan(ops, &o);
 }

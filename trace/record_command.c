@@ -4,8 +4,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "lib/msg.h"
@@ -23,6 +27,41 @@ static void exec_child(int pipe_fd, char **argv)
 	if (write(pipe_fd, &err, sizeof(err)) < 0)
 		_exit(126);
 	_exit(127);
+}
+
+static void cannot_run(const char *name, int err)
+{
+	msg_error("cannot run '%s': %s; give the command and its arguments after --", name,
+		  strerror(err));
+}
+
+static bool is_program(const char *dir, size_t dir_len, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%.*s%s%s", (int)dir_len, dir, dir_len ? "/" : "", name);
+	return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
+}
+
+int record_command_check(char **argv)
+{
+	const char *path = getenv("PATH"), *name = argv[0];
+	bool found = strchr(name, '/') && is_program("", 0, name);
+
+	/* As execvp() looks for it. */
+	if (!path)
+		path = "/bin:/usr/bin";
+	while (!strchr(name, '/') && !found && *path) {
+		size_t len = strcspn(path, ":");
+
+		found = is_program(path, len, name);
+		path += len + (path[len] == ':');
+	}
+	if (found)
+		return 0;
+	cannot_run(name, ENOENT);
+	return -ENOENT;
 }
 
 int record_command_start(struct record_command *c, char **argv)
@@ -51,8 +90,7 @@ int record_command_start(struct record_command *c, char **argv)
 		return 0;
 	}
 	waitpid(c->pid, NULL, 0);
-	msg_error("cannot run '%s': %s; give the command and its arguments after --", argv[0],
-		  strerror(child_errno));
+	cannot_run(argv[0], child_errno);
 	return -child_errno;
 }
 

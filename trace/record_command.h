@@ -15,6 +15,9 @@ struct record_command {
 	int wait_status;
 };
 
+/* Whether there is such a program to run. 0, or -errno after a message. Starts nothing. */
+int record_command_check(char **argv);
+
 /* Returns once the program runs. -errno after a message if it cannot. */
 int record_command_start(struct record_command *c, char **argv);
 

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -262,6 +264,45 @@ static uint64_t file_bytes(const char *path)
 	if (fd >= 0)
 		close(fd);
 	return end > 0 ? (uint64_t)end : 0;
+}
+
+/* That a file can be made there, or an old one replaced. */
+static int check_place(const char *path)
+{
+	char *copy = strdup(path);
+	int err = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	if (access(path, W_OK))
+		err = errno == ENOENT && !access(dirname(copy), W_OK | X_OK) ? 0 : -errno;
+	free(copy);
+	if (err)
+		msg_error("cannot create %s: %s; choose another place", path, strerror(-err));
+	return err;
+}
+
+int record_session_plan(const struct capture_ops *ops, const struct record_config *config,
+			json_t **header)
+{
+	struct session s = {.ops = ops, .config = config};
+	int err = check_place(config->capture.output);
+
+	*header = NULL;
+	if (!err && config->ready_file)
+		err = check_place(config->ready_file);
+	if (!err && config->command)
+		err = record_command_check(config->command);
+	if (!err)
+		err = ops->open(&s.capture, &config->capture);
+	if (err)
+		return err;
+	*header = header_json(&s);
+	ops->close(s.capture);
+	if (*header)
+		return 0;
+	msg_error("cannot describe this machine: out of memory");
+	return -ENOMEM;
 }
 
 int record_session_run(const struct capture_ops *ops, const struct record_config *config)

@@ -69,6 +69,13 @@ struct record_config {
 	const char *version; /* of vfscope, for the header */
 };
 
+/*
+ * All that record_session_run() does before it attaches and writes, with the same checks. 0 and
+ * what would be the file's header, a new object; or -errno after a message.
+ */
+int record_session_plan(const struct capture_ops *ops, const struct record_config *config,
+			json_t **header);
+
 /* Record until an end; prints what was kept. Returns an enum exit_status. */
 int record_session_run(const struct capture_ops *ops, const struct record_config *config);
 

@@ -37,6 +37,20 @@ setup() {
 	says "/no/such" "No such file"
 }
 
+@test "--dry-run checks what a recording would need, and leaves nothing" {
+	expect 3 "$VFSCOPE" record --host --dry-run -o /no/such/dir/x.vft
+	says "/no/such/dir/x.vft"
+	expect 3 "$VFSCOPE" record --host --dry-run --ready-file /no/such/dir/ready
+	says "/no/such/dir/ready"
+	expect 3 "$VFSCOPE" record --host --dry-run -- no-such-program-anywhere
+	says "no-such-program-anywhere"
+	expect 3 "$VFSCOPE" record --host --dry-run -- ./no-such-program
+	says "./no-such-program"
+	expect 3 "$VFSCOPE" record --host --daemon $$ --dry-run -- true
+	says "not a virtio-fs daemon"
+	[ ! -e vfscope.vft ]
+}
+
 @test "a ring buffer that cannot be is refused" {
 	expect 3 "$VFSCOPE" record --guest --buffer 2g
 	says --buffer

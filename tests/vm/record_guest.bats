@@ -98,6 +98,22 @@ direct_reads() { # NUMBER
 	[[ $output == *"problem: CAP_SYS_ADMIN is missing"*"setcap cap_bpf,cap_perfmon,cap_sys_admin+ep"* ]]
 }
 
+@test "--dry-run names mounts and attach points, and attaches, runs and writes nothing" {
+	local trace=()
+	! command -v strace >/dev/null || trace=(strace -f -e trace=bpf,perf_event_open -o /run/lab/dry.strace)
+	run --separate-stderr guest "${trace[@]}" "$TOP/build/vfscope" record --guest --mount /mnt/vfs \
+		--dry-run -o /tmp/dry.vft -- touch /tmp/ran
+	echo "$output$stderr"
+	[ "$status" -eq 0 ]
+	[[ $output == *"vfs on /mnt/vfs"* && $output == *"virtio_fs_enqueue_req"*fentry* ]]
+	run guest ls /tmp/dry.vft /tmp/ran
+	[ "$status" -ne 0 ]
+	command -v strace >/dev/null || skip 'no strace: not checked that nothing is attached'
+	grep -q BPF_PROG_LOAD "$VM_DIR/dry.strace"
+	run grep -E 'BPF_LINK_CREATE|BPF_RAW_TRACEPOINT_OPEN' "$VM_DIR/dry.strace"
+	[ "$status" -eq 1 ]
+}
+
 @test "10007 direct reads are 10007 requests" {
 	direct_reads 10007
 }

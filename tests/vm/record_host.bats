@@ -109,6 +109,17 @@ direct_reads() { # NUMBER
 	[ "$(raw '.[0].header.points | map(.mechanism) | index("none")')" = null ]
 }
 
+@test "--dry-run finds the daemon and its queues, and attaches, runs and writes nothing" {
+	run --separate-stderr "$TOP/build/vfscope" record --host --daemon "$VM_DAEMON_PID" --dry-run \
+		-o "$BATS_TEST_TMPDIR/dry.vft" -- touch "$BATS_TEST_TMPDIR/ran"
+	echo "$output$stderr"
+	[ "$status" -eq 0 ]
+	[[ $output == *"process $VM_DAEMON_PID"* && $output == *"sys_enter"*"tp"* ]]
+	[ ! -e "$BATS_TEST_TMPDIR/dry.vft" ] && [ ! -e "$BATS_TEST_TMPDIR/ran" ]
+	run --separate-stderr "$TOP/build/vfscope" record --host --daemon $$ --dry-run
+	[ "$status" -eq 3 ]
+}
+
 @test "10,007 direct reads are 10,007 requests" {
 	direct_reads 10007
 }
