@@ -11,6 +11,9 @@
 /* Every opcode a virtio-fs driver can send is below this; tables by opcode have this many rows. */
 #define FUSE_OPCODE_LIMIT 64
 
+/* FUSE_DAX_SZ of fs/fuse/dax.c: all mappings of the DAX window have this size. */
+#define FUSE_DAX_RANGE_BYTES (2u << 20)
+
 /* "READ", "LOOKUP", ...; "?" for a number without a name. Static storage. */
 const char *fuse_opcode_name(uint32_t opcode);
 

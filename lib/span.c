@@ -12,6 +12,11 @@ static const char *const class_names[NR_SPAN_CLASSES] = {
 	[SPAN_WRITETHROUGH] = "writethrough",
 	[SPAN_WRITEBACK] = "writeback",
 	[SPAN_FORGET] = "forget",
+	[SPAN_SETUP] = "setup",
+	[SPAN_UPGRADE] = "upgrade",
+	[SPAN_RECLAIM] = "reclaim",
+	[SPAN_INLINE_RECLAIM] = "inline_reclaim",
+	[SPAN_EVICT] = "evict",
 };
 
 const char *span_class_name(enum span_class cls)

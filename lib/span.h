@@ -21,6 +21,11 @@ enum span_class {
 	SPAN_WRITETHROUGH, /* WRITE of a cached write, sent at once */
 	SPAN_WRITEBACK, /* WRITE of dirty pages, sent later (FUSE_WRITE_CACHE) */
 	SPAN_FORGET, /* FORGET: no reply */
+	SPAN_SETUP, /* SETUPMAPPING of a range that was not mapped */
+	SPAN_UPGRADE, /* SETUPMAPPING of a range that was mapped for reading, now for writing too */
+	SPAN_RECLAIM, /* REMOVEMAPPING by the worker that keeps ranges free */
+	SPAN_INLINE_RECLAIM, /* REMOVEMAPPING by a task that found no free range */
+	SPAN_EVICT, /* REMOVEMAPPING of all ranges of an inode that leaves the cache */
 	NR_SPAN_CLASSES
 };
 
@@ -35,6 +40,7 @@ enum span_flags {
 	SPAN_SIGNALLED = 1u << 5, /* the daemon called the guest for this request */
 	SPAN_NO_REPLY = 1u << 6, /* FORGET and the like */
 	SPAN_ASYNC_DIO = 1u << 7, /* background request of asynchronous direct I/O */
+	SPAN_WRITABLE = 1u << 8, /* SETUPMAPPING for writing too */
 };
 
 struct span {
@@ -42,8 +48,8 @@ struct span {
 			      */
 	uint64_t unique; /* FUSE unique, per connection */
 	uint64_t nodeid;
-	uint64_t offset_bytes; /* READ and WRITE */
-	uint32_t size_bytes; /* READ and WRITE: asked */
+	uint64_t offset_bytes; /* READ, WRITE and SETUPMAPPING */
+	uint32_t size_bytes; /* READ and WRITE: asked; SETUPMAPPING, REMOVEMAPPING: all ranges */
 	uint32_t reply_bytes; /* payload that came back */
 	int32_t error; /* 0 or -errno of the reply */
 	uint32_t conn; /* guest st_dev minor of the mount, or simulated VM number */
@@ -59,7 +65,7 @@ struct span {
 	uint16_t inflight; /* requests of this queue in flight when it was queued, itself not
 			      counted */
 	uint16_t stages_known; /* bit i: stage_ns[i] was measured. Unset ones are in unsplit_ns */
-	uint32_t pad;
+	uint32_t window_range; /* SETUPMAPPING, REMOVEMAPPING: (first) range of the DAX window */
 	uint64_t stage_ns[NR_STAGES];
 	uint64_t unsplit_ns; /* time of stages that could not be told apart; 0 if all are known */
 	uint64_t host_io_ns; /* of service: inside the host's file system calls */

@@ -19,6 +19,7 @@ static const struct {
 	{SPAN_HAS_GUEST, "guest"},	 {SPAN_HAS_HOST, "host"},
 	{SPAN_SKEWED, "skewed"},	 {SPAN_SIGNALLED, "signalled"},
 	{SPAN_NO_REPLY, "no_reply"},	 {SPAN_ASYNC_DIO, "async_dio"},
+	{SPAN_WRITABLE, "writable"},
 };
 
 static const struct {
@@ -44,6 +45,15 @@ static void write_stages(FILE *out, const struct span *s)
 	}
 }
 
+static void write_mapping(FILE *out, const struct span *s)
+{
+	if (s->opcode != FUSE_SETUPMAPPING && s->opcode != FUSE_REMOVEMAPPING)
+		return;
+	fprintf(out, ",\"window_offset\":%" PRIu64 ",\"ranges\":%u",
+		(uint64_t)s->window_range * FUSE_DAX_RANGE_BYTES,
+		s->size_bytes / FUSE_DAX_RANGE_BYTES);
+}
+
 int span_json_write(FILE *out, const struct span *s)
 {
 	const char *comma = "";
@@ -57,6 +67,7 @@ int span_json_write(FILE *out, const struct span *s)
 		s->t_issue_ns, s->conn, s->queue, s->unique, fuse_opcode_name(s->opcode), s->opcode,
 		s->nodeid, s->offset_bytes, s->size_bytes, span_class_name(s->cls), s->sg_out,
 		s->sg_in, s->reply_bytes, s->error);
+	write_mapping(out, s);
 	fprintf(out,
 		",\"task\":%" PRIu32 ",\"cpu\":%" PRIu32 ",\"op_id\":%" PRIu64
 		",\"inflight\":%u,\"ring_full_retries\":%u,\"flags\":[",
@@ -165,6 +176,14 @@ static void parse_stages(struct key_reader *r, struct span *span)
 		r->bad = stages.bad;
 }
 
+static uint32_t window_range(struct key_reader *r)
+{
+	if (!json_object_get(r->object, "window_offset"))
+		return 0;
+	return get_int(r, "window_offset", 0, (int64_t)UINT32_MAX * FUSE_DAX_RANGE_BYTES) /
+	       FUSE_DAX_RANGE_BYTES;
+}
+
 static void parse_request(struct key_reader *r, struct span *span)
 {
 	json_t *word;
@@ -188,6 +207,7 @@ static void parse_request(struct key_reader *r, struct span *span)
 		.sg_out = get_u16(r, "sg_out"),
 		.sg_in = get_u16(r, "sg_in"),
 		.inflight = get_u16(r, "inflight"),
+		.window_range = window_range(r),
 		.unsplit_ns = get_u64(r, "unsplit_ns"),
 		.host_io_ns = get_u64(r, "host_io_ns"),
 		.doorbell_ns = get_u64(r, "doorbell_ns"),

@@ -284,6 +284,12 @@ int model_check(const struct stack *stack)
 	return 0;
 }
 
+/* A default that stands in for a cost is shown, but must not come back as if it were known. */
+static bool stands_in(const struct stack_setting *s, const void *base)
+{
+	return s->given_bit && !(((const struct stack *)base)->dax.given & s->given_bit);
+}
+
 static void write_section(FILE *out, const char *name, const struct stack_setting *settings,
 			  unsigned int count, const void *base)
 {
@@ -301,8 +307,9 @@ static void write_section(FILE *out, const char *name, const struct stack_settin
 		}
 		if (!name)
 			fprintf(out, "# %s\n", s->meaning);
-		fprintf(out, "%s = %s\n", s->key,
-			setting_format(s, (const char *)base + s->offset, value, sizeof(value)));
+		fprintf(out, "%s%s = %s%s\n", stands_in(s, base) ? "#" : "", s->key,
+			setting_format(s, (const char *)base + s->offset, value, sizeof(value)),
+			stands_in(s, base) ? " (not known: default)" : "");
 	}
 }
 

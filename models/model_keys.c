@@ -280,5 +280,7 @@ int model_key_assign(struct stack *stack, const struct model_key *key, const cha
 	}
 	if (!ret && key->service)
 		key->service->known = true;
+	if (!ret)
+		stack->dax.given |= key->setting->given_bit;
 	return ret;
 }

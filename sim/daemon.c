@@ -44,11 +44,15 @@ static uint64_t service_time(struct sim *sim, struct rng *rng, struct request *r
 	const struct service_sampler *service = &sim->host->service[req->span.opcode];
 	uint64_t bytes =
 		req->span.opcode == FUSE_READ ? req->span.reply_bytes : req->span.size_bytes;
-	uint64_t cpu_ns =
-		sampler_draw(&service->cpu, rng) + (uint64_t)(service->cpu_ns_per_byte * bytes);
+	uint64_t cpu_ns;
 
+	if (req->nr_ranges)
+		bytes = 0; /* they are mapped, not moved */
+	cpu_ns = sampler_draw(&service->cpu, rng) + (uint64_t)(service->cpu_ns_per_byte * bytes);
 	req->span.host_io_ns = sampler_draw(&service->host_io, rng) +
 			       (uint64_t)(service->host_io_ns_per_byte * bytes);
+	for (uint32_t i = 1; i < req->nr_ranges; i++)
+		req->span.host_io_ns += sampler_draw(&service->host_io, rng);
 	return cpu_ns + req->span.host_io_ns;
 }
 

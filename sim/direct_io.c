@@ -172,6 +172,13 @@ bool direct_read(struct sim *sim, struct thread *th)
 	FLOW_END(th->dio.at);
 }
 
+bool direct_write_parts(struct sim *sim, struct thread *th)
+{
+	if (!th->parts.at)
+		start(th);
+	return serial_parts(sim, th, FUSE_WRITE);
+}
+
 /* fuse_write_update_attr(): sizes grow, attributes must be asked for again. */
 static void written(struct sim *sim, struct file *file, uint64_t end)
 {

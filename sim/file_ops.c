@@ -5,40 +5,18 @@
  * Files lie in the root of the mount. The path walk checks the root's attributes (virtio-fs always
  * mounts with default_permissions), then the name's entry, each within its timeout.
  */
+#include "sim/dax.h"
 #include "sim/flow.h"
 #include "sim/page_cache.h"
 
 bool inode_lock(struct thread *th, struct file *file)
 {
-	struct inode_lock *lock = &file->lock;
-
-	if (!lock->held) {
-		lock->held = true;
-		return false;
-	}
-	th->wait_next = NULL;
-	if (lock->last)
-		lock->last->wait_next = th;
-	else
-		lock->first = th;
-	lock->last = th;
-	return thread_block(th);
+	return rw_lock_exclusive(th, &file->lock);
 }
 
-/* The lock passes to whoever waits longest, who needs a wake-up to go on. */
 void inode_unlock(struct sim *sim, struct file *file)
 {
-	struct inode_lock *lock = &file->lock;
-	struct thread *th = lock->first;
-
-	if (!th) {
-		lock->held = false;
-		return;
-	}
-	lock->first = th->wait_next;
-	if (!lock->first)
-		lock->last = NULL;
-	thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
+	rw_unlock_exclusive(sim, &file->lock);
 }
 
 static bool send_simple(struct sim *sim, struct thread *th, uint32_t opcode,
@@ -186,13 +164,15 @@ bool file_open(struct sim *sim, struct thread *th)
 /* The last name and opener of the inode are gone: it leaves the cache, and is forgotten. */
 static bool evict(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (!send_forget(sim, th, file))
-		return false;
+	FLOW_BEGIN(th->evict.at);
+	if (sim->dax)
+		FLOW_CALL(th->evict.at, dax_evict(sim, th, file));
+	FLOW_CALL(th->evict.at, send_forget(sim, th, file));
 	page_cache_drop(sim, file);
 	file->is_known = false;
 	file->entry_until_ns = 0;
 	file->attr_until_ns = 0;
-	return true;
+	FLOW_END(th->evict.at);
 }
 
 static bool release(struct sim *sim, struct thread *th, struct file *file)

@@ -20,6 +20,7 @@ enum runner_kind {
 	RUN_DONE_WORK, /* guest: completion kworker of a queue */
 	RUN_DISPATCH_WORK, /* guest: kworker that retries what found the ring full */
 	RUN_FLUSHER, /* guest: writeback kworker */
+	RUN_DAX_WORKER, /* guest: kworker that keeps ranges of the DAX window free; mode dax only */
 	RUN_IRQ, /* a queue's interrupt on its way */
 	RUN_DAEMON, /* host: daemon thread that waits for kicks */
 	RUN_WORKER, /* host: pool worker */

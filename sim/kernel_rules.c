@@ -63,6 +63,12 @@ static const struct rule rules_by_version[] = {
 	RULE(reads_31_pages, KERNEL(6, 12), STILL, "PAGEVEC_SIZE was 15"),
 	RULE(dir_change_drops_attr, ALWAYS, KERNEL(7, 2),
 	     "fuse_dir_changed invalidates all attributes; 7.2 masks with FUSE_STATX_MODDIR"),
+	/*
+	 * What changed later in fs/fuse/dax.c alters no request: REMOVEMAPPING's arguments move
+	 * behind an empty one in 6.18 (one descriptor as before), and fuse_dax_writepages(), gone
+	 * then, only flushed CPU caches.
+	 */
+	RULE(dax, KERNEL(5, 10), STILL, "fs/fuse/dax.c came with 5.10"),
 };
 
 void kernel_rules_get(uint32_t kernel, struct kernel_rules *rules)

@@ -35,6 +35,8 @@ struct kernel_rules {
 	bool position_at_read_end;
 	/* A read takes cached pages 31 at a time, not 15. */
 	bool reads_31_pages;
+	/* There is DAX at all. */
+	bool dax;
 	/* Each create or unlink makes the directory's attributes stale. */
 	bool dir_change_drops_attr;
 };

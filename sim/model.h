@@ -10,6 +10,7 @@
 #include "lib/rng.h"
 #include "sim/host.h"
 #include "sim/kernel_rules.h"
+#include "sim/rw_lock.h"
 
 #define PAGE_BYTES 4096u
 #define ROOT_NODEID 1u
@@ -45,6 +46,7 @@ struct request {
 	uint32_t ring_slots;
 	uint64_t first_page;
 	uint32_t nr_pages;
+	uint32_t nr_ranges; /* SETUPMAPPING, REMOVEMAPPING: each is a mapping of the VMM */
 	struct thread *page_waiters; /* threads that wait for its pages */
 	uint64_t t_left_ns; /* left the background queue */
 	uint64_t t_added_ns; /* attempt that succeeded began */
@@ -117,12 +119,6 @@ struct aio {
 	uint64_t bytes;
 };
 
-struct inode_lock {
-	bool held;
-	struct thread *first; /* FIFO */
-	struct thread *last;
-};
-
 /* Read-ahead state of an open file: struct file_ra_state of the kernel. */
 struct read_ahead {
 	uint64_t start;
@@ -150,7 +146,7 @@ struct file {
 	bool host_newer; /* host mtime moved on: GETATTR's reply drops cached pages */
 	bool times_dirty; /* writeback: SETATTR due */
 	uint64_t mtime_tick; /* writeback: timer tick of the last local mtime */
-	struct inode_lock lock;
+	struct rw_lock lock; /* i_rwsem */
 	/* Page cache: chunks of page slots by index, NULL where never cached. */
 	struct page_chunk **chunks;
 	uint64_t nr_chunks;
@@ -179,6 +175,7 @@ struct thread {
 	struct rng rng;
 	bool blocked;
 	struct thread *wait_next;
+	bool wants_shared; /* the lock it waits for */
 
 	/* the request being sent or waited for, the aio being built */
 	struct {
@@ -253,6 +250,9 @@ struct thread {
 	struct {
 		int at;
 	} create;
+	struct {
+		int at;
+	} evict;
 	struct {
 		int at;
 		struct aio *aio;
@@ -336,7 +336,7 @@ struct sim {
 	uint32_t first_slot[NR_RUNNER_KINDS];
 	struct cpu_pool guest_cpus;
 
-	struct thread *threads; /* tasks, then completion and dispatch kworkers, the flusher */
+	struct thread *threads; /* tasks, then kworkers in the order of enum runner_kind */
 	uint32_t nr_threads;
 	uint32_t nr_tasks;
 	struct thread *done_work; /* one per queue */
@@ -354,6 +354,7 @@ struct sim {
 	uint64_t nr_dirty; /* pages of all files */
 	uint64_t nr_writeback;
 	struct dirty_rates dirty;
+	struct dax *dax; /* dax.h; NULL unless the mode is dax */
 
 	/* fuse_conn */
 	uint64_t unique;
@@ -477,6 +478,9 @@ bool flush_background(struct sim *sim, struct thread *th);
 void request_end(struct sim *sim, struct request *req);
 bool send_forget(struct sim *sim, struct thread *th, const struct file *file);
 
+/* virtqueue.c: the next tick of the guest's timer after at least one whole jiffy has begun. */
+uint64_t next_jiffy(const struct sim *sim);
+
 /* daemon.c */
 void daemon_init(struct sim *sim);
 void daemon_kicked(struct sim *sim, struct virtqueue *vq);
@@ -499,6 +503,8 @@ void aio_put_part(struct sim *sim, struct aio *aio, uint32_t bytes);
 bool file_is_direct(const struct sim *sim, const struct thread *th);
 bool direct_read(struct sim *sim, struct thread *th);
 bool direct_write(struct sim *sim, struct thread *th);
+/* The op's bytes in WRITEs one after the other, and nothing around them. */
+bool direct_write_parts(struct sim *sim, struct thread *th);
 bool file_open(struct sim *sim, struct thread *th);
 bool file_close(struct sim *sim, struct thread *th);
 bool file_sync(struct sim *sim, struct thread *th);

@@ -39,6 +39,8 @@ static void set_descriptors(struct span *span)
 	case FUSE_FSYNC:
 	case FUSE_SYNCFS:
 	case FUSE_UNLINK:
+	case FUSE_SETUPMAPPING:
+	case FUSE_REMOVEMAPPING:
 	case FUSE_READ: /* pages are added to the reply's header */
 		span->sg_in = 1;
 		break;

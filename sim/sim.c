@@ -7,12 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/msg.h"
+#include "sim/dax.h"
 #include "sim/page_cache.h"
 
 /* Random streams that belong to no runner. */
 #define STREAM_JIFFY (RUNNER_STREAMS - 1)
 /* Seeds of the VMs after the first. */
 #define STREAM_VMS (0x766d73ULL << 32)
+
+/* What mount -o dax refuses. */
+static int check_dax(const struct stack *stack)
+{
+	struct kernel_rules rules;
+
+	kernel_rules_get(stack->guest.kernel, &rules);
+	if (!rules.dax) {
+		msg_error("cannot simulate stack '%s' in mode dax: guest kernels before 5.10 have "
+			  "no DAX; set guest.kernel",
+			  stack->name);
+		return -EINVAL;
+	}
+	if (stack->dax.window_bytes < FUSE_DAX_RANGE_BYTES) {
+		msg_error("cannot simulate stack '%s' in mode dax: its device has no DAX window; "
+			  "set dax.window_bytes to at least 2m, like --set dax.window_bytes=1g",
+			  stack->name);
+		return -EINVAL;
+	}
+	return 0;
+}
 
 static int check(const struct stack *stack, const struct workload *workload)
 {
@@ -29,12 +51,8 @@ static int check(const struct stack *stack, const struct workload *workload)
 			  stack->name);
 		return -EINVAL;
 	}
-	if (stack->daemon.mode == MODE_DAX) {
-		msg_error("cannot simulate stack '%s': daemon.mode=dax is not modelled; choose "
-			  "direct, writethrough or writeback",
-			  stack->name);
+	if (stack->daemon.mode == MODE_DAX && check_dax(stack))
 		return -EINVAL;
-	}
 	if (stack->guest.hz > 10000 || workload->nr_tasks > EVENTQ_MAX_SLOTS / 2 ||
 	    stack->daemon.thread_pool_size > 65536 || stack->transport.request_queues > 1024) {
 		msg_error("cannot simulate stack '%s' with %u tasks: at most %u tasks, 65536 pool "
@@ -83,11 +101,12 @@ static void count_entities(struct sim *sim, uint32_t count[NR_RUNNER_KINDS])
 	sim->nr_daemons = stack->daemon.kind == DAEMON_RUST ? 1 : sim->nr_queues;
 	sim->nr_workers = sim->nr_daemons * stack->daemon.thread_pool_size;
 	sim->nr_files = sim->workload->nr_files;
-	sim->nr_threads = sim->nr_tasks + 2 * sim->nr_queues + 1;
+	sim->nr_threads = sim->nr_tasks + 2 * sim->nr_queues + 1 + (stack->daemon.mode == MODE_DAX);
 	count[RUN_TASK] = sim->nr_tasks;
 	count[RUN_DONE_WORK] = sim->nr_queues;
 	count[RUN_DISPATCH_WORK] = sim->nr_queues;
 	count[RUN_FLUSHER] = 1;
+	count[RUN_DAX_WORKER] = stack->daemon.mode == MODE_DAX;
 	count[RUN_IRQ] = sim->nr_queues;
 	count[RUN_DAEMON] = sim->nr_daemons;
 	count[RUN_WORKER] = sim->nr_workers;
@@ -217,6 +236,9 @@ static void dispatch(struct sim *sim, uint32_t slot)
 	case RUN_FLUSHER:
 		flusher_run(sim, thread_of(sim, slot));
 		break;
+	case RUN_DAX_WORKER:
+		dax_worker_run(sim, thread_of(sim, slot));
+		break;
 	case RUN_IRQ:
 		virtqueue_irq(sim, &sim->queues[runner->index]);
 		break;
@@ -239,6 +261,8 @@ static void start(struct sim *sim)
 		dispatch_work_run(sim, &sim->dispatch_work[i]);
 	}
 	flusher_run(sim, sim->flusher);
+	if (sim->dax)
+		dax_worker_run(sim, sim->dax->worker.thread);
 	sim->tasks_left = sim->nr_tasks;
 	sim->host->tasks_left += sim->nr_tasks;
 	tasks_start_group(sim);
@@ -280,6 +304,7 @@ static int run(struct host *host)
 static void vm_cleanup(struct sim *sim)
 {
 	page_cache_release(sim);
+	dax_release(sim);
 	tasks_release(sim);
 	requests_release(sim);
 	free(sim->threads);
@@ -297,6 +322,8 @@ static int vm_init(struct sim *sim)
 		rc = page_cache_init(sim);
 	if (!rc)
 		rc = tasks_init(sim);
+	if (!rc)
+		rc = dax_init(sim);
 	if (!rc)
 		settings_init(sim);
 	return rc;
@@ -340,6 +367,7 @@ static void host_stats(const struct host *host, struct sim_stats *stats)
 		stats->kicks += vm->kicks;
 		stats->kicks_suppressed += vm->kicks_suppressed;
 		stats->ring_full += vm->ring_full;
+		dax_add_stats(&host->vms[i], &stats->dax);
 	}
 }
 

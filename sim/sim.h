@@ -31,6 +31,24 @@ struct sim_options {
 	uint64_t max_requests; /* 0: no limit */
 };
 
+/* Of the DAX window; all zero in other modes. */
+struct dax_stats {
+	uint64_t ranges; /* of 2 MiB; at the end of the run so many are */
+	uint64_t free;
+	uint64_t busy;
+	uint64_t setups;
+	uint64_t upgrades;
+	uint64_t removed_worker; /* ranges, by who sent REMOVEMAPPING */
+	uint64_t removed_inline;
+	uint64_t removed_evict;
+	uint64_t waits; /* of tasks for a free range */
+	uint64_t wait_ns;
+	uint64_t ept_faults; /* pages that the host had to map */
+};
+
+/* Adds up the counters of VMs or of runs. */
+void dax_stats_add(struct dax_stats *into, const struct dax_stats *from);
+
 struct sim_stats {
 	uint64_t end_ns; /* simulated time at the end */
 	uint64_t events;
@@ -39,6 +57,7 @@ struct sim_stats {
 	uint64_t kicks;
 	uint64_t kicks_suppressed;
 	uint64_t ring_full;
+	struct dax_stats dax;
 };
 
 /*

@@ -22,6 +22,12 @@ static const char *const mode_words[] = {"direct", "writethrough", "writeback", 
 		.offset = offsetof(struct stack, field), .max = ARRAY_SIZE(list) - 2,              \
 		.words = list, .meaning = text                                                     \
 	}
+#define DAX_COST(id, name, text)                                                                   \
+	{                                                                                          \
+		.section = "dax", .key = name, .type = SETTING_DIST,                               \
+		.offset = offsetof(struct stack, dax.cost) + (id) * sizeof(struct dist),           \
+		.given_bit = 1u << (id), .meaning = text                                           \
+	}
 #define COST(id, name, text)                                                                       \
 	{                                                                                          \
 		.section = "costs", .key = name, .type = SETTING_DIST,                             \
@@ -109,6 +115,19 @@ const struct stack_setting stack_settings[] = {
 		"guest CPU: each further page of a writeback write, ns"),
 	SETTING(costs, "complete_ns_per_byte", SETTING_DOUBLE, complete_ns_per_byte, 0, 0,
 		"guest CPU: completion work, per byte of the reply, ns"),
+
+	SETTING(dax, "window_bytes", SETTING_SIZE, dax.window_bytes, 0, 1ULL << 40,
+		"DAX window of the device, in ranges of 2 MiB; 0: it has none"),
+	SETTING(dax, "huge_pages", SETTING_BOOL, dax.huge_pages, 0, 1,
+		"page faults of an mmap map 2 MiB where file and mapping allow it"),
+	SETTING(dax, "host_huge_pages", SETTING_BOOL, dax.host_huge_pages, 0, 1,
+		"the host backs a range with one huge page: one EPT fault for it, not 512"),
+	DAX_COST(DAX_EPT_FAULT, "ept_fault",
+		 "guest CPU stopped: first access to a page since its range was mapped"),
+	DAX_COST(DAX_PTE_FAULT, "pte_fault",
+		 "guest CPU: page fault of an mmap that maps 4 KiB, without what it waits for"),
+	DAX_COST(DAX_PMD_FAULT, "pmd_fault",
+		 "guest CPU: page fault of an mmap that maps 2 MiB, without what it waits for"),
 };
 const unsigned int nr_stack_settings = ARRAY_SIZE(stack_settings);
 
@@ -153,6 +172,23 @@ const char *cost_meaning(enum cost cost)
 	return setting ? setting->meaning : "?";
 }
 
+const char *dax_cost_name(enum dax_cost cost)
+{
+	for (unsigned int i = 0; i < nr_stack_settings; i++)
+		if (stack_settings[i].given_bit == 1u << cost)
+			return stack_settings[i].key;
+	return "?";
+}
+
+/* docs/calibration.md says where these come from. */
+static void dax_init_defaults(struct dax_settings *dax)
+{
+	dax->huge_pages = true;
+	dist_const(&dax->cost[DAX_EPT_FAULT], 1000);
+	dist_const(&dax->cost[DAX_PTE_FAULT], 700);
+	dist_const(&dax->cost[DAX_PMD_FAULT], 1000);
+}
+
 static void service_init(struct service_cost *service)
 {
 	dist_const(&service->cpu, 0);
@@ -187,6 +223,7 @@ void stack_init(struct stack *stack)
 		.async_dio = true,
 	};
 	stack->host.vms = 1;
+	dax_init_defaults(&stack->dax);
 	for (int i = 0; i < NR_COSTS; i++)
 		dist_const(&stack->cost[i], 0);
 	for (int i = 0; i < FUSE_OPCODE_LIMIT; i++)

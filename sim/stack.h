@@ -57,6 +57,22 @@ struct host_settings {
 	uint32_t cpus; /* shared by vCPUs and daemon threads; 0: as many as wanted */
 };
 
+/* [dax]: costs that a model does not give have defaults, which it says (vfscope-model(5)). */
+enum dax_cost {
+	DAX_EPT_FAULT, /* g: first access to a page since its range was mapped: VM exit */
+	DAX_PTE_FAULT, /* g: page fault of an mmap that maps 4 KiB */
+	DAX_PMD_FAULT, /* g: page fault of an mmap that maps 2 MiB */
+	NR_DAX_COSTS
+};
+
+struct dax_settings {
+	uint64_t window_bytes; /* 0: the device has no window */
+	bool huge_pages; /* guest: a page fault of an mmap maps 2 MiB where it can */
+	bool host_huge_pages; /* an EPT fault maps 2 MiB */
+	struct dist cost[NR_DAX_COSTS];
+	uint32_t given; /* bit i: the model or --set gave cost i */
+};
+
 #define KERNEL(major, minor) ((major)*1000u + (minor))
 
 /*
@@ -100,6 +116,7 @@ struct stack {
 	struct transport_settings transport;
 	struct daemon_settings daemon;
 	struct host_settings host;
+	struct dax_settings dax;
 	struct dist cost[NR_COSTS];
 	double read_prepare_ns_per_page; /* each further page of the request: pinned, allocated */
 	double write_prepare_ns_per_page; /* each further page of the request: pinned, copied */
@@ -133,6 +150,7 @@ struct stack_setting {
 	uint64_t max;
 	const char *const *words; /* SETTING_CHOICE: NULL-terminated */
 	const char *meaning; /* with its unit if the type does not say it */
+	uint32_t given_bit; /* of stack.dax.given: a cost with a default; 0: any other setting */
 };
 
 /* Every key of a stack outside its service times, in the order in which files are written. */
@@ -146,6 +164,7 @@ extern const unsigned int nr_service_settings;
 /* A stack of Debian 12 defaults with zero costs (the ideal model's base). */
 void stack_init(struct stack *stack);
 
+const char *dax_cost_name(enum dax_cost cost); /* "ept_fault": the key in [dax] */
 const char *cost_name(enum cost cost); /* "kick": the key in [costs] */
 const char *cost_meaning(enum cost cost); /* for docs and model file comments */
 

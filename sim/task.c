@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "lib/msg.h"
+#include "sim/dax.h"
 #include "sim/flow.h"
 #include "sim/page_cache.h"
 
@@ -197,8 +198,12 @@ static bool op_flow(struct sim *sim, struct thread *th)
 {
 	switch (th->op.type) {
 	case OP_READ:
+		if (sim->dax)
+			return dax_read(sim, th);
 		return file_is_direct(sim, th) ? direct_read(sim, th) : cached_read(sim, th);
 	case OP_WRITE:
+		if (sim->dax)
+			return dax_write(sim, th);
 		return file_is_direct(sim, th) ? direct_write(sim, th) : cached_write(sim, th);
 	case OP_OPEN:
 		return file_open(sim, th);

@@ -161,8 +161,7 @@ void done_work_run(struct sim *sim, struct thread *th)
 	done_work_flow(sim, th);
 }
 
-/* Next tick of the guest's timer wheel after at least one whole jiffy has begun. */
-static uint64_t next_jiffy(const struct sim *sim)
+uint64_t next_jiffy(const struct sim *sim)
 {
 	uint64_t since = sim->host->now_ns + sim->jiffy_phase_ns;
 

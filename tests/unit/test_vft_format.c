@@ -129,7 +129,7 @@ static const struct field {
 	FIELD(span, sg_in),
 	FIELD(span, inflight),
 	FIELD(span, stages_known),
-	FIELD(span, pad),
+	FIELD(span, window_range),
 	FIELD(span, stage_ns),
 	FIELD(span, unsplit_ns),
 	FIELD(span, host_io_ns),
