@@ -101,6 +101,8 @@ static void sample_transport(struct calibration *c, const struct span *s)
 {
 	bool alone = !s->inflight && !s->ring_full_retries;
 	bool back = alone && !answered_within_doorbell(s);
+	/* virtio_fs_complete_req_work(): it is entered a work item later. */
+	bool hops = s->opcode == FUSE_READ && s->flags & SPAN_ASYNC_DIO, own;
 
 	/* A background request may have waited for others: only one that found none tells. */
 	if (known(s, STAGE_BG_WAIT) && (alone || !(s->flags & SPAN_BACKGROUND)))
@@ -121,11 +123,14 @@ static void sample_transport(struct calibration *c, const struct span *s)
 	if (known(s, STAGE_COMPLETION)) {
 		if (s->kworker_ns)
 			calibration_add_cost(c, COST_KWORKER, s->kworker_ns, 0, back);
+		if (hops && alone && s->drain_ns)
+			calibration_add_cost(c, COST_COMPLETE_HOP, s->drain_ns, 0, true);
 		/* Alone, all of the work's time is its own; else only what follows its turn is. */
+		own = alone && !hops;
 		calibration_add_cost(c, COST_COMPLETE,
 				     less(s->stage_ns[STAGE_COMPLETION],
-					  s->kworker_ns + (alone ? 0 : s->drain_ns)),
-				     s->reply_bytes, alone);
+					  s->kworker_ns + (own ? 0 : s->drain_ns)),
+				     s->reply_bytes, own);
 	}
 	if (known(s, STAGE_WAKEUP) && !(s->flags & SPAN_BACKGROUND))
 		calibration_add_cost(c, COST_WAKEUP, s->stage_ns[STAGE_WAKEUP], 0, back);

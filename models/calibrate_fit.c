@@ -66,6 +66,7 @@ static const struct {
 	{COST_INTERRUPT, {COST_INTERRUPT}, 0, "no request with both halves"},
 	{COST_KWORKER, {COST_KWORKER}, 0, "start of completion work not recorded"},
 	{COST_COMPLETE, {COST_COMPLETE}, 0, "no completion recorded"},
+	{COST_COMPLETE_HOP, {COST_COMPLETE}, 1, "no asynchronous direct READ by itself"},
 	{COST_WAKEUP, {COST_PAGE_WAKEUP}, 1, "no request that a task waited for"},
 	{COST_PAGE_WAKEUP, {COST_WAKEUP}, 1, "no read that waited for read-ahead"},
 };

@@ -35,6 +35,8 @@ static const struct {
 	{COST_COMPLETE, {"requests_work"}},
 	{COST_COMPLETE, {"ring_get"}},
 	{COST_COMPLETE, {"request_complete"}},
+	{COST_COMPLETE_HOP, {"requests_work"}},
+	{COST_COMPLETE_HOP, {"ring_get"}},
 	{COST_WAKEUP, {"request_end"}},
 	{COST_PAGE_WAKEUP, {"request_end"}},
 };

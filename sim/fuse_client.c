@@ -6,22 +6,13 @@
 #include "sim/flow.h"
 #include "sim/page_cache.h"
 
-static uint32_t thread_cpu(const struct sim *sim, const struct thread *th)
-{
-	return th->index % sim->stack->guest.vcpus;
-}
-
 /* Fields that are decided when the request goes to the transport. */
 static void assign(struct sim *sim, struct thread *th, struct request *req)
 {
-	uint32_t nr_request_queues = sim->nr_queues - 1;
-
 	sim->unique += 2; /* FUSE_REQ_ID_STEP */
 	req->span.unique = sim->unique;
 	req->t_left_ns = sim->host->now_ns;
-	req->queue = 1;
-	if (sim->rules.queue_by_cpu)
-		req->queue += thread_cpu(sim, th) * nr_request_queues / sim->stack->guest.vcpus;
+	req->queue = queue_of_cpu(sim, thread_cpu(sim, th));
 	req->span.queue = req->queue;
 	req->span.inflight = sim->queues[req->queue].in_flight++;
 }
@@ -130,7 +121,7 @@ static void background_ended(struct sim *sim)
 }
 
 /* fuse_request_end(). The caller then calls flush_background() if it was a background request. */
-void request_end(struct sim *sim, struct request *req)
+bool request_end(struct sim *sim, struct request *req)
 {
 	req->t_end_ns = sim->host->now_ns;
 	req->ended = true;
@@ -138,9 +129,10 @@ void request_end(struct sim *sim, struct request *req)
 	if (req->span.flags & SPAN_BACKGROUND)
 		background_ended(sim);
 	if (req->use == USE_AIO)
-		aio_put_part(sim, req->aio,
-			     req->span.opcode == FUSE_READ ? req->span.reply_bytes
-							   : req->span.size_bytes);
+		req->op_is_left =
+			aio_put_part(sim, req->aio,
+				     req->span.opcode == FUSE_READ ? req->span.reply_bytes
+								   : req->span.size_bytes);
 	else if (req->use != USE_NONE)
 		pages_ended(sim, req);
 	if (req->use == USE_PAGES_WRITTEN)
@@ -150,9 +142,22 @@ void request_end(struct sim *sim, struct request *req)
 		if (req->waiter->blocked)
 			thread_wake_after(sim, req->waiter,
 					  sim_cost(sim, &req->waiter->rng, COST_WAKEUP));
-		return;
+		return false;
 	}
 	request_report(sim, req, 0);
+	if (!req->op_is_left)
+		request_free(sim, req);
+	return req->op_is_left;
+}
+
+/* fuse_aio_invalidate_worker(): pages that were read meanwhile are older than what was written. */
+void request_end_op(struct sim *sim, struct request *req)
+{
+	const struct op_record *op = &req->aio->op;
+
+	page_cache_drop_range(sim, req->file, op->offset_bytes / PAGE_BYTES,
+			      (op->offset_bytes + op->size_bytes + PAGE_BYTES - 1) / PAGE_BYTES);
+	aio_finish(sim, req->aio);
 	request_free(sim, req);
 }
 

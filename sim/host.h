@@ -31,8 +31,11 @@ struct runner {
 	enum runner_kind kind;
 	bool on_guest; /* its bursts need a guest CPU first */
 	bool on_cpu; /* its pending event is the end of a burst */
+	bool bound; /* may run on no other guest CPU */
+	uint32_t cpu; /* guest: the CPU it runs on, or ran on last */
 	uint32_t index; /* within its kind and VM */
 	uint32_t next; /* slot behind it in a CPU's queue */
+	uint64_t wait_order; /* in a queue for guest CPUs: who came first */
 	uint64_t burst_ns;
 	struct sim *vm;
 };

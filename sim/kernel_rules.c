@@ -34,6 +34,9 @@ static const struct rule rules_by_version[] = {
 	     "6.12 lets done_work schedule the dispatch instead"),
 	RULE(queue_by_cpu, KERNEL(6, 12), STILL,
 	     "virtio_fs_send_req: queue = mq_map[raw_smp_processor_id()]; before, VQ_REQUEST"),
+	RULE(aio_write_ends_in_work, KERNEL(7, 2), STILL,
+	     "fuse_aio_complete: a write's end goes through s_dio_done_wq if the file has cached "
+	     "pages (mapping->nrpages), which are invalidated there"),
 	RULE(async_needs_o_direct, ALWAYS, KERNEL(6, 18),
 	     "fuse_direct_read_iter, fuse_direct_write_iter: IOCB_DIRECT asked for until 6.18"),
 	RULE(release_async, KERNEL(6, 18), KERNEL(7, 1),

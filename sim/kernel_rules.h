@@ -13,6 +13,8 @@ struct kernel_rules {
 	bool ring_full_timer;
 	/* Requests go to the queue mapped to the CPU; else all go to the first request queue. */
 	bool queue_by_cpu;
+	/* An asynchronous direct write ends in a work item that drops the pages in its way. */
+	bool aio_write_ends_in_work;
 	/* On FOPEN_DIRECT_IO files asynchronous I/O needs O_DIRECT to be asynchronous. */
 	bool async_needs_o_direct;
 	/* RELEASE is a background request. */

@@ -42,6 +42,7 @@ struct request {
 	enum request_use use;
 	bool ended;
 	bool may_block; /* completed by a second work item */
+	bool op_is_left; /* ended; a second work item ends its op */
 	uint32_t queue;
 	uint32_t ring_slots;
 	uint64_t first_page;
@@ -78,6 +79,8 @@ struct virtqueue {
 	bool no_notify; /* without EVENT_IDX: the daemon asked for no kicks */
 	bool call_armed; /* the next publication interrupts the guest */
 	bool irq_again; /* interrupt came while the completion work ran */
+	uint32_t nr_notifying; /* found it full, ring the doorbell and hold fsvq->lock */
+	bool collect_waits; /* completion work waits for that lock */
 	uint64_t t_irq_ns;
 	uint32_t daemon; /* index of the daemon thread that serves it */
 	bool kick_pending; /* the thread has not read the kick yet */
@@ -113,6 +116,7 @@ struct worker {
 struct aio {
 	struct aio *next;
 	struct thread *task;
+	struct file *file;
 	struct op_record op;
 	uint32_t parts; /* requests not ended, plus one while it is being submitted */
 	bool blocking; /* its task waits for it inside the op */
@@ -150,6 +154,7 @@ struct file {
 	/* Page cache: chunks of page slots by index, NULL where never cached. */
 	struct page_chunk **chunks;
 	uint64_t nr_chunks;
+	uint64_t nr_cached;
 	uint64_t nr_dirty;
 	uint64_t nr_writeback;
 	uint64_t dirtied_when_ns;
@@ -194,6 +199,7 @@ struct thread {
 	} flush;
 	struct {
 		int at;
+		int full_at;
 		struct request *req;
 		bool is_full; /* the last try found the ring full */
 		uint64_t doorbell_ns;
@@ -299,8 +305,11 @@ struct thread {
 		int at;
 		struct request_list inline_list;
 		struct request_list deferred;
+		int complete_at;
 		struct request *req;
-		bool again;
+		bool is_hop; /* req is completed by a work item of its own */
+		bool starts_dispatch;
+		bool again; /* scheduled while it ran */
 	} work;
 };
 
@@ -321,6 +330,16 @@ struct dirty_rates {
 	bool exceeded; /* more than the limit is dirty */
 };
 
+#define MAX_VCPUS 1024u
+
+struct guest_cpus {
+	uint32_t nr;
+	uint64_t idle[MAX_VCPUS / 64]; /* one bit each */
+	struct cpu_pool any; /* all of them, and who waits for whichever comes free first */
+	struct cpu_pool *own; /* each by itself, and who waits for that one */
+	uint64_t nr_waits;
+};
+
 struct sim {
 	struct host *host;
 	uint32_t index; /* its number on the host */
@@ -334,7 +353,7 @@ struct sim {
 	struct kernel_rules rules;
 
 	uint32_t first_slot[NR_RUNNER_KINDS];
-	struct cpu_pool guest_cpus;
+	struct guest_cpus guest_cpus;
 
 	struct thread *threads; /* tasks, then kworkers in the order of enum runner_kind */
 	uint32_t nr_threads;
@@ -416,6 +435,8 @@ static inline struct request *list_take(struct request_list *list)
 }
 
 /* cpu.c: every function that returns bool says whether the caller must now wait. */
+int guest_cpus_init(struct sim *sim);
+void guest_cpus_release(struct sim *sim);
 bool cpu_burst(struct sim *sim, uint32_t slot, uint64_t ns);
 void cpu_release(struct sim *sim, struct runner *runner);
 /* Wait for a CPU to be free, as a thread that became runnable does. */
@@ -429,6 +450,12 @@ static inline bool thread_spend(struct sim *sim, struct thread *th, uint64_t ns)
 static inline bool thread_spend_cost(struct sim *sim, struct thread *th, enum cost cost)
 {
 	return thread_spend(sim, th, sim_cost(sim, &th->rng, cost));
+}
+
+/* The guest CPU that the thread runs on. */
+static inline uint32_t thread_cpu(const struct sim *sim, const struct thread *th)
+{
+	return sim->host->runners[th->slot].cpu;
 }
 
 static inline bool thread_block(struct thread *th)
@@ -460,6 +487,10 @@ void request_set_data(struct request *req, uint64_t offset, uint32_t size, uint3
 /* The span of a request whose end and wake-up are known, to the sink. */
 void request_report(struct sim *sim, struct request *req, uint64_t wakeup_ns);
 
+/* queue_map.c */
+uint32_t queue_of_cpu(const struct sim *sim, uint32_t cpu);
+uint32_t irq_cpu_of_queue(const struct sim *sim, uint32_t queue);
+
 /* virtqueue.c; flows marked FLOW are called through FLOW_CALL */
 void virtqueues_init(struct sim *sim);
 /* Put req into the ring. -ENOSPC, or 0 with *kick. */
@@ -475,7 +506,9 @@ void dispatch_work_run(struct sim *sim, struct thread *th);
 bool simple_request(struct sim *sim, struct thread *th); /* th->simple.req; frees it */
 bool simple_background(struct sim *sim, struct thread *th); /* th->background.req, .force */
 bool flush_background(struct sim *sim, struct thread *th);
-void request_end(struct sim *sim, struct request *req);
+/* Says whether req stays, to be given to request_end_op() by a second work item. */
+bool request_end(struct sim *sim, struct request *req);
+void request_end_op(struct sim *sim, struct request *req);
 bool send_forget(struct sim *sim, struct thread *th, const struct file *file);
 
 /* virtqueue.c: the next tick of the guest's timer after at least one whole jiffy has begun. */
@@ -497,7 +530,9 @@ void task_file_opened(struct sim *sim, struct thread *th);
 void task_file_closed(struct sim *sim, struct thread *th);
 struct aio *aio_new(struct thread *th, bool blocking);
 void aio_release(struct thread *th, struct aio *aio);
-void aio_put_part(struct sim *sim, struct aio *aio, uint32_t bytes);
+/* Says whether the op has ended but for a work item, which then calls aio_finish(). */
+bool aio_put_part(struct sim *sim, struct aio *aio, uint32_t bytes);
+void aio_finish(struct sim *sim, struct aio *aio);
 
 /* direct_io.c, file_ops.c: FLOWs; the op is th->op */
 bool file_is_direct(const struct sim *sim, const struct thread *th);

@@ -203,6 +203,7 @@ struct page *page_add(struct sim *sim, struct file *file, uint64_t index)
 	*page = (struct page){.file = file->index, .index = index};
 	chunk->page[index & (CHUNK_PAGES - 1)] = number;
 	chunk->nr_cached++;
+	file->nr_cached++;
 	age_insert(sim->cache, number);
 	return page;
 }
@@ -217,6 +218,7 @@ void page_remove(struct sim *sim, struct file *file, uint64_t index)
 	sim->cache->free = *place;
 	*place = 0;
 	chunk->nr_cached--;
+	file->nr_cached--;
 }
 
 void page_set_dirty(struct sim *sim, struct file *file, struct page *page)

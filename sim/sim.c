@@ -36,6 +36,16 @@ static int check_dax(const struct stack *stack)
 	return 0;
 }
 
+static int check_cpus(const struct stack *stack)
+{
+	if (stack->guest.vcpus <= MAX_VCPUS && stack->guest.irq_cpu < stack->guest.vcpus)
+		return 0;
+	msg_error("cannot simulate stack '%s': guest.vcpus=%u must be at most %u and "
+		  "guest.irq_cpu=%u below it: CPUs are numbered from 0",
+		  stack->name, stack->guest.vcpus, MAX_VCPUS, stack->guest.irq_cpu);
+	return -EINVAL;
+}
+
 static int check(const struct stack *stack, const struct workload *workload)
 {
 	if (!stack->guest.vcpus || !stack->guest.hz || !stack->transport.request_queues ||
@@ -52,6 +62,8 @@ static int check(const struct stack *stack, const struct workload *workload)
 		return -EINVAL;
 	}
 	if (stack->daemon.mode == MODE_DAX && check_dax(stack))
+		return -EINVAL;
+	if (check_cpus(stack))
 		return -EINVAL;
 	if (stack->guest.hz > 10000 || workload->nr_tasks > EVENTQ_MAX_SLOTS / 2 ||
 	    stack->daemon.thread_pool_size > 65536 || stack->transport.request_queues > 1024) {
@@ -98,6 +110,8 @@ static void count_entities(struct sim *sim, uint32_t count[NR_RUNNER_KINDS])
 
 	sim->nr_tasks = sim->workload->nr_tasks;
 	sim->nr_queues = 1 + stack->transport.request_queues;
+	if (sim->rules.queue_by_cpu)
+		sim->nr_queues = 1 + min_u64(stack->transport.request_queues, stack->guest.vcpus);
 	sim->nr_daemons = stack->daemon.kind == DAEMON_RUST ? 1 : sim->nr_queues;
 	sim->nr_workers = sim->nr_daemons * stack->daemon.thread_pool_size;
 	sim->nr_files = sim->workload->nr_files;
@@ -152,6 +166,23 @@ static struct thread *thread_of(const struct sim *sim, uint32_t slot)
 	return &sim->threads[slot - sim->first_slot[RUN_TASK]];
 }
 
+/* system_wq's work runs on the CPU that queued it: for completions, the one that is interrupted. */
+static void bind(struct sim *sim, const struct thread *th, uint32_t cpu)
+{
+	sim->host->runners[th->slot].bound = true;
+	sim->host->runners[th->slot].cpu = cpu;
+}
+
+static void place_threads(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->nr_tasks; i++)
+		sim->host->runners[sim->threads[i].slot].cpu = i % sim->stack->guest.vcpus;
+	for (uint32_t i = 0; i < sim->nr_queues; i++) {
+		bind(sim, &sim->done_work[i], irq_cpu_of_queue(sim, i));
+		bind(sim, &sim->dispatch_work[i], irq_cpu_of_queue(sim, i));
+	}
+}
+
 static void lay_out(struct sim *sim)
 {
 	for (uint32_t i = 0; i < sim->nr_threads; i++) {
@@ -164,6 +195,7 @@ static void lay_out(struct sim *sim)
 	sim->done_work = thread_of(sim, sim->first_slot[RUN_DONE_WORK]);
 	sim->dispatch_work = thread_of(sim, sim->first_slot[RUN_DISPATCH_WORK]);
 	sim->flusher = thread_of(sim, sim->first_slot[RUN_FLUSHER]);
+	place_threads(sim);
 }
 
 static void files_init(struct sim *sim)
@@ -184,8 +216,11 @@ static int allocate(struct sim *sim)
 	uint32_t count[NR_RUNNER_KINDS];
 	int rc;
 
+	kernel_rules_get(sim->stack->guest.kernel, &sim->rules);
 	count_entities(sim, count);
 	rc = add_runners(sim, count);
+	if (!rc)
+		rc = guest_cpus_init(sim);
 	if (rc)
 		return rc;
 	sim->threads = calloc(sim->nr_threads, sizeof(*sim->threads));
@@ -205,10 +240,8 @@ static void settings_init(struct sim *sim)
 	const struct stack *stack = sim->stack;
 	struct rng rng;
 
-	kernel_rules_get(stack->guest.kernel, &sim->rules);
 	sim->max_pages = max_pages(stack);
 	sim->congestion_threshold = (uint64_t)stack->daemon.max_background * 3 / 4;
-	sim->guest_cpus = (struct cpu_pool){stack->guest.vcpus, 0, EVENTQ_NONE, EVENTQ_NONE};
 	sim->jiffy_ns = NS_PER_SEC / stack->guest.hz;
 	rng_init(&rng, sim->seed, STREAM_JIFFY);
 	sim->jiffy_phase_ns = rng_below(&rng, sim->jiffy_ns);
@@ -303,6 +336,7 @@ static int run(struct host *host)
 
 static void vm_cleanup(struct sim *sim)
 {
+	guest_cpus_release(sim);
 	page_cache_release(sim);
 	dax_release(sim);
 	tasks_release(sim);

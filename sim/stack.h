@@ -27,6 +27,7 @@ struct guest_settings {
 	uint64_t memory_bytes; /* sets dirty limits and the page cache's capacity */
 	uint64_t read_ahead_bytes;
 	uint32_t hz;
+	uint32_t irq_cpu; /* takes the interrupts of queues that have no affinity of their own */
 };
 
 /* [transport] */
@@ -96,6 +97,7 @@ enum cost {
 	COST_INTERRUPT, /* used published -> guest interrupt handler */
 	COST_KWORKER, /* g: interrupt handler -> completion work runs */
 	COST_COMPLETE, /* g: completion work, per request, serial */
+	COST_COMPLETE_HOP, /* g: completion in a work item of its own, beyond COMPLETE */
 	COST_WAKEUP, /* request end -> waiting task runs */
 	COST_PAGE_WAKEUP, /* READ's end -> a task that waits for one of its pages has copied it */
 	NR_COSTS

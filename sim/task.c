@@ -133,17 +133,28 @@ static void reap(struct sim *sim, struct thread *th, struct aio *aio)
 }
 
 /* A part ended (with bytes), or its submission did. */
-void aio_put_part(struct sim *sim, struct aio *aio, uint32_t bytes)
+bool aio_put_part(struct sim *sim, struct aio *aio, uint32_t bytes)
 {
 	struct thread *th = aio->task;
 
 	aio->bytes += bytes;
 	if (--aio->parts)
-		return;
+		return false;
 	if (aio->blocking) {
 		thread_wake_after(sim, th, sim_cost(sim, &th->rng, COST_WAKEUP));
-		return;
+		return false;
 	}
+	if (sim->rules.aio_write_ends_in_work && aio->op.type == OP_WRITE && bytes &&
+	    aio->file->nr_cached)
+		return true;
+	aio_finish(sim, aio);
+	return false;
+}
+
+void aio_finish(struct sim *sim, struct aio *aio)
+{
+	struct thread *th = aio->task;
+
 	aio->op.result = aio->bytes;
 	if (th->task.pauses) {
 		reap(sim, th, aio);
@@ -267,6 +278,7 @@ static void end_op(struct sim *sim, struct thread *th)
 	if (th->issued_async) {
 		th->record.flags |= OP_ASYNC;
 		th->dio.aio->op = th->record;
+		th->dio.aio->file = &sim->files[th->op.file];
 		th->aio_in_flight++;
 		aio_put_part(sim, th->dio.aio, 0);
 	} else {

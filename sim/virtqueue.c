@@ -65,15 +65,19 @@ void virtqueue_publish(struct sim *sim, struct request *req)
 {
 	struct virtqueue *vq = &sim->queues[req->queue];
 
+	uint32_t irq = sim->first_slot[RUN_IRQ] + vq->index;
+
 	req->t_used_ns = sim->host->now_ns;
 	list_append(&vq->used, req);
-	if (!vq->call_armed)
+	if (!vq->call_armed && sim->stack->transport.event_idx)
 		return;
 	vq->call_armed = false;
 	req->span.flags |= SPAN_SIGNALLED;
-	eventq_arm(&sim->host->events, sim->first_slot[RUN_IRQ] + vq->index,
-		   sim->host->now_ns +
-			   sim_cost(sim, &sim->done_work[vq->index].rng, COST_INTERRUPT));
+	/* An interrupt that is on its way already stands for this one too. */
+	if (!eventq_is_armed(&sim->host->events, irq))
+		eventq_arm(&sim->host->events, irq,
+			   sim->host->now_ns +
+				   sim_cost(sim, &sim->done_work[vq->index].rng, COST_INTERRUPT));
 }
 
 /* virtio_fs_vq_done(): schedule_work(), which does nothing for work that is queued already. */
@@ -82,7 +86,7 @@ void virtqueue_irq(struct sim *sim, struct virtqueue *vq)
 	struct thread *kworker = &sim->done_work[vq->index];
 
 	vq->t_irq_ns = sim->host->now_ns;
-	if (!kworker->blocked) {
+	if (!kworker->blocked || vq->collect_waits) {
 		vq->irq_again = true;
 		return;
 	}
@@ -112,18 +116,48 @@ static uint64_t complete_cost(struct sim *sim, struct thread *th, const struct r
 	       (uint64_t)(sim->stack->complete_ns_per_byte * req->span.reply_bytes);
 }
 
-/* From 6.12 on the completion work starts the dispatch of what found the ring full. */
+/* From 6.12 on the completion work schedules the dispatch of what it sees to have found it full. */
 static void start_dispatch(struct sim *sim, struct virtqueue *vq)
 {
 	struct thread *dispatch = &sim->dispatch_work[vq->index];
 
-	if (!sim->rules.ring_full_timer && vq->retry.first && dispatch->blocked)
+	if (dispatch->blocked)
 		thread_wake_after(sim, dispatch, 0);
+	else
+		dispatch->work.again = true;
+}
+
+/* A READ's work item completes it; that of a write's last request ends its op. */
+static bool complete_flow(struct sim *sim, struct thread *th)
+{
+	struct request *req = th->work.req;
+
+	FLOW_BEGIN(th->work.complete_at);
+	if (th->work.is_hop)
+		FLOW_WAIT(th->work.complete_at, thread_spend_cost(sim, th, COST_COMPLETE_HOP));
+	if (req->op_is_left) {
+		request_end_op(sim, req);
+		FLOW_RETURN(th->work.complete_at);
+	}
+	req->t_turn_ns = sim->host->now_ns;
+	FLOW_WAIT(th->work.complete_at, thread_spend(sim, th, complete_cost(sim, th, req)));
+	th->flush.background = req->span.flags & SPAN_BACKGROUND;
+	if (request_end(sim, req))
+		list_append(&th->work.deferred, req);
+	if (th->flush.background)
+		FLOW_CALL(th->work.complete_at, flush_background(sim, th));
+	FLOW_END(th->work.complete_at);
+}
+
+static bool wait_for_lock(struct virtqueue *vq, struct thread *th)
+{
+	vq->collect_waits = true;
+	return thread_block(th);
 }
 
 /*
- * virtio_fs_requests_done_work() of one queue, over and over. Requests that may block complete in
- * work items of their own, which the same kworker runs after this one.
+ * A queue's kworker: virtio_fs_requests_done_work() over and over, each time followed by the work
+ * items that it queued, in their order.
  */
 static bool done_work_flow(struct sim *sim, struct thread *th)
 {
@@ -136,22 +170,18 @@ static bool done_work_flow(struct sim *sim, struct thread *th)
 			FLOW_WAIT(th->work.at, thread_spend_cost(sim, th, COST_KWORKER));
 		}
 		vq->irq_again = false;
+		while (vq->nr_notifying)
+			FLOW_WAIT(th->work.at, wait_for_lock(vq, th));
 		collect(sim, th, vq);
-		for (;;) {
-			th->work.req = list_take(&th->work.inline_list);
-			if (!th->work.req)
-				th->work.req = list_take(&th->work.deferred);
-			if (!th->work.req)
-				break;
-			th->work.req->t_turn_ns = sim->host->now_ns;
-			FLOW_WAIT(th->work.at,
-				  thread_spend(sim, th, complete_cost(sim, th, th->work.req)));
-			th->flush.background = th->work.req->span.flags & SPAN_BACKGROUND;
-			request_end(sim, th->work.req);
-			if (th->flush.background)
-				FLOW_CALL(th->work.at, flush_background(sim, th));
-		}
-		start_dispatch(sim, vq);
+		th->work.is_hop = false;
+		while ((th->work.req = list_take(&th->work.inline_list)))
+			FLOW_CALL(th->work.at, complete_flow(sim, th));
+		th->work.starts_dispatch = !sim->rules.ring_full_timer && vq->retry.first;
+		th->work.is_hop = true;
+		while ((th->work.req = list_take(&th->work.deferred)))
+			FLOW_CALL(th->work.at, complete_flow(sim, th));
+		if (th->work.starts_dispatch)
+			start_dispatch(sim, vq);
 	}
 	FLOW_END(th->work.at);
 }
@@ -168,18 +198,33 @@ uint64_t next_jiffy(const struct sim *sim)
 	return sim->host->now_ns + sim->jiffy_ns - since % sim->jiffy_ns;
 }
 
-/* A request found the ring full: where it waits and who tries again. */
-static void ring_full(struct sim *sim, struct request *req)
+/*
+ * virtqueue_add() finds the ring full: it notifies the device by itself, under fsvq->lock, and only
+ * then is the request put on queued_reqs. Completion work that looks there meanwhile does not see
+ * it; from 6.12 on, which has no timer, it then waits for a completion more.
+ */
+static bool ring_full_flow(struct sim *sim, struct thread *th)
 {
+	struct request *req = th->send.req;
 	struct virtqueue *vq = &sim->queues[req->queue];
 	struct thread *dispatch = &sim->dispatch_work[req->queue];
 
+	FLOW_BEGIN(th->send.full_at);
 	sim->stats.ring_full++;
 	req->span.ring_full_retries++;
+	vq->nr_notifying++;
+	virtqueue_kick(sim, vq);
+	FLOW_WAIT(th->send.full_at, thread_spend_cost(sim, th, COST_DOORBELL));
 	list_append(&vq->retry, req);
-	virtqueue_kick(sim, vq); /* virtqueue_add() calls vq->notify itself */
-	if (sim->rules.ring_full_timer && dispatch->blocked)
+	if (!--vq->nr_notifying && vq->collect_waits) {
+		vq->collect_waits = false;
+		thread_wake_after(sim, &sim->done_work[vq->index], 0);
+	}
+	if (sim->rules.ring_full_timer && dispatch->blocked) {
+		sim->host->runners[dispatch->slot].cpu = thread_cpu(sim, th);
 		thread_wake_after(sim, dispatch, next_jiffy(sim) - sim->host->now_ns);
+	}
+	FLOW_END(th->send.full_at);
 }
 
 bool send_request(struct sim *sim, struct thread *th)
@@ -192,7 +237,7 @@ bool send_request(struct sim *sim, struct thread *th)
 	FLOW_WAIT(th->send.at, thread_spend_cost(sim, th, COST_ENQUEUE));
 	th->send.is_full = virtqueue_add(sim, req, &kick) != 0;
 	if (th->send.is_full) {
-		ring_full(sim, req);
+		FLOW_CALL(th->send.at, ring_full_flow(sim, th));
 		FLOW_RETURN(th->send.at);
 	}
 	if (!kick)
@@ -222,7 +267,7 @@ static bool dispatch_work_flow(struct sim *sim, struct thread *th)
 			if (th->send.is_full)
 				break;
 		}
-		/* ring_full() saw this work running: it waits for its timer from here. */
+		/* ring_full_flow() saw this work running: it waits for its timer from here. */
 		if (sim->rules.ring_full_timer && vq->retry.first) {
 			FLOW_WAIT(th->work.at, thread_sleep_until(sim, th, next_jiffy(sim)));
 			th->work.again = true;

@@ -34,6 +34,7 @@ enum {
 	INTERRUPT = 30000,
 	KWORKER = 8000,
 	COMPLETE = 4000,
+	HOP = 6000,
 	WAKEUP = 6000,
 	HIT = 1000,
 };
@@ -232,6 +233,38 @@ static void queueing_does_not_inflate_the_kick(void **state)
 	}
 	assert_int_equal(calibration_fit(m.c, stack), 0);
 	expect_near(dist_mean(&stack->cost[COST_KICK]), KICK, 0.02);
+	expect_near(dist_mean(&stack->cost[COST_COMPLETE]), COMPLETE, 0.02);
+	calibration_free(m.c);
+	free(stack);
+}
+
+/* Only asynchronous direct READs have a second work item; it does not count as completion. */
+static void tells_the_second_hop(void **state)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	struct maker m;
+
+	begin(&m);
+	stack_init(stack);
+	for (int i = 0; i < 200; i++)
+		add_op(&m, OP_READ, 4096);
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	assert_int_equal(find_row(m.c, "complete_hop")->source, CALIBRATED_NEAREST);
+	assert_non_null(strstr(find_row(m.c, "complete_hop")->note, "complete stands in"));
+	for (int i = 0; i < 200; i++) {
+		struct span s = make_span(&m, FUSE_READ, 4096);
+
+		s.flags |= SPAN_BACKGROUND | SPAN_ASYNC_DIO;
+		s.stage_ns[STAGE_COMPLETION] += HOP;
+		s.drain_ns = HOP;
+		assert_int_equal(calibration_add_span(m.c, &s), 0);
+		s.inflight = 2; /* waited for others' completion */
+		s.drain_ns += 100 * HOP;
+		s.stage_ns[STAGE_COMPLETION] += 100 * HOP;
+		assert_int_equal(calibration_add_span(m.c, &s), 0);
+	}
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	expect_near(dist_mean(&stack->cost[COST_COMPLETE_HOP]), HOP, 0.02);
 	expect_near(dist_mean(&stack->cost[COST_COMPLETE]), COMPLETE, 0.02);
 	calibration_free(m.c);
 	free(stack);
@@ -501,6 +534,7 @@ int main(void)
 		cmocka_unit_test(recovers_costs),
 		cmocka_unit_test(says_what_is_missing),
 		cmocka_unit_test(queueing_does_not_inflate_the_kick),
+		cmocka_unit_test(tells_the_second_hop),
 		cmocka_unit_test(waits_for_read_ahead_are_no_hits),
 		cmocka_unit_test(nothing_to_calibrate),
 		cmocka_unit_test(slope_withstands_outliers),
