@@ -17,6 +17,11 @@ static const char *const names[NR_OP_TYPES] = {
 	[OP_STAT] = "stat",
 	[OP_UNLINK] = "unlink",
 	[OP_DROP_CACHES] = "dropcaches",
+	[OP_MMAP] = "mmap",
+	[OP_MUNMAP] = "munmap",
+	[OP_MSYNC] = "msync",
+	[OP_FADVISE] = "fadvise",
+	[OP_MADVISE] = "madvise",
 };
 
 const char *op_type_name(enum op_type type)

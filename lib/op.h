@@ -22,6 +22,11 @@ enum op_type {
 	OP_STAT,
 	OP_UNLINK,
 	OP_DROP_CACHES, /* sync(2), then all clean pages, names and inodes not in use */
+	OP_MMAP, /* size 0: the whole file. OP_MMAP_FAULT reads or writes memory, in any size */
+	OP_MUNMAP, /* all of what OP_MMAP mapped */
+	OP_MSYNC, /* MS_SYNC; size 0: all of it */
+	OP_FADVISE, /* posix_fadvise and posix_madvise: OP_HINT_*, OP_INVALIDATE (DONTNEED) or */
+	OP_MADVISE, /* OP_WILLNEED; none of them: NORMAL */
 	NR_OP_TYPES
 };
 
@@ -30,11 +35,15 @@ enum op_flags {
 	OP_ASYNC = 1u << 1, /* returned before its data was there (EIOCBQUEUED) */
 	OP_FOPEN_DIRECT = 1u << 2, /* the daemon opened the file with FOPEN_DIRECT_IO */
 	/* On OP_OPEN of a workload: what the application does right after opening */
-	/* posix_fadvise DONTNEED: drops the file's clean cached pages. On any other op: before it */
+	/* posix_fadvise DONTNEED: drops the file's clean cached pages. On any other op: before it
+	 */
 	OP_INVALIDATE = 1u << 3,
 	OP_HINT_RANDOM = 1u << 4, /* posix_fadvise RANDOM: no read-ahead */
 	OP_HINT_SEQUENTIAL = 1u << 5, /* posix_fadvise SEQUENTIAL: doubles the read-ahead window */
 	OP_CREATES = 1u << 6, /* O_CREAT: the file is not there */
+	OP_FAULT_WRITE = 1u << 7, /* OP_MMAP_FAULT: by a write */
+	OP_MAP_PRIVATE = 1u << 8, /* OP_MMAP */
+	OP_WILLNEED = 1u << 9, /* posix_fadvise WILLNEED */
 };
 
 #ifndef __bpf__

@@ -68,6 +68,7 @@ static const struct {
 	{COST_COMPLETE, {COST_COMPLETE}, 0, "no completion recorded"},
 	{COST_COMPLETE_HOP, {COST_COMPLETE}, 1, "no asynchronous direct READ by itself"},
 	{COST_WAKEUP, {COST_PAGE_WAKEUP}, 1, "no request that a task waited for"},
+	{COST_FAULT, {COST_FAULT}, 0, "page faults are not recorded"},
 	{COST_PAGE_WAKEUP, {COST_WAKEUP}, 1, "no read that waited for read-ahead"},
 };
 

@@ -162,11 +162,13 @@ static uint64_t prepare_cost(struct sim *sim, struct thread *th)
 	return sim_cost(sim, &th->rng, COST_WRITE_PREPARE);
 }
 
-/* file_update_time(): the clock of file times ticks once per jiffy. */
-static void update_times(struct sim *sim, struct file *file)
+/* The clock of file times ticks once per jiffy. Without the writeback cache: S_NOCMTIME. */
+void file_update_time(struct sim *sim, struct file *file)
 {
 	uint64_t tick = sim->host->now_ns / sim->jiffy_ns + 1;
 
+	if (sim->stack->daemon.mode != MODE_WRITEBACK)
+		return;
 	if (file->mtime_tick != tick)
 		file->times_dirty = true;
 	file->mtime_tick = tick;
@@ -175,7 +177,7 @@ static void update_times(struct sim *sim, struct file *file)
 static bool write_back(struct sim *sim, struct thread *th, struct file *file)
 {
 	FLOW_BEGIN(th->fill.at);
-	update_times(sim, file);
+	file_update_time(sim, file);
 	while (th->io.left && !sim->stop) {
 		th->io.count = bytes_in_page(th, th->io.pos, th->io.left);
 		while (must_wait(sim, page_find(sim, file, th->io.page))) {

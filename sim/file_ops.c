@@ -5,6 +5,7 @@
  * Files lie in the root of the mount. The path walk checks the root's attributes (virtio-fs always
  * mounts with default_permissions), then the name's entry, each within its timeout.
  */
+#include <stdlib.h>
 #include "sim/dax.h"
 #include "sim/flow.h"
 #include "sim/page_cache.h"
@@ -50,24 +51,35 @@ static void take_attributes(struct sim *sim, struct file *file)
 	file->attr_stale = false;
 	file->stat_stale = false;
 	if (file->host_newer && sim->stack->daemon.mode == MODE_WRITETHROUGH)
-		page_cache_drop(sim, file);
+		file->outdated = true;
 	file->host_newer = false;
+}
+
+/* A newer mtime than the guest's: invalidate_inode_pages2(). */
+static bool drop_outdated(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!th->launder.at && !file->outdated)
+		return true;
+	file->outdated = false;
+	return invalidate_pages(sim, th, file);
 }
 
 bool file_update_attr(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (!th->simple.at && !file->attr_stale && sim->host->now_ns < file->attr_until_ns)
-		return true;
-	if (!send_simple(sim, th, FUSE_GETATTR, file))
-		return false;
-	take_attributes(sim, file);
-	return true;
+	if (!th->launder.at) {
+		if (!th->simple.at && !file->attr_stale && sim->host->now_ns < file->attr_until_ns)
+			return true;
+		if (!send_simple(sim, th, FUSE_GETATTR, file))
+			return false;
+		take_attributes(sim, file);
+	}
+	return drop_outdated(sim, th, file);
 }
 
 /* fuse_permission() looks at mode and owner, which only time makes stale. */
 static bool check_permission(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (!th->simple.at && sim->host->now_ns < file->attr_until_ns)
+	if (!th->simple.at && !th->launder.at && sim->host->now_ns < file->attr_until_ns)
 		return true;
 	return file_update_attr(sim, th, file);
 }
@@ -105,12 +117,14 @@ static void looked_up(struct sim *sim, struct file *file)
 /* d_revalidate of a name that is there: LOOKUP once its time is over. */
 static bool look_up(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (!th->simple.at && sim->host->now_ns < file->entry_until_ns)
-		return true;
-	if (!send_simple(sim, th, FUSE_LOOKUP, NULL))
-		return false;
-	looked_up(sim, file);
-	return true;
+	if (!th->launder.at) {
+		if (!th->simple.at && sim->host->now_ns < file->entry_until_ns)
+			return true;
+		if (!send_simple(sim, th, FUSE_LOOKUP, NULL))
+			return false;
+		looked_up(sim, file);
+	}
+	return drop_outdated(sim, th, file);
 }
 
 /*
@@ -126,6 +140,8 @@ static bool create(struct sim *sim, struct thread *th, struct file *file)
 	FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_LOOKUP, NULL));
 	FLOW_CALL(th->create.at, send_simple(sim, th, FUSE_CREATE, NULL));
 	file->exists = true;
+	file->size_bytes = 0;
+	file->host_size_bytes = 0;
 	sim->root_attr_stale |= sim->rules.dir_change_drops_attr;
 	looked_up(sim, file);
 	FLOW_CALL(th->create.at, check_permission(sim, th, file));
@@ -154,9 +170,8 @@ bool file_open(struct sim *sim, struct thread *th)
 		FLOW_CALL(th->meta.at, open_existing(sim, th, file));
 	if (sim->stop)
 		FLOW_RETURN(th->meta.at);
-	/* Without FOPEN_KEEP_CACHE: invalidate_inode_pages2(), which writes dirty pages first. */
-	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_DATA));
-	page_cache_drop(sim, file);
+	/* Without FOPEN_KEEP_CACHE */
+	FLOW_CALL(th->meta.at, invalidate_pages(sim, th, file));
 	task_file_opened(sim, th);
 	FLOW_END(th->meta.at);
 }
@@ -172,6 +187,7 @@ static bool evict(struct sim *sim, struct thread *th, struct file *file)
 	file->is_known = false;
 	file->entry_until_ns = 0;
 	file->attr_until_ns = 0;
+	file->unlinked = false;
 	FLOW_END(th->evict.at);
 }
 
@@ -186,29 +202,46 @@ static bool release(struct sim *sim, struct thread *th, struct file *file)
 	return simple_background(sim, th);
 }
 
+bool file_release(struct sim *sim, struct thread *th, struct file *file, struct open_file *open)
+{
+	FLOW_BEGIN(th->release.at);
+	FLOW_CALL(th->release.at, release(sim, th, file));
+	if (file->nr_open)
+		file->nr_open--;
+	if (open && open != th->files[file->index])
+		free(open);
+	if (!file->nr_open && (file->unlinked || !sim->stack->daemon.entry_timeout_ns))
+		FLOW_CALL(th->release.at, evict(sim, th, file));
+	FLOW_END(th->release.at);
+}
+
 bool file_close(struct sim *sim, struct thread *th)
 {
 	struct file *file = &sim->files[th->op.file];
+	struct open_file *open = task_open_file(sim, th);
 
+	if (!open)
+		return true;
 	FLOW_BEGIN(th->meta.at);
 	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
 	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_FLUSH, file));
 	/* fuse_flush(): the blocks of a writeback file are known only now. */
 	file->stat_stale |= sim->stack->daemon.mode == MODE_WRITEBACK;
-	FLOW_CALL(th->meta.at, release(sim, th, file));
-	task_file_closed(sim, th);
-	if (!file->nr_open && !sim->stack->daemon.entry_timeout_ns)
-		FLOW_CALL(th->meta.at, evict(sim, th, file));
+	/* Replays close what they did not open. */
+	file->nr_open += !open->is_open;
+	open->is_open = false;
+	if (!open->nr_mappings)
+		FLOW_CALL(th->meta.at, file_release(sim, th, file, open));
 	FLOW_END(th->meta.at);
 }
 
-bool file_sync(struct sim *sim, struct thread *th)
+bool file_sync_range(struct sim *sim, struct thread *th, uint64_t first, uint64_t end)
 {
 	struct file *file = &sim->files[th->op.file];
 
 	FLOW_BEGIN(th->meta.at);
 	FLOW_WAIT(th->meta.at, inode_lock(th, file));
-	FLOW_CALL(th->meta.at, writeback_file(sim, th, file, WRITEBACK_SYNC));
+	FLOW_CALL(th->meta.at, writeback_range(sim, th, file, first, end, WRITEBACK_SYNC));
 	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_FSYNC, file));
 	inode_unlock(sim, file);
 	FLOW_END(th->meta.at);
@@ -247,10 +280,11 @@ bool file_unlink(struct sim *sim, struct thread *th)
 	if (sim->stack->daemon.mode == MODE_WRITEBACK)
 		FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_SETATTR, file));
 	file->times_dirty = false;
-	FLOW_CALL(th->meta.at, evict(sim, th, file));
 	file->exists = false;
-	file->size_bytes = 0;
-	file->host_size_bytes = 0;
+	file->unlinked = true;
+	/* An open file lives on without its name. */
+	if (!file->nr_open)
+		FLOW_CALL(th->meta.at, evict(sim, th, file));
 	FLOW_END(th->meta.at);
 }
 
@@ -263,7 +297,7 @@ bool drop_caches(struct sim *sim, struct thread *th)
 			  writeback_file(sim, th, &sim->files[th->meta.file], WRITEBACK_SYNC));
 	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_SYNCFS, NULL));
 	for (th->meta.file = 0; th->meta.file < sim->nr_files; th->meta.file++) {
-		page_cache_drop(sim, &sim->files[th->meta.file]);
+		page_cache_shed(sim, &sim->files[th->meta.file], 0, UINT64_MAX);
 		if (sim->files[th->meta.file].is_known && !sim->files[th->meta.file].nr_open)
 			FLOW_CALL(th->meta.at, evict(sim, th, &sim->files[th->meta.file]));
 	}

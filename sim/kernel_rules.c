@@ -64,6 +64,9 @@ static const struct rule rules_by_version[] = {
 	RULE(position_at_read_end, KERNEL(6, 12), STILL,
 	     "filemap_read sets ra->prev_pos behind its loop"),
 	RULE(reads_31_pages, KERNEL(6, 12), STILL, "PAGEVEC_SIZE was 15"),
+	RULE(fault_around_counts_one, KERNEL(7, 2), STILL,
+	     "filemap_map_pages takes from mmap_miss for the faulting page alone, not if retried; "
+	     "until 6.12 for each page it sees"),
 	RULE(dir_change_drops_attr, ALWAYS, KERNEL(7, 2),
 	     "fuse_dir_changed invalidates all attributes; 7.2 masks with FUSE_STATX_MODDIR"),
 	/*

@@ -39,6 +39,8 @@ struct kernel_rules {
 	bool reads_31_pages;
 	/* There is DAX at all. */
 	bool dax;
+	/* A fault that maps pages around its own takes one of the misses back, not one for each. */
+	bool fault_around_counts_one;
 	/* Each create or unlink makes the directory's attributes stale. */
 	bool dir_change_drops_attr;
 };

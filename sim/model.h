@@ -10,6 +10,7 @@
 #include "lib/rng.h"
 #include "sim/host.h"
 #include "sim/kernel_rules.h"
+#include "sim/open_file.h"
 #include "sim/rw_lock.h"
 
 #define PAGE_BYTES 4096u
@@ -123,16 +124,6 @@ struct aio {
 	uint64_t bytes;
 };
 
-/* Read-ahead state of an open file: struct file_ra_state of the kernel. */
-struct read_ahead {
-	uint64_t start;
-	uint32_t size;
-	uint32_t async_size;
-	uint32_t max_pages;
-	uint64_t prev_pos;
-	bool random;
-};
-
 struct page_chunk;
 
 struct file {
@@ -159,11 +150,9 @@ struct file {
 	uint64_t nr_writeback;
 	uint64_t dirtied_when_ns;
 	uint64_t writeback_index; /* page at which the flusher goes on */
-};
-
-struct open_file {
-	bool is_open;
-	struct read_ahead ra;
+	struct mapping *mappings;
+	bool outdated; /* attributes came that say so: cached pages are to be dropped */
+	bool unlinked; /* while it was open: gone once it is not */
 };
 
 /* What a cached read waited for last. */
@@ -253,6 +242,15 @@ struct thread {
 		bool creates;
 		uint32_t file; /* dropping caches */
 	} meta;
+	struct fault_flow fault;
+	struct unmap_flow unmap;
+	struct {
+		int at;
+		uint64_t page;
+	} launder;
+	struct {
+		int at;
+	} release;
 	struct {
 		int at;
 	} create;
@@ -527,7 +525,6 @@ void tasks_start_group(struct sim *sim);
 void task_run(struct sim *sim, struct thread *th);
 struct open_file *task_open_file(struct sim *sim, struct thread *th);
 void task_file_opened(struct sim *sim, struct thread *th);
-void task_file_closed(struct sim *sim, struct thread *th);
 struct aio *aio_new(struct thread *th, bool blocking);
 void aio_release(struct thread *th, struct aio *aio);
 /* Says whether the op has ended but for a work item, which then calls aio_finish(). */
@@ -542,13 +539,18 @@ bool direct_write(struct sim *sim, struct thread *th);
 bool direct_write_parts(struct sim *sim, struct thread *th);
 bool file_open(struct sim *sim, struct thread *th);
 bool file_close(struct sim *sim, struct thread *th);
-bool file_sync(struct sim *sim, struct thread *th);
+/* The last user of an open file is gone: RELEASE. */
+bool file_release(struct sim *sim, struct thread *th, struct file *file, struct open_file *open);
+/* fsync() of the dirty pages from first to before end. */
+bool file_sync_range(struct sim *sim, struct thread *th, uint64_t first, uint64_t end);
 bool file_stat(struct sim *sim, struct thread *th);
 bool file_unlink(struct sim *sim, struct thread *th);
 bool drop_caches(struct sim *sim, struct thread *th);
 bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file);
 /* GETATTR if the attributes are too old or the size is known to be wrong. */
 bool file_update_attr(struct sim *sim, struct thread *th, struct file *file);
+/* Not a FLOW. The inode's times change: in writeback mode they are to be sent one day. */
+void file_update_time(struct sim *sim, struct file *file);
 /* Not FLOWs: inode_lock() says whether the caller must wait to get it. */
 bool inode_lock(struct thread *th, struct file *file);
 void inode_unlock(struct sim *sim, struct file *file);
@@ -557,6 +559,7 @@ void inode_unlock(struct sim *sim, struct file *file);
  */
 enum writeback_how {
 	WRITEBACK_START, /* WB_SYNC_NONE: send what is dirty, and the times */
+	WRITEBACK_SEND, /* the same without the times */
 	WRITEBACK_DATA, /* send and wait, without the times */
 	WRITEBACK_SYNC, /* WB_SYNC_ALL: send and wait, then the times */
 };

@@ -56,6 +56,7 @@ void page_cache_release(struct sim *sim)
 		for (uint64_t c = 0; c < sim->files[i].nr_chunks; c++)
 			free(sim->files[i].chunks[c]);
 		free(sim->files[i].chunks);
+		mappings_release(&sim->files[i]);
 	}
 	if (!sim->cache)
 		return;
@@ -212,9 +213,12 @@ void page_remove(struct sim *sim, struct file *file, uint64_t index)
 {
 	struct page_chunk *chunk = chunk_of(file, index);
 	uint32_t *place = &chunk->page[index & (CHUNK_PAGES - 1)];
+	struct page *page = page_of(sim->cache, *place);
 
+	if (page->flags & PAGE_MAPPED)
+		page_unmap(file, page);
 	age_remove(sim->cache, *place);
-	page_of(sim->cache, *place)->newer = sim->cache->free;
+	page->newer = sim->cache->free;
 	sim->cache->free = *place;
 	*place = 0;
 	chunk->nr_cached--;
@@ -236,6 +240,8 @@ void page_set_dirty(struct sim *sim, struct file *file, struct page *page)
 void page_clear_dirty(struct sim *sim, struct file *file, struct page *page)
 {
 	page->flags &= ~PAGE_DIRTY;
+	if (page->flags & PAGE_MAPPED)
+		page_write_protect(file, page);
 	chunk_of(file, page->index)->nr_dirty--;
 	file->nr_dirty--;
 	sim->nr_dirty--;
@@ -258,7 +264,8 @@ uint64_t page_next_dirty(const struct sim *sim, const struct file *file, uint64_
 	return UINT64_MAX;
 }
 
-void page_cache_drop_range(struct sim *sim, struct file *file, uint64_t first, uint64_t end)
+static void drop_range(struct sim *sim, struct file *file, uint64_t first, uint64_t end,
+		       uint32_t keep)
 {
 	end = min_u64(end, file->nr_chunks << CHUNK_SHIFT);
 	while (first < end) {
@@ -268,11 +275,21 @@ void page_cache_drop_range(struct sim *sim, struct file *file, uint64_t first, u
 		for (; chunk && chunk->nr_cached && first < chunk_end; first++) {
 			const struct page *page = page_find(sim, file, first);
 
-			if (page && !page->req && !(page->flags & (PAGE_DIRTY | PAGE_WRITEBACK)))
+			if (page && !page->req && !(page->flags & keep))
 				page_remove(sim, file, first);
 		}
 		first = chunk_end;
 	}
+}
+
+void page_cache_shed(struct sim *sim, struct file *file, uint64_t first, uint64_t end)
+{
+	drop_range(sim, file, first, end, PAGE_DIRTY | PAGE_WRITEBACK | PAGE_MAPPED);
+}
+
+void page_cache_drop_range(struct sim *sim, struct file *file, uint64_t first, uint64_t end)
+{
+	drop_range(sim, file, first, end, PAGE_DIRTY | PAGE_WRITEBACK);
 }
 
 void page_cache_drop(struct sim *sim, struct file *file)

@@ -18,6 +18,7 @@ enum page_flags {
 	PAGE_MARKER = 1u << 3, /* PG_readahead: reading it starts the next read-ahead */
 	PAGE_REFERENCED = 1u << 4, /* read since it was looked at for eviction */
 	PAGE_LOCKED = 1u << 5, /* added for a READ that is being made: must not be evicted */
+	PAGE_MAPPED = 1u << 6, /* some task has it in its page table */
 };
 
 struct page {
@@ -41,9 +42,18 @@ void page_clear_dirty(struct sim *sim, struct file *file, struct page *page);
 /* The first dirty page at or behind index, or UINT64_MAX. */
 uint64_t page_next_dirty(const struct sim *sim, const struct file *file, uint64_t index);
 
-/* Drop clean pages that are not in I/O: of the whole file, or of [first, end). */
+/* Drop clean pages that are not mapped nor in I/O: invalidate_mapping_pages() of [first, end). */
+void page_cache_shed(struct sim *sim, struct file *file, uint64_t first, uint64_t end);
+/* Drop mapped ones too: of the whole file, or of [first, end). */
 void page_cache_drop(struct sim *sim, struct file *file);
 void page_cache_drop_range(struct sim *sim, struct file *file, uint64_t first, uint64_t end);
+
+/* writeback.c: FLOWs */
+/* Dirty pages from first to before end. */
+bool writeback_range(struct sim *sim, struct thread *th, struct file *file, uint64_t first,
+		     uint64_t end, enum writeback_how how);
+/* invalidate_inode_pages2(): write dirty pages one by one, then drop all. */
+bool invalidate_pages(struct sim *sim, struct thread *th, struct file *file);
 
 /* Wait until the page's I/O has ended; says whether the caller must. */
 bool page_wait(struct thread *th, struct page *page);

@@ -5,20 +5,28 @@
  * alike, later ones in page_cache_sync_ra() and page_cache_async_ra().
  */
 #include "sim/flow.h"
+#include "sim/mmap.h"
 #include "sim/page_cache.h"
 
 #define IO_PAGES 32u /* bdi->io_pages: not changed by read_ahead_kb */
 #define FORCED_CHUNK_PAGES 512u /* force_page_cache_ra() reads 2 MiB at a time */
 
+void read_ahead_advise(struct sim *sim, struct read_ahead *ra, uint32_t flags)
+{
+	ra->random = flags & OP_HINT_RANDOM;
+	/* RANDOM leaves the window as it is. */
+	if (ra->random)
+		return;
+	ra->max_pages = sim->stack->guest.read_ahead_bytes / PAGE_BYTES;
+	if (flags & OP_HINT_SEQUENTIAL)
+		ra->max_pages *= 2;
+}
+
 void read_ahead_init(struct sim *sim, struct read_ahead *ra, uint32_t open_flags)
 {
-	*ra = (struct read_ahead){
-		.max_pages = sim->stack->guest.read_ahead_bytes / PAGE_BYTES,
-		.prev_pos = UINT64_MAX,
-		.random = open_flags & OP_HINT_RANDOM,
-	};
-	if (open_flags & OP_HINT_SEQUENTIAL)
-		ra->max_pages *= 2;
+	*ra = (struct read_ahead){.prev_pos = UINT64_MAX};
+	read_ahead_advise(sim, ra, 0);
+	read_ahead_advise(sim, ra, open_flags);
 }
 
 static uint32_t round_up_to_power_of_two(uint32_t n)
@@ -352,12 +360,10 @@ static uint64_t pages_cost(const struct sim *sim, const struct thread *th)
 	return pages > 1 ? (uint64_t)((pages - 1) * sim->stack->read_prepare_ns_per_page) : 0;
 }
 
-bool read_ahead(struct sim *sim, struct thread *th, struct file *file, uint64_t index,
-		uint32_t asked, bool marker)
+/* Send the READs that were made. */
+static bool send_made(struct sim *sim, struct thread *th)
 {
 	FLOW_BEGIN(th->ra.at);
-	th->ra.state = &task_open_file(sim, th)->ra;
-	make_window(sim, th, file, index, asked, marker);
 	FLOW_WAIT(th->ra.at, thread_spend(sim, th, pages_cost(sim, th)));
 	while (th->ra.made.first) {
 		th->background.req = list_take(&th->ra.made);
@@ -365,4 +371,40 @@ bool read_ahead(struct sim *sim, struct thread *th, struct file *file, uint64_t 
 		FLOW_CALL(th->ra.at, simple_background(sim, th));
 	}
 	FLOW_END(th->ra.at);
+}
+
+bool read_ahead(struct sim *sim, struct thread *th, struct file *file, uint64_t index,
+		uint32_t asked, bool marker)
+{
+	if (!th->ra.at) {
+		th->ra.state = &task_open_file(sim, th)->ra;
+		make_window(sim, th, file, index, asked, marker);
+	}
+	return send_made(sim, th);
+}
+
+/* do_sync_mmap_readahead(): the window lies around the page, whatever was read before. */
+bool read_around(struct sim *sim, struct thread *th, struct file *file, uint64_t index)
+{
+	if (!th->ra.at) {
+		struct read_ahead *ra = &task_open_file(sim, th)->ra;
+
+		th->ra.state = ra;
+		ra->start = index - min_u64(index, ra->max_pages / 2);
+		ra->size = ra->max_pages;
+		ra->async_size = ra->max_pages / 4;
+		add_pages(sim, th, file, ra->start, ra->size, ra->async_size);
+	}
+	return send_made(sim, th);
+}
+
+/* force_page_cache_readahead(): no more than one window, however much is wanted. */
+bool read_wanted(struct sim *sim, struct thread *th, struct file *file, uint64_t first,
+		 uint64_t end)
+{
+	if (!th->ra.at) {
+		th->ra.state = &task_open_file(sim, th)->ra;
+		force_pages(sim, th, file, first, min_u64(end - first, UINT32_MAX));
+	}
+	return send_made(sim, th);
 }

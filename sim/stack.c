@@ -106,6 +106,8 @@ const struct stack_setting stack_settings[] = {
 	COST(COST_COMPLETE_HOP, "complete_hop",
 	     "guest CPU: completion in a work item of its own, before complete"),
 	COST(COST_WAKEUP, "wakeup", "request's end -> the waiting task runs"),
+	COST(COST_FAULT, "fault",
+	     "guest CPU: page fault of mapped memory, without what it waits for"),
 	COST(COST_PAGE_WAKEUP, "page_wakeup",
 	     "READ's end -> a task that waits for one of its pages has copied it"),
 

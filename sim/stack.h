@@ -99,6 +99,7 @@ enum cost {
 	COST_COMPLETE, /* g: completion work, per request, serial */
 	COST_COMPLETE_HOP, /* g: completion in a work item of its own, beyond COMPLETE */
 	COST_WAKEUP, /* request end -> waiting task runs */
+	COST_FAULT, /* g: page fault of mapped memory, without what it waits for */
 	COST_PAGE_WAKEUP, /* READ's end -> a task that waits for one of its pages has copied it */
 	NR_COSTS
 };

@@ -12,6 +12,7 @@
 #include "lib/msg.h"
 #include "sim/dax.h"
 #include "sim/flow.h"
+#include "sim/mmap.h"
 #include "sim/page_cache.h"
 
 /* Ops of one task at one instant after which the run is given up: no real costs do that. */
@@ -81,22 +82,17 @@ void task_file_opened(struct sim *sim, struct thread *th)
 {
 	struct open_file *open = task_open_file(sim, th);
 
+	/* What is still mapped holds the open file of before; its mappings own it now. */
+	if (open && !open->is_open && open->nr_mappings) {
+		th->files[th->op.file] = NULL;
+		open = task_open_file(sim, th);
+	}
 	if (!open)
 		return;
 	read_ahead_init(sim, &open->ra, th->op.flags);
 	if (!open->is_open)
 		sim->files[th->op.file].nr_open++;
 	open->is_open = true;
-}
-
-void task_file_closed(struct sim *sim, struct thread *th)
-{
-	struct open_file *open = task_open_file(sim, th);
-
-	if (!open || !open->is_open)
-		return;
-	open->is_open = false;
-	sim->files[th->op.file].nr_open--;
 }
 
 struct aio *aio_new(struct thread *th, bool blocking)
@@ -222,13 +218,25 @@ static bool op_flow(struct sim *sim, struct thread *th)
 		return file_close(sim, th);
 	case OP_FSYNC:
 	case OP_FDATASYNC:
-		return file_sync(sim, th);
+		return file_sync_range(sim, th, 0, UINT64_MAX);
 	case OP_STAT:
 		return file_stat(sim, th);
 	case OP_UNLINK:
 		return file_unlink(sim, th);
 	case OP_DROP_CACHES:
 		return drop_caches(sim, th);
+	case OP_MMAP:
+		return file_mmap(sim, th);
+	case OP_MUNMAP:
+		return file_munmap(sim, th);
+	case OP_MSYNC:
+		return file_msync(sim, th);
+	case OP_MMAP_FAULT:
+		return mmap_access(sim, th);
+	case OP_FADVISE:
+		return file_advise(sim, th);
+	case OP_MADVISE:
+		return file_madvise(sim, th);
 	default:
 		sim->stop = -ENOTSUP;
 		return true;
@@ -254,8 +262,9 @@ static void begin_op(struct sim *sim, struct thread *th)
 	};
 	th->issued_async = false;
 	/* A time-based fio job drops the file's pages when it begins anew in an open file. */
-	if (th->op.type != OP_OPEN && th->op.flags & OP_INVALIDATE)
-		page_cache_drop(sim, &sim->files[th->op.file]);
+	if (th->op.flags & OP_INVALIDATE && th->op.type != OP_OPEN && th->op.type != OP_FADVISE &&
+	    th->op.type != OP_MADVISE)
+		page_cache_shed(sim, &sim->files[th->op.file], 0, UINT64_MAX);
 }
 
 /* A job that ends by time on a model without costs would never end. */
@@ -333,6 +342,8 @@ static bool task_flow(struct sim *sim, struct thread *th)
 		FLOW_CALL(th->task.at, op_flow(sim, th));
 		end_op(sim, th);
 	}
+	th->record.op_id = 0; /* what follows belongs to no op */
+	FLOW_CALL(th->task.at, task_unmap_all(sim, th));
 	sim->tasks_left--;
 	sim->host->tasks_left--;
 	if (!--sim->tasks_left_in_group)

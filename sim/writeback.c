@@ -102,49 +102,100 @@ static void keep_index(const struct thread *th, struct file *file, enum writebac
 {
 	if (how == WRITEBACK_START)
 		file->writeback_index = 0;
-	else if (!th->wb.first && th->wb.end == UINT64_MAX)
+	else if (how != WRITEBACK_SEND && !th->wb.first && th->wb.end == UINT64_MAX)
 		file->writeback_index = th->wb.last;
 }
 
 static bool write_pages(struct sim *sim, struct thread *th, struct file *file,
 			enum writeback_how how)
 {
+	bool wait = how == WRITEBACK_DATA || how == WRITEBACK_SYNC;
+
 	FLOW_BEGIN(th->wb.at);
 	th->wb.last = 0;
-	FLOW_CALL(th->wb.at, send_pages(sim, th, file, how != WRITEBACK_START));
+	FLOW_CALL(th->wb.at, send_pages(sim, th, file, wait));
 	keep_index(th, file, how);
 	th->wb.next = th->wb.first;
-	while (how != WRITEBACK_START && next_in_writeback(sim, th, file) && !sim->stop) {
+	while (wait && next_in_writeback(sim, th, file) && !sim->stop) {
 		FLOW_WAIT(th->wb.at, page_wait(th, next_in_writeback(sim, th, file)));
 		FLOW_WAIT(th->wb.at, cpu_wait_turn(sim, th->slot));
 	}
-	if (how != WRITEBACK_DATA && file->times_dirty)
+	if ((how == WRITEBACK_START || how == WRITEBACK_SYNC) && file->times_dirty)
 		FLOW_CALL(th->wb.at, send_times(sim, th, file));
 	FLOW_END(th->wb.at);
 }
 
-bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how)
+/* Without the writeback cache pages become dirty by writes to mapped memory alone. */
+bool writeback_range(struct sim *sim, struct thread *th, struct file *file, uint64_t first,
+		     uint64_t end, enum writeback_how how)
 {
-	if (sim->stack->daemon.mode != MODE_WRITEBACK)
-		return true;
 	if (!th->wb.at) {
-		th->wb.first = how == WRITEBACK_START ? file->writeback_index : 0;
-		th->wb.end = UINT64_MAX;
+		if (sim->stack->daemon.mode != MODE_WRITEBACK && !file->nr_dirty &&
+		    !file->nr_writeback)
+			return true;
+		th->wb.first = first;
+		th->wb.end = end;
 	}
 	return write_pages(sim, th, file, how);
+}
+
+bool writeback_file(struct sim *sim, struct thread *th, struct file *file, enum writeback_how how)
+{
+	return writeback_range(sim, th, file, how == WRITEBACK_START ? file->writeback_index : 0,
+			       UINT64_MAX, how);
+}
+
+/* The page's I/O, if it is still there and has some. */
+static struct page *page_in_io(struct sim *sim, const struct file *file, uint64_t index)
+{
+	struct page *page = page_find(sim, file, index);
+
+	return page && page->req ? page : NULL;
+}
+
+/* fuse_launder_folio() of each dirty page: a WRITE of its own, waited for. */
+static bool launder_pages(struct sim *sim, struct thread *th, struct file *file)
+{
+	struct page *page = NULL;
+
+	FLOW_BEGIN(th->launder.at);
+	while (!sim->stop && page_next_dirty(sim, file, 0) != UINT64_MAX) {
+		th->launder.page = page_next_dirty(sim, file, 0);
+		if (!page_in_io(sim, file, th->launder.page)) {
+			th->background.req =
+				make_write(sim, file, th->launder.page, th->launder.page + 1);
+			th->background.force = true;
+			FLOW_CALL(th->launder.at, simple_background(sim, th));
+		}
+		while ((page = page_in_io(sim, file, th->launder.page)) && !sim->stop) {
+			FLOW_WAIT(th->launder.at, page_wait(th, page));
+			FLOW_WAIT(th->launder.at, cpu_wait_turn(sim, th->slot));
+		}
+	}
+	th->wb.next = 0;
+	th->wb.end = UINT64_MAX;
+	while ((page = next_in_writeback(sim, th, file)) && !sim->stop) {
+		FLOW_WAIT(th->launder.at, page_wait(th, page));
+		FLOW_WAIT(th->launder.at, cpu_wait_turn(sim, th->slot));
+	}
+	FLOW_END(th->launder.at);
+}
+
+bool invalidate_pages(struct sim *sim, struct thread *th, struct file *file)
+{
+	if (!launder_pages(sim, th, file))
+		return false;
+	page_cache_drop(sim, file);
+	return true;
 }
 
 /* filemap_write_and_wait_range() before direct I/O: of what it is about to read or replace. */
 bool writeback_op_range(struct sim *sim, struct thread *th, struct file *file)
 {
-	if (sim->stack->daemon.mode != MODE_WRITEBACK)
-		return true;
-	if (!th->wb.at) {
-		th->wb.first = th->op.offset_bytes / PAGE_BYTES;
-		th->wb.end =
-			(th->op.offset_bytes + th->op.size_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
-	}
-	return write_pages(sim, th, file, WRITEBACK_DATA);
+	uint64_t end = th->op.offset_bytes + th->op.size_bytes;
+
+	return writeback_range(sim, th, file, th->op.offset_bytes / PAGE_BYTES,
+			       (end + PAGE_BYTES - 1) / PAGE_BYTES, WRITEBACK_DATA);
 }
 
 void writeback_start_background(struct sim *sim)
@@ -172,6 +223,11 @@ void writeback_dirtied(struct sim *sim)
 void writeback_ended(struct sim *sim, struct request *req)
 {
 	dirty_written(sim, req->nr_pages);
+	if (sim->stack->daemon.mode == MODE_WRITEBACK)
+		return;
+	/* fuse_writepage_end(): its mtime is the host's, which has moved on. */
+	req->file->stat_stale = true;
+	req->file->host_newer = true;
 }
 
 /* Background writeback takes every dirty file while there is too much; the period the old ones. */

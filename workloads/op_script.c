@@ -18,6 +18,7 @@
 #define MAX_WORDS 8
 #define MAX_SCRIPT_FILES 4096
 #define MAX_OP_BYTES (32ULL << 20)
+#define PAGE 4096u
 
 struct parser {
 	const char *name;
@@ -26,7 +27,11 @@ struct parser {
 	struct {
 		bool exists;
 		bool is_open;
+		bool is_mapped; /* bytes from map_start to before map_end */
+		bool map_is_private;
 		uint32_t flags; /* OP_DIRECT */
+		uint64_t size_bytes;
+		uint64_t map_start, map_end;
 	} state[MAX_SCRIPT_FILES];
 	uint64_t think_ns; /* sleeps since the last op */
 	char *word[MAX_WORDS];
@@ -68,6 +73,7 @@ static int add_file(struct parser *p)
 	if (array_grow((void **)&script->files, script->nr_files, sizeof(*file)))
 		return -ENOMEM;
 	p->state[script->nr_files].exists = size != 0;
+	p->state[script->nr_files].size_bytes = size;
 	file = &script->files[script->nr_files++];
 	memset(file, 0, sizeof(*file));
 	strcpy(file->name, p->word[1]);
@@ -89,50 +95,163 @@ static int parse_open(struct parser *p, struct workload_op *op)
 	}
 	if (p->state[op->file].is_open)
 		return bad(p, "the file is open already");
+	if (p->state[op->file].is_mapped)
+		return bad(p, "the file is mapped still: munmap it first");
 	if (create == p->state[op->file].exists)
 		return bad(p, create ? "the file is there already: open it without 'create'"
 				     : "the file is not there: open it with 'create'");
-	if (create)
+	if (create) {
 		op->flags |= OP_CREATES;
+		p->state[op->file].size_bytes = 0;
+	}
 	p->state[op->file].flags = op->flags & OP_DIRECT;
 	p->state[op->file].is_open = true;
 	p->state[op->file].exists = true;
 	return 0;
 }
 
-static int parse_io(struct parser *p, struct workload_op *op)
+/* Words 2 and 3: offset and size. */
+static int parse_range(const struct parser *p, struct workload_op *op)
 {
-	uint64_t size, buffer = 0;
+	uint64_t size;
 
-	if (p->nr_words < 4 || p->nr_words > 5)
-		return bad(p, "want: read|write NAME OFFSET SIZE [buffer=BYTES]");
 	if (parse_size(p->word[2], &op->offset_bytes) || op->offset_bytes > INT64_MAX / 2)
 		return bad(p, "the offset is not one, like 64k");
 	if (parse_size(p->word[3], &size) || !size || size > MAX_OP_BYTES)
 		return bad(p, "the size is not one from 1 to 32M, like 4k");
+	op->size_bytes = (uint32_t)size;
+	return 0;
+}
+
+static int parse_io(struct parser *p, struct workload_op *op)
+{
+	uint64_t buffer = 0;
+	int err;
+
+	if (p->nr_words < 4 || p->nr_words > 5)
+		return bad(p, "want: read|write NAME OFFSET SIZE [buffer=BYTES]");
+	err = parse_range(p, op);
+	if (err)
+		return err;
 	if (p->nr_words == 5 && (strncmp(p->word[4], "buffer=", 7) ||
 				 parse_size(p->word[4] + 7, &buffer) || buffer > 4095))
 		return bad(p, "want buffer=BYTES, from 0 to 4095");
 	op->flags |= p->state[op->file].flags;
-	op->size_bytes = (uint32_t)size;
 	op->buffer_offset = (uint32_t)buffer;
+	if (op->type == OP_WRITE &&
+	    op->offset_bytes + op->size_bytes > p->state[op->file].size_bytes)
+		p->state[op->file].size_bytes = op->offset_bytes + op->size_bytes;
 	return 0;
+}
+
+static int parse_mmap(struct parser *p, struct workload_op *op)
+{
+	uint64_t size = p->state[op->file].size_bytes;
+	int err;
+
+	if (p->nr_words > 2 && !strcmp(p->word[p->nr_words - 1], "private")) {
+		op->flags |= OP_MAP_PRIVATE;
+		p->nr_words--;
+	}
+	if (p->nr_words != 2 && p->nr_words != 4)
+		return bad(p, "want: mmap NAME [OFFSET SIZE] [private]");
+	if (p->state[op->file].is_mapped)
+		return bad(p, "the file is mapped already: munmap it first");
+	if (p->nr_words == 4) {
+		err = parse_range(p, op);
+		if (err)
+			return err;
+		size = op->size_bytes;
+	}
+	if (op->offset_bytes % PAGE || !size || size > UINT32_MAX)
+		return bad(p, "a mapping begins at a multiple of 4k and is 1 byte to 4 GiB long");
+	op->size_bytes = (uint32_t)size;
+	p->state[op->file].is_mapped = true;
+	p->state[op->file].map_is_private = op->flags & OP_MAP_PRIVATE;
+	p->state[op->file].map_start = op->offset_bytes;
+	p->state[op->file].map_end = (op->offset_bytes + size + PAGE - 1) / PAGE * PAGE;
+	return 0;
+}
+
+/* Memory beyond the page in which the file ends cannot be touched (SIGBUS). */
+static int parse_access(struct parser *p, struct workload_op *op)
+{
+	uint64_t end = (p->state[op->file].size_bytes + PAGE - 1) / PAGE * PAGE;
+	int err = p->nr_words == 4 ? parse_range(p, op)
+				   : bad(p, "want: mread|mwrite NAME OFFSET SIZE");
+
+	if (err)
+		return err;
+	if (p->state[op->file].map_end < end)
+		end = p->state[op->file].map_end;
+	if (op->offset_bytes < p->state[op->file].map_start ||
+	    op->offset_bytes + op->size_bytes > end)
+		return bad(p, "this memory is not mapped, or lies beyond the end of the file");
+	return 0;
+}
+
+static int parse_msync(struct parser *p, struct workload_op *op)
+{
+	int err = 0;
+
+	if (p->nr_words != 2 && p->nr_words != 4)
+		return bad(p, "want: msync NAME [OFFSET SIZE]");
+	if (p->nr_words == 4)
+		err = parse_range(p, op);
+	if (err)
+		return err;
+	if (op->offset_bytes % PAGE ||
+	    op->offset_bytes + op->size_bytes > p->state[op->file].map_end ||
+	    (op->size_bytes && op->offset_bytes < p->state[op->file].map_start))
+		return bad(p, "want a range of the mapping that begins at a multiple of 4k");
+	return 0;
+}
+
+static int parse_advice(struct parser *p, struct workload_op *op)
+{
+	static const struct {
+		const char *name;
+		uint32_t flags;
+	} advice[] = {
+		{"normal", 0},
+		{"random", OP_HINT_RANDOM},
+		{"sequential", OP_HINT_SEQUENTIAL},
+		{"dontneed", OP_INVALIDATE},
+		{"willneed", OP_WILLNEED},
+	};
+
+	for (size_t i = 0; p->nr_words == 3 && i < ARRAY_SIZE(advice); i++) {
+		if (strcmp(p->word[2], advice[i].name))
+			continue;
+		op->flags |= advice[i].flags;
+		return 0;
+	}
+	return bad(p, "want: fadvise|madvise NAME normal|random|sequential|dontneed|willneed");
 }
 
 static const struct verb {
 	const char *name;
 	enum op_type type;
 	bool needs_open;
+	bool needs_mapping;
+	uint32_t flags;
 } verbs[] = {
-	{"open", OP_OPEN, false},
-	{"read", OP_READ, true},
-	{"write", OP_WRITE, true},
-	{"fsync", OP_FSYNC, true},
-	{"fdatasync", OP_FDATASYNC, true},
-	{"close", OP_CLOSE, true},
-	{"stat", OP_STAT, false},
-	{"unlink", OP_UNLINK, false},
-	{"dropcaches", OP_DROP_CACHES, false},
+	{.name = "open", .type = OP_OPEN},
+	{"read", OP_READ, .needs_open = true},
+	{"write", OP_WRITE, .needs_open = true},
+	{"fsync", OP_FSYNC, .needs_open = true},
+	{"fdatasync", OP_FDATASYNC, .needs_open = true},
+	{"fadvise", OP_FADVISE, .needs_open = true},
+	{"close", OP_CLOSE, .needs_open = true},
+	{"mmap", OP_MMAP, .needs_open = true},
+	{"mread", OP_MMAP_FAULT, .needs_mapping = true},
+	{"mwrite", OP_MMAP_FAULT, .needs_mapping = true, .flags = OP_FAULT_WRITE},
+	{"madvise", OP_MADVISE, .needs_mapping = true},
+	{"msync", OP_MSYNC, .needs_mapping = true},
+	{"munmap", OP_MUNMAP, .needs_mapping = true},
+	{.name = "stat", .type = OP_STAT},
+	{.name = "unlink", .type = OP_UNLINK},
+	{.name = "dropcaches", .type = OP_DROP_CACHES},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -150,10 +269,10 @@ static int parse_plain(struct parser *p, struct workload_op *op)
 		return bad(p, "this op takes a file's name and nothing else");
 	if (op->type == OP_CLOSE)
 		p->state[op->file].is_open = false;
+	if (op->type == OP_MUNMAP)
+		p->state[op->file].is_mapped = false;
 	if ((op->type == OP_STAT || op->type == OP_UNLINK) && !p->state[op->file].exists)
 		return bad(p, "the file is not there");
-	if (op->type == OP_UNLINK && p->state[op->file].is_open)
-		return bad(p, "the file is open: close it first");
 	if (op->type == OP_UNLINK)
 		p->state[op->file].exists = false;
 	return 0;
@@ -171,12 +290,24 @@ static int parse_op(struct parser *p, const struct verb *verb, struct workload_o
 	op->file = (uint32_t)file;
 	if (verb->needs_open && !p->state[file].is_open)
 		return bad(p, "the file is not open");
+	if (verb->needs_mapping && !p->state[file].is_mapped)
+		return bad(p, "the file is not mapped");
+	op->flags = verb->flags;
 	switch (op->type) {
 	case OP_OPEN:
 		return parse_open(p, op);
 	case OP_READ:
 	case OP_WRITE:
 		return parse_io(p, op);
+	case OP_MMAP:
+		return parse_mmap(p, op);
+	case OP_MMAP_FAULT:
+		return parse_access(p, op);
+	case OP_MSYNC:
+		return parse_msync(p, op);
+	case OP_FADVISE:
+	case OP_MADVISE:
+		return parse_advice(p, op);
 	default:
 		return parse_plain(p, op);
 	}
@@ -220,7 +351,8 @@ static int parse_line(struct parser *p)
 	verb = find_verb(p->word[0]);
 	if (!verb)
 		return bad(p, "no such op: want file, sleep, open, read, write, fsync, fdatasync, "
-			      "close, stat, unlink or dropcaches");
+			      "close, mmap, mread, mwrite, msync, munmap, fadvise, madvise, stat, "
+			      "unlink or dropcaches");
 	err = parse_op(p, verb, &op);
 	if (err)
 		return err;

@@ -10,12 +10,13 @@ load common
 DATA=$BATS_TEST_DIRNAME/../fidelity
 
 simulated_steps() { # KERNEL MODE
-	local names
-	names=$(sed -E '/^#|^file|^sleep/d; s/.*# == ?(.*)/=\1/; t; s/.*//' "$DATA/shared.ops" |
+	local names script=$BATS_TEST_TMPDIR/script.ops
+	sed -E "s/^#$1 //; $([[ $2 = direct ]] || echo 's/^#cached //')" "$DATA/shared.ops" >"$script"
+	names=$(sed -E '/^#|^file|^sleep/d; s/.*# == ?(.*)/=\1/; t; s/.*//' "$script" |
 		jq -R 'if startswith("=") then .[1:] else null end' | jq -sc .)
 	# A pause before each op: what read-ahead has begun ends meanwhile, as in the recordings.
-	sed -E "s/^#$1 //" "$DATA/shared.ops" |
-		sed -E 's/^(open|read|write|fsync|close|stat|unlink|dropcaches)/sleep 2ms\n&/' >"$BATS_TEST_TMPDIR/paced.ops"
+	sed -E 's/^(open|read|write|fsync|close|stat|unlink|dropcaches|mmap|mread|mwrite|msync|munmap)/sleep 2ms\n&/' \
+		"$script" >"$BATS_TEST_TMPDIR/paced.ops"
 	"$VFSCOPE" simulate "$BATS_TEST_TMPDIR/paced.ops" --mode "$2" --set guest.kernel="$1" \
 		--set transport.queue_size=128 --set daemon.kind=rust --set guest.vcpus=2 \
 		--set guest.memory=1G --set costs.kick='const 10us' --set costs.wakeup='const 5us' \

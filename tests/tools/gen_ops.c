@@ -4,8 +4,9 @@
  *
  * Files are opened, read, written, synced, closed and removed in ways that reach page cache
  * corners: partial pages, reading backwards and ahead, the end of the file, O_DIRECT beside cached
- * pages. PREFIX begins the files' names. No more than MAX_DIRTY bytes are written to a file between
- * two syncs (0: no limit), so that the time at which background writeback starts decides nothing.
+ * pages, mapped memory beside both. PREFIX begins the files' names. No more than MAX_DIRTY bytes
+ * are written to a file between two syncs (0: no limit but to its memory), so that the time at
+ * which background writeback starts decides nothing.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -16,9 +17,11 @@
 
 #define NR_FILES 5
 #define MAX_FILE (3u << 20)
+#define MAX_MAPPED_DIRTY 65536u /* where writes of files have no limit */
 
 struct state {
 	bool exists, is_open, direct;
+	uint64_t mapped; /* bytes; 0: not mapped */
 	uint64_t size;
 	uint64_t next; /* behind the last access */
 	uint64_t dirty;
@@ -99,6 +102,55 @@ static void io(struct gen *g, int nr)
 		f->size = f->next;
 }
 
+static void map_or_unmap(struct gen *g, int nr)
+{
+	static const char *const advice[] = {"normal", "random", "sequential", "dontneed"};
+	struct state *f = &g->file[nr];
+
+	if (f->mapped && below(g, 2)) {
+		printf("madvise %s%d %s\n", g->prefix, nr, advice[below(g, ARRAY_SIZE(advice))]);
+		return;
+	}
+	if (f->mapped) {
+		printf("munmap %s%d\n", g->prefix, nr);
+		f->mapped = 0;
+		f->dirty = 0;
+		return;
+	}
+	printf("mmap %s%d%s\n", g->prefix, nr, below(g, 5) ? "" : " private");
+	f->mapped = (f->size + 4095) / 4096 * 4096;
+}
+
+static void access_memory(struct gen *g, int nr)
+{
+	struct state *f = &g->file[nr];
+	uint64_t offset = some_offset(g, f), size = some_size(g);
+	bool writes = below(g, 3) == 0;
+
+	if (offset >= f->mapped)
+		offset = below(g, f->mapped);
+	if (offset + size > f->mapped)
+		size = f->mapped - offset;
+	if (below(g, 8) == 0) {
+		printf("msync %s%d\n", g->prefix, nr);
+		f->dirty = 0;
+		return;
+	}
+	if (writes) {
+		uint64_t limit = g->max_dirty ? g->max_dirty : MAX_MAPPED_DIRTY;
+
+		size = 1 + (size - 1) % limit;
+		if (f->dirty + size + 8192 > limit) {
+			printf("msync %s%d\n", g->prefix, nr);
+			f->dirty = 0;
+		}
+		f->dirty += size + 8192; /* in whole pages */
+	}
+	printf("%s %s%d %" PRIu64 " %" PRIu64 "\n", writes ? "mwrite" : "mread", g->prefix, nr,
+	       offset, size);
+	f->next = offset + size;
+}
+
 static void open_or_remove(struct gen *g, int nr)
 {
 	struct state *f = &g->file[nr];
@@ -133,7 +185,10 @@ static void one_op(struct gen *g)
 		printf("sleep %" PRIu64 "ms\n", 300 + below(g, 1000));
 	} else if (!f->is_open) {
 		open_or_remove(g, nr);
-	} else if (dice < 12) {
+	} else if (dice < 10) {
+		if (f->mapped)
+			printf("munmap %s%d\n", g->prefix, nr);
+		f->mapped = 0;
 		printf("close %s%d\n", g->prefix, nr);
 		f->is_open = false;
 	} else if (dice < 18) {
@@ -141,6 +196,10 @@ static void one_op(struct gen *g)
 		f->dirty = 0;
 	} else if (dice < 24) {
 		printf("stat %s%d\n", g->prefix, nr);
+	} else if (f->size && dice < (f->mapped ? 29 : 36)) {
+		map_or_unmap(g, nr);
+	} else if (f->mapped && dice < 70) {
+		access_memory(g, nr);
 	} else {
 		io(g, nr);
 	}

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,11 @@ struct run {
 	const char *dir;
 	char *buffer;
 	int *fd; /* one per file, 0: not open */
+	struct mapped {
+		char *base; /* NULL: not mapped */
+		uint64_t offset_bytes;
+		uint64_t size_bytes;
+	} * map; /* one per file */
 };
 
 static uint64_t now_ns(void)
@@ -99,6 +105,107 @@ static int64_t transfer(struct run *r, const struct workload_op *op)
 	return op->type == OP_WRITE && done != op->size_bytes ? -EIO : 0;
 }
 
+/*
+ * At an address as far into 2 MiB as the offset, wherever chance would have put it: so is what a
+ * fault maps around it.
+ */
+static int map_file(struct run *r, const struct workload_op *op)
+{
+	uint64_t size = op->size_bytes, align = 2u << 20;
+	int flags = op->flags & OP_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+	char *room, *at;
+
+	room = mmap(NULL, size + 2 * align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (room == MAP_FAILED)
+		return -errno;
+	at = room + (align - (uintptr_t)room % align) + op->offset_bytes % align;
+	at = mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, r->fd[op->file],
+		  op->offset_bytes);
+	/* A file that may not be mapped stays unmapped: the simulator refuses it as well. */
+	if (at == MAP_FAILED && errno == ENODEV)
+		return 0;
+	if (at == MAP_FAILED)
+		return -errno;
+	r->map[op->file] = (struct mapped){at, op->offset_bytes, size};
+	return 0;
+}
+
+static int unmap_file(struct mapped *map)
+{
+	char *base = map->base;
+
+	map->base = NULL;
+	return munmap(base, map->size_bytes) ? -errno : 0;
+}
+
+/* One byte of each page is enough. */
+static void touch(const struct mapped *map, const struct workload_op *op)
+{
+	volatile char *at = map->base + (op->offset_bytes - map->offset_bytes);
+	volatile char *end = at + op->size_bytes;
+
+	while (at < end) {
+		if (op->flags & OP_FAULT_WRITE)
+			*at = 'y';
+		else
+			(void)*at;
+		at += PAGE - (uintptr_t)at % PAGE;
+	}
+}
+
+static int sync_memory(const struct mapped *map, const struct workload_op *op)
+{
+	char *at = map->base;
+	uint64_t size = map->size_bytes;
+
+	if (op->size_bytes) {
+		at += op->offset_bytes - map->offset_bytes;
+		size = op->size_bytes;
+	}
+	return msync(at, size, MS_SYNC) ? -errno : 0;
+}
+
+static int advise(const struct run *r, const struct workload_op *op)
+{
+	static const struct {
+		uint32_t flag;
+		int file, memory;
+	} advice[] = {
+		{OP_HINT_RANDOM, POSIX_FADV_RANDOM, MADV_RANDOM},
+		{OP_HINT_SEQUENTIAL, POSIX_FADV_SEQUENTIAL, MADV_SEQUENTIAL},
+		{OP_INVALIDATE, POSIX_FADV_DONTNEED, MADV_DONTNEED},
+		{OP_WILLNEED, POSIX_FADV_WILLNEED, MADV_WILLNEED},
+		{0, POSIX_FADV_NORMAL, MADV_NORMAL},
+	};
+	const struct mapped *map = &r->map[op->file];
+	size_t i = 0;
+
+	while (advice[i].flag && !(op->flags & advice[i].flag))
+		i++;
+	if (op->type == OP_FADVISE)
+		return -posix_fadvise(r->fd[op->file], 0, 0, advice[i].file);
+	return madvise(map->base, map->size_bytes, advice[i].memory) ? -errno : 0;
+}
+
+static int perform_on_memory(struct run *r, const struct workload_op *op)
+{
+	struct mapped *map = &r->map[op->file];
+
+	if (!map->base)
+		return 0;
+	switch (op->type) {
+	case OP_MMAP_FAULT:
+		touch(map, op);
+		return 0;
+	case OP_MSYNC:
+		return sync_memory(map, op);
+	case OP_MADVISE:
+		return advise(r, op);
+	default:
+		return unmap_file(map);
+	}
+}
+
 static int64_t perform(struct run *r, const struct op_script_line *line)
 {
 	const struct workload_op *op = &line->op;
@@ -124,6 +231,15 @@ static int64_t perform(struct run *r, const struct op_script_line *line)
 		return unlink(path) ? -errno : 0;
 	case OP_DROP_CACHES:
 		return drop_caches(r);
+	case OP_FADVISE:
+		return advise(r, op);
+	case OP_MMAP:
+		return map_file(r, op);
+	case OP_MMAP_FAULT:
+	case OP_MSYNC:
+	case OP_MADVISE:
+	case OP_MUNMAP:
+		return perform_on_memory(r, op);
 	default:
 		return -ENOTSUP;
 	}
@@ -183,8 +299,9 @@ int main(int argc, char **argv)
 	r.dir = argv[1];
 	text = fopen(argv[2], "re");
 	r.fd = calloc(r.script.nr_files + 1, sizeof(*r.fd));
+	r.map = calloc(r.script.nr_files + 1, sizeof(*r.map));
 	r.buffer = aligned_alloc(PAGE, BUFFER_BYTES);
-	if (!text || !r.fd || !r.buffer)
+	if (!text || !r.fd || !r.map || !r.buffer)
 		return 1;
 	memset(r.buffer, 'x', BUFFER_BYTES);
 	return run(&r, text, pause_ns);

@@ -51,6 +51,43 @@ static void test_ops(void **state)
 	op_script_free(&s);
 }
 
+static void test_memory(void **state)
+{
+	static const char text[] = "file a 10000\n"
+				   "open a\n"
+				   "fadvise a sequential\n"
+				   "write a 10000 10000\n"
+				   "mmap a\n"
+				   "madvise a dontneed\n"
+				   "mread a 16k 100\n"
+				   "close a\n"
+				   "mwrite a 0 20480\n"
+				   "msync a\n"
+				   "msync a 4k 1\n"
+				   "munmap a\n"
+				   "open a\n"
+				   "mmap a 4k 1M private\n"
+				   "unlink a\n"
+				   "mread a 4k 1\n";
+	struct op_script s;
+
+	assert_int_equal(parse(text, &s), 0);
+	assert_int_equal(s.nr_lines, 15);
+	assert_int_equal(s.lines[1].op.flags, OP_HINT_SEQUENTIAL);
+	assert_int_equal(s.lines[3].op.type, OP_MMAP);
+	assert_int_equal(s.lines[3].op.size_bytes, 20000);
+	assert_int_equal(s.lines[4].op.flags, OP_INVALIDATE);
+	assert_int_equal(s.lines[5].op.type, OP_MMAP_FAULT);
+	assert_int_equal(s.lines[5].op.flags, 0);
+	assert_int_equal(s.lines[7].op.flags, OP_FAULT_WRITE);
+	assert_int_equal(s.lines[7].op.size_bytes, 20480);
+	assert_int_equal(s.lines[8].op.size_bytes, 0);
+	assert_int_equal(s.lines[9].op.offset_bytes, 4096);
+	assert_int_equal(s.lines[12].op.flags, OP_MAP_PRIVATE);
+	assert_int_equal(s.lines[12].op.size_bytes, 1 << 20);
+	op_script_free(&s);
+}
+
 static void test_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -67,7 +104,21 @@ static void test_refused(void **state)
 		"file a 1\nopen a\nread a 0 33M\n",
 		"file a 1\nopen a\nread a -1 1\n",
 		"file a 1\nopen a\nread a 0 1 buffer=4096\n",
-		"file a 1\nopen a\nunlink a\n",
+		"file a 1\nopen a\nunlink a\nopen a create\n",
+		"file a 1\nopen a\nunlink a\nstat a\n",
+		"file a\nopen a create\nmmap a\n",
+		"file a 1\nmmap a\n",
+		"file a 8k\nopen a\nmmap a 1k 4k\n",
+		"file a 8k\nopen a\nmmap a\nmmap a\n",
+		"file a 8k\nopen a\nmmap a\nmread a 4k 4097\n",
+		"file a 8k\nopen a\nmmap a 4k 4k\nmwrite a 0 1\n",
+		"file a 8k\nopen a\nmmap a 0 16k\nmread a 8k 1\n",
+		"file a 8k\nopen a\nmread a 0 1\n",
+		"file a 8k\nopen a\nmmap a\nmsync a 1 1\n",
+		"file a 8k\nopen a\nmmap a\nmunmap a\nmsync a\n",
+		"file a 8k\nopen a\nmmap a\nclose a\nopen a\n",
+		"file a 8k\nopen a\nmmap a\nmadvise a soon\n",
+		"file a 8k\nfadvise a random\n",
 		"file a 1\nunlink a\nstat a\n",
 		"file a 1\nfile a 1\n",
 		"file ../a 1\nstat ../a\n",
@@ -95,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_refused),
 	};
 
