@@ -70,9 +70,11 @@ VFSCOPE = $(BUILD)/vfscope
 .SECONDARY: $(BPF_SRC:%.bpf.c=$(BUILD)/%.bpf.o)
 LAB_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lab/*.c))
 LAB_AGENT = $(BUILD)/lab/lab-agent
+DAX_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard lab/dax/*.c))
+DAX_DAEMON = $(BUILD)/lab/dax-daemon
 
 .PHONY: all
-all: $(VFSCOPE) $(LAB_AGENT)
+all: $(VFSCOPE) $(LAB_AGENT) $(DAX_DAEMON)
 
 $(VFSCOPE): $(MODULE_OBJ) $(CLI_OBJ)
 	$(call msg,LINK,$@)
@@ -112,6 +114,8 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $(<:.bpf.o=))_bpf > $@
 
 $(LAB_AGENT): $(LAB_OBJ)
+$(DAX_DAEMON): $(DAX_OBJ)
+$(LAB_AGENT) $(DAX_DAEMON):
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
@@ -178,7 +182,7 @@ demo: deps
 .PHONY: format
 format:
 	$(Q)clang-format -i $(MODULE_SRC) $(CLI_SRC) $(BPF_SRC) $(TEST_SRC) $(BENCH_SRC) \
-		$(wildcard lab/*.c $(addsuffix /*.h,$(MODULES) bpf trace-cli tests/unit))
+		$(wildcard lab/*.c lab/dax/*.[ch] $(addsuffix /*.h,$(MODULES) bpf trace-cli tests/unit))
 
 # install_files FILES,FOLDER
 define install_files
