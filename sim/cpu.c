@@ -177,9 +177,8 @@ bool cpu_wait_turn(struct sim *sim, uint32_t slot)
 }
 
 /* The burst is over: its host CPU goes to whoever waits longest, of whatever VM. */
-void cpu_release(struct sim *sim, struct runner *runner)
+void cpu_release(struct host *host, struct runner *runner)
 {
-	struct host *host = sim->host;
 	uint32_t next;
 
 	runner->on_cpu = false;
@@ -189,5 +188,5 @@ void cpu_release(struct sim *sim, struct runner *runner)
 	else
 		start_running(host, next);
 	if (runner->on_guest)
-		pass_cpu_on(sim, runner->cpu);
+		pass_cpu_on(runner->vm, runner->cpu);
 }

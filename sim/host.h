@@ -38,6 +38,7 @@ struct runner {
 	uint64_t wait_order; /* in a queue for guest CPUs: who came first */
 	uint64_t burst_ns;
 	struct sim *vm;
+	void *self; /* its struct thread, virtqueue, daemon_thread or worker */
 };
 
 struct cpu_pool {

@@ -185,13 +185,22 @@ static void place_threads(struct sim *sim)
 
 static void lay_out(struct sim *sim)
 {
+	struct runner *runners = sim->host->runners;
+
 	for (uint32_t i = 0; i < sim->nr_threads; i++) {
 		struct thread *th = &sim->threads[i];
 
 		th->slot = sim->first_slot[RUN_TASK] + i;
-		th->index = sim->host->runners[th->slot].index;
+		th->index = runners[th->slot].index;
+		runners[th->slot].self = th;
 		runner_rng_init(sim, &th->rng, th->slot);
 	}
+	for (uint32_t i = 0; i < sim->nr_queues; i++)
+		runners[sim->first_slot[RUN_IRQ] + i].self = &sim->queues[i];
+	for (uint32_t i = 0; i < sim->nr_daemons; i++)
+		runners[sim->first_slot[RUN_DAEMON] + i].self = &sim->daemons[i];
+	for (uint32_t i = 0; i < sim->nr_workers; i++)
+		runners[sim->first_slot[RUN_WORKER] + i].self = &sim->workers[i];
 	sim->done_work = thread_of(sim, sim->first_slot[RUN_DONE_WORK]);
 	sim->dispatch_work = thread_of(sim, sim->first_slot[RUN_DISPATCH_WORK]);
 	sim->flusher = thread_of(sim, sim->first_slot[RUN_FLUSHER]);
@@ -250,36 +259,36 @@ static void settings_init(struct sim *sim)
 	daemon_init(sim);
 }
 
-static void dispatch(struct sim *sim, uint32_t slot)
+static void dispatch(struct host *host, struct runner *runner)
 {
-	struct runner *runner = &sim->host->runners[slot];
+	struct sim *sim = runner->vm;
 
 	if (runner->on_cpu)
-		cpu_release(sim, runner);
+		cpu_release(host, runner);
 	switch (runner->kind) {
 	case RUN_TASK:
-		task_run(sim, thread_of(sim, slot));
+		task_run(sim, runner->self);
 		break;
 	case RUN_DONE_WORK:
-		done_work_run(sim, thread_of(sim, slot));
+		done_work_run(sim, runner->self);
 		break;
 	case RUN_DISPATCH_WORK:
-		dispatch_work_run(sim, thread_of(sim, slot));
+		dispatch_work_run(sim, runner->self);
 		break;
 	case RUN_FLUSHER:
-		flusher_run(sim, thread_of(sim, slot));
+		flusher_run(sim, runner->self);
 		break;
 	case RUN_DAX_WORKER:
 		dax_worker_run(sim, thread_of(sim, slot));
 		break;
 	case RUN_IRQ:
-		virtqueue_irq(sim, &sim->queues[runner->index]);
+		virtqueue_irq(sim, runner->self);
 		break;
 	case RUN_DAEMON:
-		daemon_thread_run(sim, &sim->daemons[runner->index]);
+		daemon_thread_run(sim, runner->self);
 		break;
 	case RUN_WORKER:
-		worker_run(sim, &sim->workers[runner->index]);
+		worker_run(sim, runner->self);
 		break;
 	case NR_RUNNER_KINDS:
 		break;
@@ -311,7 +320,7 @@ static int run(struct host *host)
 	while (host->tasks_left || host->nr_requests_alive) {
 		uint64_t time_ns;
 		uint32_t slot = eventq_next(&host->events, &time_ns);
-		struct sim *vm;
+		struct runner *runner;
 
 		if (slot == EVENTQ_NONE) {
 			msg_error("the simulation stopped at %llu ns with %u tasks waiting for an "
@@ -326,10 +335,10 @@ static int run(struct host *host)
 		}
 		host->now_ns = time_ns;
 		host->nr_events++;
-		vm = host->runners[slot].vm;
-		dispatch(vm, slot);
-		if (vm->stop)
-			return vm->stop;
+		runner = &host->runners[slot];
+		dispatch(host, runner);
+		if (runner->vm->stop)
+			return runner->vm->stop;
 	}
 	return 0;
 }
