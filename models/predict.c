@@ -26,6 +26,8 @@ static int take_span(void *ctx, const struct span *span, uint32_t task)
 	struct gather *g = ctx;
 	int err = summary_add_span(g->p->summary, span);
 
+	if (g->p->vms)
+		vm_results_add_request(g->p->vms, span);
 	if (!err && g->options->requests)
 		err = span_json_write(g->options->requests, span);
 	return err;
@@ -83,6 +85,8 @@ static int take_op(void *ctx, const struct op_record *op, uint32_t task)
 	row = fio_results_add_op(g->p->results, op, task);
 	if (!err && options->requests)
 		err = op_json_write(options->requests, op);
+	if (row >= 0 && g->p->vms)
+		vm_results_add_op(g->p->vms, op);
 	if (!err && row >= 0)
 		err = add_to_series(g, op, row);
 	if (!err && options->cancel && atomic_load_explicit(options->cancel, memory_order_relaxed))
@@ -90,14 +94,37 @@ static int take_op(void *ctx, const struct op_record *op, uint32_t task)
 	return err;
 }
 
-static int prepare(struct prediction *out, const char *job, uint64_t seed)
+/* The file is read for each VM anew: streams of ops are not shared. */
+static int load_workloads(struct prediction *out, const char *job, uint32_t nr_vms, uint64_t seed)
 {
-	int err = workload_load(job, seed, &out->workload);
+	out->workloads = calloc(nr_vms, sizeof(*out->workloads));
+	if (!out->workloads)
+		return -ENOMEM;
+	for (; out->nr_vms < nr_vms; out->nr_vms++) {
+		int err = workload_load(job, sim_vm_seed(seed, out->nr_vms),
+					&out->workloads[out->nr_vms]);
 
-	if (err)
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int prepare(struct prediction *out, const char *job, uint32_t nr_vms, uint64_t seed)
+{
+	int err = load_workloads(out, job, nr_vms, seed);
+
+	if (err) {
+		prediction_free(out);
 		return err;
-	if (fio_results_new(&out->results, out->workload))
+	}
+	if (fio_results_new(&out->results, out->workloads[0], nr_vms))
 		goto no_memory;
+	if (nr_vms > 1) {
+		out->vms = vm_results_new(nr_vms);
+		if (!out->vms)
+			goto no_memory;
+	}
 	out->nr_series = fio_results_count(out->results);
 	out->series = calloc(out->nr_series, sizeof(*out->series));
 	out->summary = summary_new();
@@ -118,10 +145,10 @@ int predict_run(struct prediction *out, const struct stack *stack, const char *j
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	err = prepare(out, job, options->seed);
+	err = prepare(out, job, stack->host.vms, options->seed);
 	if (err)
 		return err;
-	err = sim_run(stack, out->workload, &sim_options, &sink, &out->stats);
+	err = sim_run_vms(stack, out->workloads, &sim_options, &sink, &out->stats);
 	if (err == -ENOMEM)
 		msg_error("cannot simulate '%s': out of memory", job);
 	if (err == -EIO)
@@ -148,7 +175,10 @@ void prediction_free(struct prediction *p)
 	free(p->series);
 	fio_results_free(p->results);
 	summary_free(p->summary);
-	workload_free(p->workload);
+	vm_results_free(p->vms);
+	for (uint32_t i = 0; i < p->nr_vms; i++)
+		workload_free(p->workloads[i]);
+	free(p->workloads);
 	memset(p, 0, sizeof(*p));
 }
 

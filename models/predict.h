@@ -12,14 +12,17 @@
 #include <stdio.h>
 #include "lib/mode.h"
 #include "lib/summary.h"
+#include "models/vm_results.h"
 #include "sim/sim.h"
 #include "sim/statistics.h"
 #include "workloads/fio_result.h"
 
 struct prediction {
-	struct workload *workload;
+	struct workload **workloads; /* of each VM; alike but for their random numbers */
+	uint32_t nr_vms;
 	struct fio_results *results;
 	struct summary *summary;
+	struct vm_results *vms; /* NULL: there is one VM */
 	struct sim_stats stats;
 	struct stat_series **series; /* by number of results row; NULL: no op */
 	size_t nr_series;

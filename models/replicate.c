@@ -87,7 +87,10 @@ static int merge_prediction(struct replicated *out, const struct prediction *p)
 	all->kicks += p->stats.kicks;
 	all->kicks_suppressed += p->stats.kicks_suppressed;
 	all->ring_full += p->stats.ring_full;
+	all->host_cpu_ns += p->stats.host_cpu_ns;
 	fio_results_merge(out->p.results, p->results, out->runs);
+	if (out->p.vms)
+		vm_results_merge(out->p.vms, p->vms);
 	err = summary_merge(s, p->summary);
 	/* Rates are over the time of all runs, as if one had followed the other. */
 	if (p->summary->last_ns > p->summary->first_ns)

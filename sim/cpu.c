@@ -147,6 +147,11 @@ bool cpu_burst(struct sim *sim, uint32_t slot, uint64_t ns)
 	struct runner *runner = &host->runners[slot];
 
 	runner->burst_ns = ns;
+	if (runner->has_turn) {
+		runner->has_turn = false;
+		start_running(host, slot);
+		return true;
+	}
 	if (runner->on_guest) {
 		uint32_t cpu = idle_cpu(sim, runner);
 
@@ -166,6 +171,8 @@ bool cpu_wait_turn(struct sim *sim, uint32_t slot)
 	const struct cpu_pool *host = &sim->host->cpus;
 	struct runner *runner = &sim->host->runners[slot];
 
+	if (runner->has_turn)
+		return false;
 	if (runner->on_guest) {
 		uint32_t cpu = idle_cpu(sim, runner);
 
@@ -176,12 +183,11 @@ bool cpu_wait_turn(struct sim *sim, uint32_t slot)
 	return host->nr && host->busy == host->nr && cpu_burst(sim, slot, 0);
 }
 
-/* The burst is over: its host CPU goes to whoever waits longest, of whatever VM. */
-void cpu_release(struct host *host, struct runner *runner)
+/* Its host CPU goes to whoever waits longest, of whatever VM. */
+static void give_up(struct host *host, struct runner *runner)
 {
 	uint32_t next;
 
-	runner->on_cpu = false;
 	next = queue_take(host, &host->cpus);
 	if (next == EVENTQ_NONE)
 		host->cpus.busy--;
@@ -189,4 +195,20 @@ void cpu_release(struct host *host, struct runner *runner)
 		start_running(host, next);
 	if (runner->on_guest)
 		pass_cpu_on(runner->vm, runner->cpu);
+}
+
+void cpu_release(struct host *host, struct runner *runner)
+{
+	runner->on_cpu = false;
+	host->cpu_ns += runner->burst_ns;
+	if (runner->burst_ns)
+		give_up(host, runner);
+	else
+		runner->has_turn = true;
+}
+
+void cpu_release_turn(struct host *host, struct runner *runner)
+{
+	runner->has_turn = false;
+	give_up(host, runner);
 }

@@ -32,6 +32,7 @@ struct runner {
 	bool on_guest; /* its bursts need a guest CPU first */
 	bool on_cpu; /* its pending event is the end of a burst */
 	bool bound; /* may run on no other guest CPU */
+	bool has_turn; /* it waited for its CPUs and has them for what it does now */
 	uint32_t cpu; /* guest: the CPU it runs on, or ran on last */
 	uint32_t index; /* within its kind and VM */
 	uint32_t next; /* slot behind it in a CPU's queue */
@@ -69,6 +70,7 @@ struct host {
 	struct runner *runners;
 	uint32_t nr_runners;
 	struct cpu_pool cpus;
+	uint64_t cpu_ns; /* of bursts that ended */
 
 	/* of all VMs */
 	uint32_t tasks_left;

@@ -436,7 +436,9 @@ static inline struct request *list_take(struct request_list *list)
 int guest_cpus_init(struct sim *sim);
 void guest_cpus_release(struct sim *sim);
 bool cpu_burst(struct sim *sim, uint32_t slot, uint64_t ns);
+/* The burst is over: its CPUs go to others, but that of a turn only after what follows the wait. */
 void cpu_release(struct host *host, struct runner *runner);
+void cpu_release_turn(struct host *host, struct runner *runner);
 /* Wait for a CPU to be free, as a thread that became runnable does. */
 bool cpu_wait_turn(struct sim *sim, uint32_t slot);
 

@@ -293,6 +293,8 @@ static void dispatch(struct host *host, struct runner *runner)
 	case NR_RUNNER_KINDS:
 		break;
 	}
+	if (runner->has_turn)
+		cpu_release_turn(host, runner);
 }
 
 /* Kworkers go to where they wait for work; then the first group of tasks starts. */
@@ -402,6 +404,9 @@ static int host_init(struct host *host, struct workload *const *workloads)
 static void host_stats(const struct host *host, struct sim_stats *stats)
 {
 	*stats = (struct sim_stats){.end_ns = host->now_ns, .events = host->nr_events};
+	/* Daemons take no CPU that is never short, so the sum would be of the guests alone. */
+	if (host->cpus.nr)
+		stats->host_cpu_ns = host->cpu_ns;
 	for (uint32_t i = 0; i < host->nr_vms; i++) {
 		const struct sim_stats *vm = &host->vms[i].stats;
 

@@ -58,6 +58,8 @@ struct sim_stats {
 	uint64_t kicks_suppressed;
 	uint64_t ring_full;
 	struct dax_stats dax;
+	uint64_t
+		host_cpu_ns; /* host CPUs busy, added up; 0 if they are never short (host.cpus=0) */
 };
 
 /*

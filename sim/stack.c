@@ -78,6 +78,8 @@ const struct stack_setting stack_settings[] = {
 	SETTING(daemon, "async_dio", SETTING_BOOL, daemon.async_dio, 0, 1,
 		"FUSE_ASYNC_DIO (INIT): O_DIRECT sends the parts of an op in parallel"),
 
+	SETTING(host, "vms", SETTING_U32, host.vms, 1, 4096,
+		"VMs on the host; each runs the workload, with a daemon of its own"),
 	SETTING(host, "cpus", SETTING_U32, host.cpus, 0, 4096,
 		"host CPUs that vCPUs and daemon threads share; 0: as many as they want"),
 

@@ -82,10 +82,11 @@ static const struct option_spec options[] = {
 
 static json_t *stats_json(const struct sim_stats *s)
 {
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:I}", "end_ns", (json_int_t)s->end_ns, "events",
-			 (json_int_t)s->events, "requests", (json_int_t)s->requests, "ops",
-			 (json_int_t)s->ops, "kicks", (json_int_t)s->kicks, "kicks_suppressed",
-			 (json_int_t)s->kicks_suppressed, "ring_full", (json_int_t)s->ring_full);
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I}", "end_ns", (json_int_t)s->end_ns,
+			 "events", (json_int_t)s->events, "requests", (json_int_t)s->requests,
+			 "ops", (json_int_t)s->ops, "kicks", (json_int_t)s->kicks,
+			 "kicks_suppressed", (json_int_t)s->kicks_suppressed, "ring_full",
+			 (json_int_t)s->ring_full, "host_cpu_ns", (json_int_t)s->host_cpu_ns);
 }
 
 static int print_json(json_t *json)
@@ -102,15 +103,26 @@ static int print_json(json_t *json)
 static int print_text(const struct simulate_options *o, const struct stack *stack,
 		      const struct replicated *r)
 {
-	char end[32], runs[32] = "";
+	char end[32], runs[32] = "", vms[32] = "";
 
 	if (r->runs > 1)
 		snprintf(runs, sizeof(runs), "%" PRIu32 " runs, ", r->runs);
-	printf("%s on model '%s', mode %s, seed %" PRIu64 ": %s%s simulated\n\n", o->job,
-	       stack->name, mode_name(stack->daemon.mode), o->seed, runs,
+	if (r->p.nr_vms > 1)
+		snprintf(vms, sizeof(vms), "%" PRIu32 " VMs, ", r->p.nr_vms);
+	printf("%s on model '%s', mode %s, %sseed %" PRIu64 ": %s%s simulated\n\n", o->job,
+	       stack->name, mode_name(stack->daemon.mode), vms, o->seed, runs,
 	       format_ns(r->p.stats.end_ns, end, sizeof(end)));
 	fio_results_print(r->p.results, stdout);
 	putchar('\n');
+	if (stack->host.cpus)
+		printf("host CPUs %.1f %% busy\n\n",
+		       r->p.stats.end_ns ? 100.0 * r->p.stats.host_cpu_ns / r->p.stats.end_ns /
+						   stack->host.cpus
+					 : 0);
+	if (r->p.vms) {
+		vm_results_print(r->p.vms, stdout);
+		putchar('\n');
+	}
 	estimates_print(r, stdout);
 	putchar('\n');
 	summary_print(r->p.summary, stdout);
@@ -123,11 +135,12 @@ static int print_result(const struct simulate_options *o, const struct stack *st
 	switch (o->format) {
 	case FORMAT_JSON:
 		return print_json(
-			json_pack("{s:s s:s s:s s:I s:o s:o s:o s:o}", "workload", o->job, "model",
-				  stack->name, "mode", mode_name(stack->daemon.mode), "seed",
-				  (json_int_t)o->seed, "stats", stats_json(&r->p.stats), "jobs",
-				  fio_results_json(r->p.results), "estimates", estimates_json(r),
-				  "summary", summary_json(r->p.summary)));
+			json_pack("{s:s s:s s:s s:I s:o s:o s:o s:o s:o*}", "workload", o->job,
+				  "model", stack->name, "mode", mode_name(stack->daemon.mode),
+				  "seed", (json_int_t)o->seed, "stats", stats_json(&r->p.stats),
+				  "jobs", fio_results_json(r->p.results), "estimates",
+				  estimates_json(r), "summary", summary_json(r->p.summary), "vms",
+				  r->p.vms ? vm_results_json(r->p.vms) : NULL));
 	case FORMAT_FIO:
 		return print_json(fio_results_as_fio(r->p.results));
 	default:

@@ -39,7 +39,7 @@ size_t fio_results_job(struct fio_results *r, const char *job)
 	return first;
 }
 
-int fio_results_new(struct fio_results **out, const struct workload *w)
+int fio_results_new(struct fio_results **out, const struct workload *w, uint32_t nr_vms)
 {
 	struct fio_results *r = calloc(1, sizeof(*r));
 
@@ -47,11 +47,12 @@ int fio_results_new(struct fio_results **out, const struct workload *w)
 	if (!r)
 		return -ENOMEM;
 	r->workload = w;
-	r->processes = calloc(w->nr_tasks, sizeof(*r->processes));
+	r->nr_processes = w->nr_tasks * nr_vms;
+	r->processes = calloc(r->nr_processes, sizeof(*r->processes));
 	if (!r->processes)
 		goto no_memory;
-	for (uint32_t i = 0; i < w->nr_tasks; i++) {
-		r->processes[i].first_row = fio_results_job(r, w->tasks[i].job);
+	for (uint32_t i = 0; i < r->nr_processes; i++) {
+		r->processes[i].first_row = fio_results_job(r, w->tasks[i % w->nr_tasks].job);
 		if (r->processes[i].first_row == SIZE_MAX)
 			goto no_memory;
 	}
@@ -88,7 +89,7 @@ static int row_of(const struct op_record *op)
 
 int fio_results_add_op(struct fio_results *r, const struct op_record *op, uint32_t task)
 {
-	struct fio_process *p = &r->processes[task];
+	struct fio_process *p = &r->processes[op->conn * r->workload->nr_tasks + task];
 	struct fio_result *result;
 	int row = row_of(op);
 
@@ -120,7 +121,7 @@ static void fill_from_hist(struct fio_result *row)
 
 void fio_results_finish(struct fio_results *r)
 {
-	for (uint32_t i = 0; r->workload && i < r->workload->nr_tasks; i++) {
+	for (uint32_t i = 0; i < r->nr_processes; i++) {
 		const struct fio_process *p = &r->processes[i];
 		double ns = p->end_ns > p->start_ns ? p->end_ns - p->start_ns : 0;
 

@@ -40,12 +40,12 @@ struct fio_result {
 
 struct fio_results;
 
-/* For a workload about to be simulated; it must outlive the results. */
-int fio_results_new(struct fio_results **out, const struct workload *w);
+/* For a workload about to be simulated in nr_vms VMs at once; it must outlive the results. */
+int fio_results_new(struct fio_results **out, const struct workload *w, uint32_t nr_vms);
 
 /*
- * An op of the simulation, as sim_sink.op gives it. Returns the number of the row that counts it,
- * or -1: opens, closes and the ramp are not counted.
+ * An op of the simulation, as sim_sink.op gives it; op->conn is the VM's number. Returns the number
+ * of the row that counts it, or -1: opens, closes and the ramp are not counted.
  */
 int fio_results_add_op(struct fio_results *r, const struct op_record *op, uint32_t task);
 

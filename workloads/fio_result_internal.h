@@ -19,7 +19,8 @@ struct fio_process {
 
 struct fio_results {
 	const struct workload *workload; /* NULL: measured */
-	struct fio_process *processes;
+	struct fio_process *processes; /* of each task in each VM */
+	uint32_t nr_processes;
 	struct fio_result *rows; /* NR_FIO_ROWS of each job */
 	size_t nr_rows;
 };

@@ -202,3 +202,26 @@ mean_near() {
 	expect 4 "$VFSCOPE" simulate "$BATS_TEST_TMPDIR/none.fio" --replications 8 --threads 4
 	[ "$(wc -l <<<"$stderr")" -eq 1 ]
 }
+
+@test "several VMs: a line for each, rows that add up, requests by VM" {
+	expect 0 "$VFSCOPE" simulate "$job" --set host.vms=3 --requests "$BATS_TEST_TMPDIR/requests"
+	[[ $output == *"3 VMs, seed 1"* ]]
+	[ "$(grep -c '"opcode":"READ"' "$BATS_TEST_TMPDIR/requests")" -eq 768 ]
+	for vm in 0 1 2; do
+		[ "$(grep '"opcode":"READ"' "$BATS_TEST_TMPDIR/requests" | grep -c "\"conn\":$vm,")" -eq 256 ]
+	done
+	"$VFSCOPE" simulate "$job" --set host.vms=3 -f json |
+		jq -e '(.vms | length == 3) and ([.vms[].ops] | add) == .jobs[0].ios
+			and ([.vms[].requests] | add) == .stats.requests
+			and ([.vms[].iops] | add) > 0.99 * .jobs[0].iops'
+	"$VFSCOPE" simulate "$job" -f json | jq -e 'has("vms") | not'
+}
+
+@test "several VMs: replications on one thread or two give the same bytes" {
+	for threads in 1 2; do
+		"$VFSCOPE" simulate "$job" --set host.vms=2 --set host.cpus=1 --replications 5 \
+			--threads $threads -f json >"$BATS_TEST_TMPDIR/$threads"
+	done
+	cmp "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/2"
+	jq -e '.vms[1].ops == 5 * 256' "$BATS_TEST_TMPDIR/1"
+}
