@@ -279,7 +279,7 @@ static void dispatch(struct host *host, struct runner *runner)
 		flusher_run(sim, runner->self);
 		break;
 	case RUN_DAX_WORKER:
-		dax_worker_run(sim, thread_of(sim, slot));
+		dax_worker_run(sim, runner->self);
 		break;
 	case RUN_IRQ:
 		virtqueue_irq(sim, runner->self);
