@@ -399,5 +399,9 @@ int calibration_fit(struct calibration *c, struct stack *stack)
 	err = sample_ops(c);
 	if (!err)
 		err = calibration_fit_costs(c, stack);
-	return err ? err : calibration_fit_services(c, stack);
+	if (!err)
+		err = calibration_fit_services(c, stack);
+	if (!err)
+		calibration_fill_dax(c, stack);
+	return err;
 }

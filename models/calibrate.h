@@ -38,6 +38,7 @@ enum calibration_source {
 	CALIBRATED, /* measured: from samples of its own */
 	CALIBRATED_NEAREST, /* not in the trace: another cost stands in */
 	CALIBRATED_ZERO, /* not in the trace and nothing is near: zero */
+	CALIBRATED_DEFAULT, /* no trace tells it: the default of sim/stack.c */
 };
 
 struct calibration_row {

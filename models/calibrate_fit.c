@@ -215,6 +215,30 @@ static void copy_service(struct calibration *c, struct stack *stack, const char 
 	snprintf(row->note, sizeof(row->note), "not in this trace: %s stands in", from_name);
 }
 
+/* What a device with a window needs besides, and what a trace does not show of it. */
+void calibration_fill_dax(struct calibration *c, struct stack *stack)
+{
+	static const uint32_t opcodes[] = {FUSE_SETUPMAPPING, FUSE_REMOVEMAPPING};
+	struct calibration_row *row;
+
+	for (int i = 0; i < NR_DAX_COSTS && stack->dax.window_bytes; i++) {
+		row = new_row(c, CALIBRATED_DEFAULT, 0, &stack->dax.cost[i]);
+		snprintf(row->name, sizeof(row->name), "dax %s", dax_cost_name(i));
+		snprintf(row->note, sizeof(row->note),
+			 "the guest does not see it: default stands in");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes) && stack->dax.window_bytes; i++) {
+		const char *name = fuse_opcode_name(opcodes[i]);
+
+		if (stack->service[opcodes[i]].known)
+			continue;
+		row = new_row(c, CALIBRATED_NEAREST, 0, &stack->service_default.cpu);
+		row->mean_ns += dist_mean(&stack->service_default.host_io);
+		snprintf(row->name, sizeof(row->name), "%s service", name);
+		snprintf(row->note, sizeof(row->note), "not in this trace: default stands in");
+	}
+}
+
 int calibration_fit_services(struct calibration *c, struct stack *stack)
 {
 	struct service_cost *read = &stack->service[FUSE_READ],
@@ -272,7 +296,7 @@ static void print_probe_cost(const struct calibration *c, FILE *out)
 
 void calibration_print(const struct calibration *c, FILE *out)
 {
-	static const char *const words[] = {"measured", "nearest", "zero"};
+	static const char *const words[] = {"measured", "nearest", "zero", "default"};
 	char mean[32], p99[32];
 
 	fprintf(out, "%-17s %-8s %8s %9s %9s  %s\n", "cost", "source", "samples", "mean", "p99",

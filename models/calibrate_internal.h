@@ -28,7 +28,7 @@ struct service_samples {
 	struct samples cpu, host_io;
 };
 
-#define MAX_ROWS (NR_COSTS + 3 + 4 * (FUSE_OPCODE_LIMIT + 1))
+#define MAX_ROWS (NR_COSTS + NR_DAX_COSTS + 2 + 3 + 4 * (FUSE_OPCODE_LIMIT + 1))
 
 struct calibration {
 	struct span *spans;
@@ -54,6 +54,8 @@ void calibration_add_cost(struct calibration *c, enum cost cost, uint64_t ns, ui
 			  bool quiet);
 
 int calibration_fit_costs(struct calibration *c, struct stack *stack);
+/* After the services: says what stands in for the costs of mode dax, if there is a window. */
+void calibration_fill_dax(struct calibration *c, struct stack *stack);
 int calibration_fit_services(struct calibration *c, struct stack *stack); /* -ENODATA without any */
 
 #endif

@@ -162,6 +162,23 @@ static void set_daemon(struct said *said, const json_t *host, struct stack *stac
 	fprintf(said->out, "\n");
 }
 
+/* The guest kernel knows the device's window, and whether the mount uses it. */
+static void set_dax(struct said *said, const json_t *guest, struct stack *stack)
+{
+	json_int_t bytes = json_integer_value(calibrate_find(guest, "dax_window_bytes"));
+
+	if (bytes < FUSE_DAX_RANGE_BYTES || bytes > 1LL << 40) {
+		say(said, "DAX window: none");
+		return;
+	}
+	stack->dax.window_bytes = bytes;
+	say(said, "DAX window: %" PRIu64 " MiB", stack->dax.window_bytes >> 20);
+	if (json_is_true(calibrate_find(guest, "dax"))) {
+		stack->daemon.mode = MODE_DAX;
+		say(said, "mode: dax (mount option)");
+	}
+}
+
 /* The host half knows the guest's memory from the regions that the VMM shares. */
 static void set_memory(struct said *said, const json_t *header, struct stack *stack)
 {
@@ -210,6 +227,7 @@ int calibrate_settings(struct stack *stack, const json_t *header, char **lines)
 	set_flag(&said, guest, "async_dio", &stack->daemon.async_dio);
 	set_features(&said, guest, stack);
 	set_daemon(&said, host, stack);
+	set_dax(&said, guest, stack);
 	if (host != header)
 		set_u32(&said, host, "cpus", 1, 65535, &stack->host.cpus);
 	return fclose(said.out) ? -ENOMEM : 0;

@@ -39,7 +39,8 @@ const char *mode_risk(enum io_mode mode)
 		[MODE_WRITETHROUGH] = "reads may miss host changes for up to the attribute timeout",
 		[MODE_WRITEBACK] = "a guest crash loses what was not fsynced (up to 30 s); host "
 				   "changes go unseen",
-		[MODE_DAX] = "coherent: the guest maps the host's pages; faults cost, not reads",
+		[MODE_DAX] = "coherent; needs a VMM and daemon with a window; a file cut short on "
+			     "the host is SIGBUS",
 	};
 
 	return (unsigned int)mode < NR_MODES ? risks[mode] : "?";
@@ -130,6 +131,8 @@ static void print_mode(FILE *out, const struct compared_mode *m, bool measured_c
 	const struct fio_result *row;
 
 	fprintf(out, "-- %s: %s\n", mode_name(m->mode), mode_risk(m->mode));
+	if (*m->stand_ins)
+		fprintf(out, "   not in the model, defaults stand in: %s\n", m->stand_ins);
 	for (size_t i = 0; (row = fio_results_at(m->predicted.results, i)); i++)
 		print_row(out, m, row, measured_columns);
 	/* A measured row that the simulation lacks would otherwise go unseen. */
@@ -205,8 +208,8 @@ static json_t *mode_json(const struct compared_mode *m)
 
 	for (size_t i = 0; (row = fio_results_at(m->predicted.results, i)); i++)
 		json_array_append_new(rows, row_json(m, row));
-	return json_pack("{s:s s:s s:o}", "mode", mode_name(m->mode), "risk", mode_risk(m->mode),
-			 "rows", rows);
+	return json_pack("{s:s s:s s:s s:o}", "mode", mode_name(m->mode), "risk",
+			 mode_risk(m->mode), "stand_ins", m->stand_ins, "rows", rows);
 }
 
 json_t *comparison_json(const struct comparison *c)

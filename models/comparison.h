@@ -18,6 +18,7 @@ struct compared_mode {
 	struct prediction predicted;
 	struct fio_results *measured; /* NULL: only predicted */
 	const char *measured_path;
+	char stand_ins[256]; /* costs that the model does not give: dax_report.h */
 };
 
 struct comparison {

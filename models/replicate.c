@@ -88,6 +88,7 @@ static int merge_prediction(struct replicated *out, const struct prediction *p)
 	all->kicks_suppressed += p->stats.kicks_suppressed;
 	all->ring_full += p->stats.ring_full;
 	all->host_cpu_ns += p->stats.host_cpu_ns;
+	dax_stats_add(&all->dax, &p->stats.dax);
 	fio_results_merge(out->p.results, p->results, out->runs);
 	if (out->p.vms)
 		vm_results_merge(out->p.vms, p->vms);

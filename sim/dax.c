@@ -38,7 +38,7 @@ static bool upgrade(struct sim *sim, struct thread *th, struct file *file)
 	struct dax_range *range = &sim->dax->ranges[f->map.range];
 
 	FLOW_BEGIN(f->set_up.at);
-	FLOW_WAIT(f->set_up.at, rw_lock_exclusive(th, &dax_inode_of(sim, file)->sem));
+	FLOW_CALL(f->set_up.at, rw_lock_steal(sim, th, &dax_inode_of(sim, file)->sem));
 	if (!range->writable) {
 		FLOW_WAIT(f->set_up.at, dax_prepare(sim, th));
 		FLOW_CALL(f->set_up.at, send_setup(sim, th, file, f->map.range, SPAN_UPGRADE));
@@ -63,7 +63,7 @@ static bool set_up(struct sim *sim, struct thread *th, struct file *file)
 	FLOW_CALL(f->set_up.at, dax_allocate(sim, th, file));
 	if (f->alloc.range == DAX_NONE)
 		FLOW_RETURN(f->set_up.at);
-	FLOW_WAIT(f->set_up.at, rw_lock_exclusive(th, &dax_inode_of(sim, file)->sem));
+	FLOW_CALL(f->set_up.at, rw_lock_steal(sim, th, &dax_inode_of(sim, file)->sem));
 	f->map.range = dax_find(sim, file, index);
 	if (f->map.range == DAX_NONE) {
 		FLOW_WAIT(f->set_up.at, dax_prepare(sim, th));

@@ -53,8 +53,8 @@ static bool lock_to_reclaim(struct sim *sim, struct thread *th, struct file *fil
 	struct dax_inode *inode = dax_inode_of(sim, file);
 
 	FLOW_BEGIN(f->lock.at);
-	FLOW_WAIT(f->lock.at, rw_lock_exclusive(th, &inode->invalidate));
-	FLOW_WAIT(f->lock.at, rw_lock_exclusive(th, &inode->sem));
+	FLOW_CALL(f->lock.at, rw_lock_steal(sim, th, &inode->invalidate));
+	FLOW_CALL(f->lock.at, rw_lock_steal(sim, th, &inode->sem));
 	FLOW_END(f->lock.at);
 }
 

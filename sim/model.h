@@ -169,8 +169,12 @@ struct thread {
 	struct rng rng;
 	bool blocked;
 	struct thread *wait_next;
-	bool wants_shared; /* the lock it waits for */
 
+	struct {
+		int at;
+		enum rw_want want; /* of the lock it waits for */
+		uint64_t t_began_ns;
+	} rw;
 	/* the request being sent or waited for, the aio being built */
 	struct {
 		int at;

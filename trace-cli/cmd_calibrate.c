@@ -110,6 +110,7 @@ static char *comment_lines(const struct calibration *c, const char *input, const
 		[CALIBRATED] = "measured",
 		[CALIBRATED_NEAREST] = "nearest",
 		[CALIBRATED_ZERO] = "zero",
+		[CALIBRATED_DEFAULT] = "default",
 	};
 	const struct calibration_row *rows;
 	size_t count, len;

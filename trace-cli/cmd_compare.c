@@ -10,6 +10,7 @@
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "models/comparison.h"
+#include "models/dax_report.h"
 #include "models/model_file.h"
 #include "trace-cli/command.h"
 
@@ -43,7 +44,7 @@ static const struct option_spec options[] = {
 	OPTION("model", 'm', OPT_STRING, struct compare_options, model, "NAME|FILE",
 	       "model to run on (default: ideal)"),
 	OPTION("modes", 0, OPT_STRING, struct compare_options, modes, "LIST",
-	       "modes with commas (default: direct,writethrough,writeback)"),
+	       "modes with commas (default: direct,writethrough,writeback; dax with a window)"),
 	OPTION("measured", 0, OPT_STRINGS, struct compare_options, measured, "MODE=FILE",
 	       "fio's JSON of the job in a mode; may be repeated"),
 	OPTION("set", 0, OPT_STRINGS, struct compare_options, set, "SECTION.KEY=VALUE",
@@ -113,6 +114,26 @@ static int read_measured(struct comparison *c, const char *text)
 	return fio_results_read(&m->measured, equals + 1) ? EXIT_BAD_INPUT : EXIT_DONE;
 }
 
+#define CACHE_MODES "direct,writethrough,writeback"
+
+/* By default all modes that the stack can do: dax needs a window, which --set may give. */
+static int default_modes(const struct compare_options *o, const struct stack *base,
+			 struct comparison *c)
+{
+	struct stack *stack = malloc(sizeof(*stack));
+	int status = EXIT_DONE;
+
+	if (!stack)
+		return EXIT_CANNOT;
+	*stack = *base;
+	for (uint32_t i = 0; i < o->set.count && status == EXIT_DONE; i++)
+		if (model_set(stack, o->set.items[i]))
+			status = EXIT_USAGE;
+	parse_modes(c, stack->dax.window_bytes ? CACHE_MODES ",dax" : CACHE_MODES);
+	free(stack);
+	return status;
+}
+
 static int run_mode(const struct compare_options *o, const struct stack *base,
 		    struct compared_mode *m)
 {
@@ -132,6 +153,9 @@ static int run_mode(const struct compare_options *o, const struct stack *base,
 		err = predict(&m->predicted, stack, o->job, o->seed, NULL);
 		if (err)
 			status = err == -ENOMEM ? EXIT_CANNOT : EXIT_BAD_INPUT;
+		else
+			dax_stand_ins(stack, &m->predicted.stats.dax, m->stand_ins,
+				      sizeof(m->stand_ins));
 	}
 	free(stack);
 	return status;
@@ -159,12 +183,14 @@ static int compare(const struct compare_options *o, struct comparison *c, struct
 {
 	int status = EXIT_DONE;
 
-	if (parse_modes(c, o->modes))
+	if (o->modes && parse_modes(c, o->modes))
 		return EXIT_USAGE;
+	if (model_read(stack, o->model))
+		return EXIT_BAD_INPUT;
+	if (!o->modes)
+		status = default_modes(o, stack, c);
 	for (uint32_t i = 0; i < o->measured.count && status == EXIT_DONE; i++)
 		status = read_measured(c, o->measured.items[i]);
-	if (status == EXIT_DONE && model_read(stack, o->model))
-		status = EXIT_BAD_INPUT;
 	c->model = stack->name;
 	for (uint32_t i = 0; i < c->nr_modes && status == EXIT_DONE; i++) {
 		msg_progress("simulating mode %s", mode_name(c->modes[i].mode));
@@ -176,8 +202,7 @@ static int compare(const struct compare_options *o, struct comparison *c, struct
 
 int cmd_compare(int argc, char **argv)
 {
-	struct compare_options o = {
-		.model = "ideal", .modes = "direct,writethrough,writeback", .seed = 1};
+	struct compare_options o = {.model = "ideal", .seed = 1};
 	struct comparison c = {};
 	struct stack *stack;
 	int status = options_parse(&help, options, &o, argc, argv, NULL);

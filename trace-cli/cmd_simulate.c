@@ -11,6 +11,7 @@
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "lib/units.h"
+#include "models/dax_report.h"
 #include "models/model_file.h"
 #include "models/replicate.h"
 #include "trace-cli/command.h"
@@ -80,13 +81,16 @@ static const struct option_spec options[] = {
 	OPTION_END,
 };
 
-static json_t *stats_json(const struct sim_stats *s)
+static json_t *stats_json(const struct stack *stack, const struct sim_stats *s)
 {
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I}", "end_ns", (json_int_t)s->end_ns,
+	json_t *dax = dax_report_json(stack, &s->dax);
+
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:o*}", "end_ns", (json_int_t)s->end_ns,
 			 "events", (json_int_t)s->events, "requests", (json_int_t)s->requests,
 			 "ops", (json_int_t)s->ops, "kicks", (json_int_t)s->kicks,
 			 "kicks_suppressed", (json_int_t)s->kicks_suppressed, "ring_full",
-			 (json_int_t)s->ring_full, "host_cpu_ns", (json_int_t)s->host_cpu_ns);
+			 (json_int_t)s->ring_full, "host_cpu_ns", (json_int_t)s->host_cpu_ns, "dax",
+			 dax);
 }
 
 static int print_json(json_t *json)
@@ -126,6 +130,7 @@ static int print_text(const struct simulate_options *o, const struct stack *stac
 	estimates_print(r, stdout);
 	putchar('\n');
 	summary_print(r->p.summary, stdout);
+	dax_report_print(stack, &r->p.stats.dax, stdout);
 	return EXIT_DONE;
 }
 
@@ -134,13 +139,13 @@ static int print_result(const struct simulate_options *o, const struct stack *st
 {
 	switch (o->format) {
 	case FORMAT_JSON:
-		return print_json(
-			json_pack("{s:s s:s s:s s:I s:o s:o s:o s:o s:o*}", "workload", o->job,
-				  "model", stack->name, "mode", mode_name(stack->daemon.mode),
-				  "seed", (json_int_t)o->seed, "stats", stats_json(&r->p.stats),
-				  "jobs", fio_results_json(r->p.results), "estimates",
-				  estimates_json(r), "summary", summary_json(r->p.summary), "vms",
-				  r->p.vms ? vm_results_json(r->p.vms) : NULL));
+		return print_json(json_pack(
+			"{s:s s:s s:s s:I s:o s:o s:o s:o s:o*}", "workload", o->job, "model",
+			stack->name, "mode", mode_name(stack->daemon.mode), "seed",
+			(json_int_t)o->seed, "stats", stats_json(stack, &r->p.stats), "jobs",
+			fio_results_json(r->p.results), "estimates", estimates_json(r), "summary",
+			summary_json(r->p.summary), "vms",
+			r->p.vms ? vm_results_json(r->p.vms) : NULL));
 	case FORMAT_FIO:
 		return print_json(fio_results_as_fio(r->p.results));
 	default:

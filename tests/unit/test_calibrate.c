@@ -365,6 +365,48 @@ static void settings_from_header(void **state)
 	free(stack);
 }
 
+/* A device with a window, and a mount that uses it; what a trace does not tell is said. */
+static void dax_from_header(void **state)
+{
+	static const char text[] =
+		"{\"guest\":{\"kernel\":\"6.1.0\",\"connections\":[{\"dax\":true,"
+		"\"dax_window_bytes\":1073741824}]},\"host\":{\"daemon\":{\"cache\":\"auto\"}}}";
+	json_t *header = json_loads(text, 0, NULL);
+	struct stack *stack = malloc(sizeof(*stack));
+	const struct calibration_row *rows;
+	uint32_t defaults = 0, services = 0;
+	struct maker m;
+	size_t count;
+	char *lines;
+
+	assert_non_null(header);
+	stack_init(stack);
+	assert_int_equal(calibrate_settings(stack, header, &lines), 0);
+	assert_int_equal(stack->daemon.mode, MODE_DAX);
+	assert_int_equal(stack->dax.window_bytes, 1 << 30);
+	begin(&m);
+	for (int i = 0; i < 50; i++) {
+		struct span s = make_span(&m, FUSE_SETUPMAPPING, 0);
+
+		assert_int_equal(calibration_add_span(m.c, &s), 0);
+	}
+	assert_int_equal(calibration_fit(m.c, stack), 0);
+	rows = calibration_rows(m.c, &count);
+	for (size_t i = 0; i < count; i++) {
+		defaults += rows[i].source == CALIBRATED_DEFAULT;
+		services += !strcmp(rows[i].name, "REMOVEMAPPING service") &&
+			    rows[i].source == CALIBRATED_NEAREST;
+	}
+	assert_int_equal(defaults, NR_DAX_COSTS);
+	assert_int_equal(services, 1);
+	assert_true(stack->service[FUSE_SETUPMAPPING].known);
+	assert_int_equal(stack->dax.given, 0);
+	calibration_free(m.c);
+	free(lines);
+	json_decref(header);
+	free(stack);
+}
+
 /*
  * The whole loop: simulate a stack, calibrate from its spans and ops alone, and the costs come
  * back; simulating the calibrated stack then gives the same latencies.
@@ -539,6 +581,7 @@ int main(void)
 		cmocka_unit_test(nothing_to_calibrate),
 		cmocka_unit_test(slope_withstands_outliers),
 		cmocka_unit_test(settings_from_header),
+		cmocka_unit_test(dax_from_header),
 		cmocka_unit_test(closes_the_loop),
 		cmocka_unit_test(recorder_is_taken_out),
 		cmocka_unit_test(doorbells_do_not_inflate_what_follows),

@@ -99,6 +99,28 @@ static void longest_distribution(void **state)
 	free(b);
 }
 
+/* A default that stands in for a cost is shown, and does not come back as if it were known. */
+static void stand_ins_stay_unknown(void **state)
+{
+	struct stack *a = malloc(sizeof(*a)), *b = malloc(sizeof(*b));
+	char *text;
+
+	fill(a);
+	assert_int_equal(model_set(a, "dax.window_bytes=1g"), 0);
+	assert_int_equal(model_set(a, "dax.pte_fault=const 5us"), 0);
+	text = written(a);
+	assert_non_null(strstr(text, "\n#ept_fault = const 1e+03ns (not known: default)\n"));
+	assert_non_null(strstr(text, "\npte_fault = const 5e+03ns\n"));
+	assert_int_equal(model_parse(b, "mem", text, strlen(text)), 0);
+	assert_int_equal(b->dax.given, 1u << DAX_PTE_FAULT);
+	assert_int_equal(b->dax.window_bytes, 1 << 30);
+	assert_true(dist_mean(&b->dax.cost[DAX_PTE_FAULT]) == 5000);
+	assert_true(dist_mean(&b->dax.cost[DAX_EPT_FAULT]) == 1000);
+	free(text);
+	free(a);
+	free(b);
+}
+
 static void set_changes_one_key(void **state)
 {
 	struct stack *s = malloc(sizeof(*s));
@@ -168,8 +190,7 @@ static void bad_files(void **state)
 		{"hz = 250", "hz = 250\nhz = 250", "[guest] hz: given twice, first in line"},
 		{"wakeup = ", "# ", "[costs] wakeup is missing"},
 		{"kick = quantiles 0=", "kick = quantiles 0=x", "[costs] kick"},
-		{"kick = quantiles ", "kick = quantiles 0=9us 0.1=2us ",
-		 "[costs] kick"},
+		{"kick = quantiles ", "kick = quantiles 0=9us 0.1=2us ", "[costs] kick"},
 		{"[service.READ]", "[service.REED]", "unknown section [service.REED]"},
 		{"[service.READ]", "[service.READ]\nslope = 1", "slope: unknown key"},
 		{"queue_size = 128", "queue_size = 100", "not a power of two"},
@@ -240,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(write_read_write_is_the_same),
 		cmocka_unit_test(longest_distribution),
+		cmocka_unit_test(stand_ins_stay_unknown),
 		cmocka_unit_test(set_changes_one_key),
 		cmocka_unit_test(bad_set),
 		cmocka_unit_test(bad_files),

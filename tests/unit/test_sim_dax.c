@@ -696,6 +696,30 @@ static void test_steady_state(void **state)
 	assert_true(half.end_ns > 5 * fits.end_ns);
 }
 
+/* Each VM has a window of its own. */
+static void test_two_vms(void **state)
+{
+	static const struct workload_op ops[] = {OPEN, READ(0, 4 * M)};
+	struct workload *w[2];
+	struct sim_options options = {.seed = 1};
+	struct sim_sink sink = {0};
+	struct sim_stats stats;
+	struct stack stack;
+
+	dax_stack(&stack, 5);
+	stack.host.vms = 2;
+	for (int i = 0; i < 2; i++) {
+		w[i] = script_workload_new(1, 16 * M);
+		w[i]->tasks[0].stream = script_stream_new(ops, ARRAY_SIZE(ops));
+	}
+	assert_int_equal(sim_run_vms(&stack, w, &options, &sink, &stats), 0);
+	assert_conserved(&stats);
+	assert_int_equal(stats.dax.ranges, 10);
+	assert_int_equal(stats.dax.setups, 4);
+	workload_free(w[0]);
+	workload_free(w[1]);
+}
+
 static void test_refused(void **state)
 {
 	struct workload *w = script_workload_new(1, 2 * M);
@@ -732,6 +756,7 @@ int main(void)
 		cmocka_unit_test(test_used_ranges_stay),
 		cmocka_unit_test(test_no_range_is_lost),
 		cmocka_unit_test(test_steady_state),
+		cmocka_unit_test(test_two_vms),
 		cmocka_unit_test(test_refused),
 	};
 
