@@ -19,6 +19,7 @@
  * kernels that happens, so whatever one program would have done for the event to exist, a later
  * one does if it finds it undone; the event then lacks a time, but is there.
  */
+#include "bpf/guest_attach.bpf.h"
 #include "bpf/kernel_types.h"
 #include "bpf/guest_maps.bpf.h"
 #include "bpf/guest_ops.bpf.h"
@@ -44,7 +45,7 @@ static __always_inline void begin_enqueue(struct virtqueue *vq, u64 req,
 
 static __always_inline u16 others_in_flight(struct virtio_fs_vq *fsvq, bool counted)
 {
-	long n = fsvq->in_flight - counted;
+	long n = KREAD(fsvq, in_flight) - counted;
 
 	return n < 0 ? 0 : n > 0xffff ? 0xffff : n;
 }
@@ -64,7 +65,7 @@ static __always_inline void retry_enqueue(struct virtio_fs_vq *fsvq, u64 key)
 	ev->inflight = others_in_flight(fsvq, true);
 	if (ev->ring_full_retries < 0xffff)
 		ev->ring_full_retries++;
-	begin_enqueue(fsvq->vq, key, ev);
+	begin_enqueue(KREAD(fsvq, vq), key, ev);
 }
 
 static __always_inline void emit_request(struct guest_request_event *ev)
@@ -148,7 +149,7 @@ static __always_inline void init_event(struct guest_request_event *ev, struct vi
 	ev->nodeid = in->nodeid;
 	ev->opcode = in->opcode;
 	ev->in_len = in->len;
-	ev->queue = vq->index;
+	ev->queue = KREAD(vq, index);
 }
 
 /* conn, inflight and SGs are in the event already. */
@@ -178,8 +179,8 @@ static __always_inline void begin_request(struct guest_request_entry *entry, str
 }
 
 /* in_flight: a retry by the dispatch work. bool arguments are only defined in their low byte. */
-SEC("fentry/virtio_fs_enqueue_req")
-int BPF_PROG(enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req, u64 in_flight)
+ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req,
+	 u64 in_flight)
 {
 	struct guest_request_entry entry = {};
 	struct fuse_conn *fc;
@@ -193,16 +194,15 @@ int BPF_PROG(enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req, u64
 	fc = fsvq_conn(fsvq);
 	if (!fc)
 		return 0;
-	entry.ev.conn = minor_of(fc->dev);
+	entry.ev.conn = minor_of(KREAD(fc, dev));
 	entry.ev.inflight = others_in_flight(fsvq, false);
 	if (conn_wanted(entry.ev.conn))
 		note_connection(fc, fsvq);
-	begin_request(&entry, fsvq->vq, req);
+	begin_request(&entry, KREAD(fsvq, vq), req);
 	return 0;
 }
 
-SEC("fexit/virtio_fs_enqueue_req")
-int BPF_PROG(enqueue_end)
+ON_RETURN(virtio_fs_enqueue_req, 0, enqueue_end)
 {
 	u32 task = current_task();
 
@@ -216,7 +216,7 @@ static __always_inline void begin_at_add(struct virtqueue *vq, struct fuse_req *
 {
 	struct guest_request_entry entry = {};
 
-	if (!enabled || !vq->index)
+	if (!enabled || !KREAD(vq, index))
 		return;
 	entry.ev.conn = minor_of(BPF_CORE_READ(req_conn(req), dev));
 	entry.ev.t_add_ns = bpf_ktime_get_ns();
@@ -226,8 +226,8 @@ static __always_inline void begin_at_add(struct virtqueue *vq, struct fuse_req *
 }
 
 /* Of all virtio devices. */
-SEC("fentry/virtqueue_add_sgs")
-int BPF_PROG(ring_add, struct virtqueue *vq, void *sgs, u32 out_sgs, u32 in_sgs, u64 data)
+ON_ENTRY(virtqueue_add_sgs, ring_add, struct virtqueue *vq, void *sgs, u32 out_sgs, u32 in_sgs,
+	 u64 data)
 {
 	struct guest_request_entry *req;
 
@@ -265,8 +265,7 @@ static __always_inline struct guest_request_entry *enqueued_request(struct enque
 }
 
 /* Only called after a buffer was added, still under the queue's lock. */
-SEC("fexit/virtqueue_kick_prepare")
-int BPF_PROG(kick_prepared, struct virtqueue *vq, u64 ret)
+ON_RETURN(virtqueue_kick_prepare, 1, kick_prepared, struct virtqueue *vq, u64 ret)
 {
 	struct enqueue *enqueue = current_enqueue(vq);
 	struct guest_request_entry *req;
@@ -287,8 +286,7 @@ int BPF_PROG(kick_prepared, struct virtqueue *vq, u64 ret)
 	return 0;
 }
 
-SEC("fentry/virtqueue_notify")
-int BPF_PROG(notify_begin, struct virtqueue *vq)
+ON_ENTRY(virtqueue_notify, notify_begin, struct virtqueue *vq)
 {
 	struct enqueue *enqueue = current_enqueue(vq);
 	struct guest_request_entry *req;
@@ -308,8 +306,7 @@ int BPF_PROG(notify_begin, struct virtqueue *vq)
  * The request may have ended on another CPU meanwhile. Of notify_end() and finish_request(), the
  * one that sets its bit second emits the event, which then has everything.
  */
-SEC("fexit/virtqueue_notify")
-int BPF_PROG(notify_end, struct virtqueue *vq)
+ON_RETURN(virtqueue_notify, 1, notify_end, struct virtqueue *vq)
 {
 	struct enqueue *enqueue = current_enqueue(vq);
 	struct guest_request_entry *req;
@@ -343,8 +340,7 @@ static __always_inline struct queue_state *queue_state(u64 vq)
 	return bpf_map_lookup_elem(&queues, &vq);
 }
 
-SEC("fentry/virtio_fs_vq_done")
-int BPF_PROG(queue_irq, struct virtqueue *vq)
+ON_ENTRY(virtio_fs_vq_done, queue_irq, struct virtqueue *vq)
 {
 	struct queue_state *state = queue_state((u64)vq);
 
@@ -362,15 +358,13 @@ static __always_inline void note_work(struct work_struct *work)
 		state->t_work_ns = bpf_ktime_get_ns();
 }
 
-SEC("fentry/virtio_fs_requests_done_work")
-int BPF_PROG(requests_work, struct work_struct *work)
+ON_ENTRY(virtio_fs_requests_done_work, requests_work, struct work_struct *work)
 {
 	note_work(work);
 	return 0;
 }
 
-SEC("fentry/virtio_fs_hiprio_done_work")
-int BPF_PROG(hiprio_work, struct work_struct *work)
+ON_ENTRY(virtio_fs_hiprio_done_work, hiprio_work, struct work_struct *work)
 {
 	note_work(work);
 	return 0;
@@ -405,8 +399,7 @@ static __always_inline void finish_request(u64 key, struct guest_request_entry *
 	bpf_map_delete_elem(&requests, &key);
 }
 
-SEC("fexit/virtqueue_get_buf")
-int BPF_PROG(ring_get, struct virtqueue *vq, void *len, u64 ret)
+ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 ret)
 {
 	struct queue_state *state;
 	struct guest_request_entry *req;
@@ -433,15 +426,15 @@ int BPF_PROG(ring_get, struct virtqueue *vq, void *len, u64 ret)
 /* The device wrote the reply's header into the request. */
 static __always_inline void note_reply(struct guest_request_event *ev, struct fuse_req *req)
 {
-	u32 len = req->out.h.len;
+	u32 len = KREAD(req, out.h.len);
 
-	ev->error = req->out.h.error;
+	ev->error = KREAD(req, out.h.error);
 	ev->reply_bytes = len > WIRE_OUT_HEADER_BYTES ? len - WIRE_OUT_HEADER_BYTES : 0;
 	ev->end_cpu = bpf_get_smp_processor_id();
 }
 
-SEC("fentry/virtio_fs_request_complete")
-int BPF_PROG(request_complete, struct fuse_req *fuse_req, struct virtio_fs_vq *fsvq)
+ON_ENTRY(virtio_fs_request_complete, request_complete, struct fuse_req *fuse_req,
+	 struct virtio_fs_vq *fsvq)
 {
 	u64 key = (u64)fuse_req;
 	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
@@ -453,14 +446,13 @@ int BPF_PROG(request_complete, struct fuse_req *fuse_req, struct virtio_fs_vq *f
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
-	if (enabled && fc && conn_wanted(minor_of(fc->dev)))
+	if (enabled && fc && conn_wanted(minor_of(KREAD(fc, dev))))
 		count_loss(LOSS_END_NO_START);
 	return 0;
 }
 
 /* fuse_request_end was skipped. The request is freed: only its address may be used. */
-SEC("fexit/virtio_fs_request_complete")
-int BPF_PROG(request_completed, struct fuse_req *fuse_req)
+ON_RETURN(virtio_fs_request_complete, 1, request_completed, struct fuse_req *fuse_req)
 {
 	u64 key = (u64)fuse_req;
 	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
@@ -476,17 +468,16 @@ int BPF_PROG(request_completed, struct fuse_req *fuse_req)
 }
 
 /* Called a second time for an aborted request; FR_FINISHED is what the kernel itself tests. */
-SEC("fentry/fuse_request_end")
-int BPF_PROG(request_end, struct fuse_req *fuse_req)
+ON_ENTRY(fuse_request_end, request_end, struct fuse_req *fuse_req)
 {
 	u64 key = (u64)fuse_req;
 	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
 
 	if (!req) {
-		drop_issue(fuse_req->args); /* aborted in the background queue */
+		drop_issue(KREAD(fuse_req, args)); /* aborted in the background queue */
 		return 0;
 	}
-	if (fuse_req->flags & (1ul << FR_FINISHED))
+	if (KREAD(fuse_req, flags) & (1ul << FR_FINISHED))
 		return 0;
 	req->ev.t_end_ns = bpf_ktime_get_ns();
 	note_reply(&req->ev, fuse_req);
@@ -495,14 +486,13 @@ int BPF_PROG(request_end, struct fuse_req *fuse_req)
 	return 0;
 }
 
-SEC("fexit/request_wait_answer")
-int BPF_PROG(waiter_woke, struct fuse_req *fuse_req)
+ON_RETURN(request_wait_answer, 1, waiter_woke, struct fuse_req *fuse_req)
 {
 	u64 key = (u64)fuse_req;
 	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
 
 	/* If it has not finished, the waiter was killed and the request goes on. */
-	if (!req || !(fuse_req->flags & (1ul << FR_FINISHED)))
+	if (!req || !(KREAD(fuse_req, flags) & (1ul << FR_FINISHED)))
 		return 0;
 	req->ev.t_wake_ns = bpf_ktime_get_ns();
 	if (!req->ev.t_end_ns) {
@@ -514,9 +504,8 @@ int BPF_PROG(waiter_woke, struct fuse_req *fuse_req)
 	return 0;
 }
 
-SEC("fentry/send_forget_request")
-int BPF_PROG(forget_begin, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *forget,
-	     u64 in_flight)
+ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
+	 struct virtio_fs_forget *forget, u64 in_flight)
 {
 	struct guest_request_entry entry = {};
 	struct guest_request_event *ev = &entry.ev;
@@ -532,7 +521,7 @@ int BPF_PROG(forget_begin, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *f
 	fc = fsvq_conn(fsvq);
 	if (!fc)
 		return 0;
-	ev->conn = minor_of(fc->dev);
+	ev->conn = minor_of(KREAD(fc, dev));
 	if (!conn_wanted(ev->conn))
 		return 0;
 	ev->inflight = others_in_flight(fsvq, false);
@@ -541,21 +530,20 @@ int BPF_PROG(forget_begin, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *f
 		count_loss(LOSS_HEADER);
 		return 0;
 	}
-	init_event(ev, fsvq->vq, &in);
+	init_event(ev, KREAD(fsvq, vq), &in);
 	ev->task = current_task();
 	ev->flags = GREQ_FORGET;
 	ev->t_issue_ns = ev->t_send_ns;
 	ev->t_add_ns = ev->t_send_ns;
 	/* One buffer that the device reads, nothing to write. */
 	ev->sg_out = 1;
-	remember_request(fsvq->vq, (u64)forget, &entry);
+	remember_request(KREAD(fsvq, vq), (u64)forget, &entry);
 	return 0;
 }
 
 /* ret 1: ring full, will be tried again. Otherwise sent, or dropped because of an error. */
-SEC("fexit/send_forget_request")
-int BPF_PROG(forget_end, struct virtio_fs_vq *fsvq, struct virtio_fs_forget *forget, u64 in_flight,
-	     int ret)
+ON_RETURN(send_forget_request, 3, forget_end, struct virtio_fs_vq *fsvq,
+	  struct virtio_fs_forget *forget, u64 in_flight, int ret)
 {
 	u32 task = current_task();
 	struct enqueue *enqueue = bpf_map_lookup_elem(&enqueues, &task);

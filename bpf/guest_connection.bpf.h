@@ -14,17 +14,17 @@ static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_
 	struct guest_connection c = {};
 	struct virtio_fs *fs;
 
-	c.conn = minor_of(fc->dev);
+	c.conn = minor_of(KREAD(fc, dev));
 	if (bpf_map_lookup_elem(&connections, &c.conn))
 		return;
-	c.proto_minor = fc->minor;
+	c.proto_minor = KREAD(fc, minor);
 	/* The first request is INIT, if we see it: then nothing is negotiated yet. */
 	if (!c.proto_minor)
 		return;
-	c.max_read = fc->max_read;
-	c.max_write = fc->max_write;
-	c.max_pages = fc->max_pages;
-	c.congestion_threshold = fc->congestion_threshold;
+	c.max_read = KREAD(fc, max_read);
+	c.max_write = KREAD(fc, max_write);
+	c.max_pages = KREAD(fc, max_pages);
+	c.congestion_threshold = KREAD(fc, congestion_threshold);
 	c.max_background = conn_max_background(fc);
 	if (BPF_CORE_READ_BITFIELD_PROBED(fc, writeback_cache))
 		c.flags |= GCONN_WRITEBACK;
@@ -46,7 +46,7 @@ static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_
 	if (c.flags & GCONN_DAX)
 		c.dax_window_bytes = BPF_CORE_READ(fs, window_len);
 	c.virtio_features = BPF_CORE_READ(fsvq, vq, vdev, features);
-	c.queue_size = vq_size(fsvq->vq);
+	c.queue_size = vq_size(KREAD(fsvq, vq));
 	bpf_map_update_elem(&connections, &c.conn, &c, BPF_NOEXIST);
 }
 

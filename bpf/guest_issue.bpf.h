@@ -19,7 +19,7 @@ static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *a
 
 	issue.task = current_task();
 	op = bpf_map_lookup_elem(&ops, &issue.task);
-	if (op && conn_wanted(minor_of(fc->dev))) {
+	if (op && conn_wanted(minor_of(KREAD(fc, dev)))) {
 		op->ev.nr_requests++;
 		issue.op_id = op->ev.op_id;
 		issue.flags = op->request_flags;
@@ -38,83 +38,77 @@ static __always_inline void drop_issue(struct fuse_args *args)
 }
 
 /* Until 6.11. */
-SEC("fentry/fuse_simple_request")
-int BPF_PROG(issue_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
+ON_ENTRY(fuse_simple_request, issue_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
 {
-	if (enabled && conn_is_virtiofs(fm->fc))
-		note_issue(fm->fc, args);
+	if (enabled && conn_is_virtiofs(KREAD(fm, fc)))
+		note_issue(KREAD(fm, fc), args);
 	return 0;
 }
 
-SEC("fexit/fuse_simple_request")
-int BPF_PROG(issued_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
+ON_RETURN(fuse_simple_request, 2, issued_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
 {
-	if (conn_is_virtiofs(fm->fc))
+	if (conn_is_virtiofs(KREAD(fm, fc)))
 		drop_issue(args);
 	return 0;
 }
 
 /* 6.12 (idmapped mounts, aaa3e8e4ce5b) made fuse_simple_request an inline wrapper. */
-SEC("fentry/__fuse_simple_request")
-int BPF_PROG(issue_sync_v612, void *idmap, struct fuse_mount *fm, struct fuse_args *args)
+ON_ENTRY(__fuse_simple_request, issue_sync_v612, void *idmap, struct fuse_mount *fm,
+	 struct fuse_args *args)
 {
-	if (enabled && conn_is_virtiofs(fm->fc))
-		note_issue(fm->fc, args);
+	if (enabled && conn_is_virtiofs(KREAD(fm, fc)))
+		note_issue(KREAD(fm, fc), args);
 	return 0;
 }
 
-SEC("fexit/__fuse_simple_request")
-int BPF_PROG(issued_sync_v612, void *idmap, struct fuse_mount *fm, struct fuse_args *args)
+ON_RETURN(__fuse_simple_request, 3, issued_sync_v612, void *idmap, struct fuse_mount *fm,
+	  struct fuse_args *args)
 {
-	if (conn_is_virtiofs(fm->fc))
+	if (conn_is_virtiofs(KREAD(fm, fc)))
 		drop_issue(args);
 	return 0;
 }
 
 /* 7.2: __fuse_simple_request only jumps here, so one of the two must be probed, not both. */
-SEC("fentry/fuse_chan_send")
-int BPF_PROG(issue_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
+ON_ENTRY(fuse_chan_send, issue_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
 {
 	if (enabled && chan_is_virtiofs(chan))
-		note_issue(chan->conn, args);
+		note_issue(KREAD(chan, conn), args);
 	return 0;
 }
 
-SEC("fexit/fuse_chan_send")
-int BPF_PROG(issued_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
+ON_RETURN(fuse_chan_send, 2, issued_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
 {
 	if (chan_is_virtiofs(chan))
 		drop_issue(args);
 	return 0;
 }
 
-SEC("fentry/fuse_simple_background")
-int BPF_PROG(issue_bg_v61, struct fuse_mount *fm, struct fuse_args *args)
+ON_ENTRY(fuse_simple_background, issue_bg_v61, struct fuse_mount *fm, struct fuse_args *args)
 {
-	if (enabled && conn_is_virtiofs(fm->fc))
-		note_issue(fm->fc, args);
+	if (enabled && conn_is_virtiofs(KREAD(fm, fc)))
+		note_issue(KREAD(fm, fc), args);
 	return 0;
 }
 
 /* A background request that was accepted owns its args: they may be gone already. */
-SEC("fexit/fuse_simple_background")
-int BPF_PROG(issued_bg_v61, struct fuse_mount *fm, struct fuse_args *args, u32 gfp, int ret)
+ON_RETURN(fuse_simple_background, 3, issued_bg_v61, struct fuse_mount *fm, struct fuse_args *args,
+	  u32 gfp, int ret)
 {
-	if (ret && conn_is_virtiofs(fm->fc))
+	if (ret && conn_is_virtiofs(KREAD(fm, fc)))
 		drop_issue(args);
 	return 0;
 }
 
-SEC("fentry/fuse_chan_send_bg")
-int BPF_PROG(issue_bg_v72, struct fuse_chan *chan, struct fuse_args *args)
+ON_ENTRY(fuse_chan_send_bg, issue_bg_v72, struct fuse_chan *chan, struct fuse_args *args)
 {
 	if (enabled && chan_is_virtiofs(chan))
-		note_issue(chan->conn, args);
+		note_issue(KREAD(chan, conn), args);
 	return 0;
 }
 
-SEC("fexit/fuse_chan_send_bg")
-int BPF_PROG(issued_bg_v72, struct fuse_chan *chan, struct fuse_args *args, u32 gfp, int ret)
+ON_RETURN(fuse_chan_send_bg, 3, issued_bg_v72, struct fuse_chan *chan, struct fuse_args *args,
+	  u32 gfp, int ret)
 {
 	if (ret && chan_is_virtiofs(chan))
 		drop_issue(args);

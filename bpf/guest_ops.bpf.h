@@ -16,6 +16,14 @@ static __always_inline bool is_part_of(u32 type, const struct op_state *outer)
 	return outer->ev.op_type == OP_WRITE && (type == OP_FSYNC || type == OP_FDATASYNC);
 }
 
+/* Of fentry programs the kernel counts what it skips, and user space reads that. */
+static __always_inline void op_missed(void)
+{
+#ifdef GUEST_KPROBE
+	count_loss(LOSS_PROBE_MISSED);
+#endif
+}
+
 static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
 {
 	u32 task = current_task();
@@ -31,6 +39,8 @@ static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, 
 	if (outer && is_part_of(type, outer))
 		return;
 	/* Any other op that is still there has ended unseen: replace it. */
+	if (outer)
+		op_missed();
 	state.ev.conn = minor_of(BPF_CORE_READ(fc, dev));
 	if (!conn_wanted(state.ev.conn))
 		return;
@@ -85,7 +95,7 @@ static __always_inline void op_end(struct op_state *state, s64 result)
 /* Flags that say how a file moves data. open_flags: FOPEN_*, known once the file is open. */
 static __always_inline u32 file_op_flags(struct file *file, bool open)
 {
-	u32 flags = file->f_flags & flag_o_direct ? OP_DIRECT : 0;
+	u32 flags = KREAD(file, f_flags) & flag_o_direct ? OP_DIRECT : 0;
 
 	if (open && (file_fopen_flags(file) & WIRE_FOPEN_DIRECT_IO))
 		flags |= OP_FOPEN_DIRECT;
@@ -94,23 +104,22 @@ static __always_inline u32 file_op_flags(struct file *file, bool open)
 
 static __always_inline void rw_begin(struct kiocb *iocb, struct iov_iter *iter, u32 type)
 {
-	struct file *file = iocb->ki_filp;
+	struct file *file = KREAD(iocb, ki_filp);
 	u32 flags = file_op_flags(file, true);
 
-	if (iocb->ki_flags & IOCB_DIRECT)
+	if (KREAD(iocb, ki_flags) & IOCB_DIRECT)
 		flags |= OP_DIRECT;
-	op_begin(file->f_inode, type, iocb->ki_pos, BPF_CORE_READ(iter, count), flags);
+	op_begin(KREAD(file, f_inode), type, KREAD(iocb, ki_pos), BPF_CORE_READ(iter, count),
+		 flags);
 }
 
-SEC("fentry/fuse_file_read_iter")
-int BPF_PROG(read_begin, struct kiocb *iocb, struct iov_iter *to)
+ON_ENTRY(fuse_file_read_iter, read_begin, struct kiocb *iocb, struct iov_iter *to)
 {
 	rw_begin(iocb, to, OP_READ);
 	return 0;
 }
 
-SEC("fexit/fuse_file_read_iter")
-int BPF_PROG(read_end, struct kiocb *iocb, struct iov_iter *to, s64 ret)
+ON_RETURN(fuse_file_read_iter, 2, read_end, struct kiocb *iocb, struct iov_iter *to, s64 ret)
 {
 	struct op_state *state = op_return(OP_READ);
 
@@ -119,37 +128,33 @@ int BPF_PROG(read_end, struct kiocb *iocb, struct iov_iter *to, s64 ret)
 	return 0;
 }
 
-SEC("fentry/fuse_file_write_iter")
-int BPF_PROG(write_begin, struct kiocb *iocb, struct iov_iter *from)
+ON_ENTRY(fuse_file_write_iter, write_begin, struct kiocb *iocb, struct iov_iter *from)
 {
 	rw_begin(iocb, from, OP_WRITE);
 	return 0;
 }
 
-SEC("fexit/fuse_file_write_iter")
-int BPF_PROG(write_end, struct kiocb *iocb, struct iov_iter *from, s64 ret)
+ON_RETURN(fuse_file_write_iter, 2, write_end, struct kiocb *iocb, struct iov_iter *from, s64 ret)
 {
 	struct op_state *state = op_return(OP_WRITE);
 
 	if (!state)
 		return 0;
 	/* Where an appending write went is only known afterwards. */
-	if (ret > 0 && (iocb->ki_flags & IOCB_APPEND))
-		state->ev.offset_bytes = iocb->ki_pos - ret;
+	if (ret > 0 && (KREAD(iocb, ki_flags) & IOCB_APPEND))
+		state->ev.offset_bytes = KREAD(iocb, ki_pos) - ret;
 	op_end(state, ret);
 	return 0;
 }
 
-SEC("fentry/fuse_fsync")
-int BPF_PROG(fsync_begin, struct file *file, s64 start, s64 end, int datasync)
+ON_ENTRY(fuse_fsync, fsync_begin, struct file *file, s64 start, s64 end, int datasync)
 {
-	op_begin(file->f_inode, datasync ? OP_FDATASYNC : OP_FSYNC, 0, 0,
+	op_begin(KREAD(file, f_inode), datasync ? OP_FDATASYNC : OP_FSYNC, 0, 0,
 		 file_op_flags(file, true));
 	return 0;
 }
 
-SEC("fexit/fuse_fsync")
-int BPF_PROG(fsync_end, struct file *file, s64 start, s64 end, int datasync, int ret)
+ON_RETURN(fuse_fsync, 4, fsync_end, struct file *file, s64 start, s64 end, int datasync, int ret)
 {
 	struct op_state *state = op_return(datasync ? OP_FDATASYNC : OP_FSYNC);
 
@@ -159,15 +164,13 @@ int BPF_PROG(fsync_end, struct file *file, s64 start, s64 end, int datasync, int
 }
 
 /* close(2): FLUSH and what it writes back. RELEASE follows later, in no op. */
-SEC("fentry/fuse_flush")
-int BPF_PROG(close_begin, struct file *file, void *owner)
+ON_ENTRY(fuse_flush, close_begin, struct file *file, void *owner)
 {
-	op_begin(file->f_inode, OP_CLOSE, 0, 0, file_op_flags(file, true));
+	op_begin(KREAD(file, f_inode), OP_CLOSE, 0, 0, file_op_flags(file, true));
 	return 0;
 }
 
-SEC("fexit/fuse_flush")
-int BPF_PROG(close_end, struct file *file, void *owner, int ret)
+ON_RETURN(fuse_flush, 2, close_end, struct file *file, void *owner, int ret)
 {
 	struct op_state *state = op_return(OP_CLOSE);
 
@@ -176,15 +179,13 @@ int BPF_PROG(close_end, struct file *file, void *owner, int ret)
 	return 0;
 }
 
-SEC("fentry/fuse_open")
-int BPF_PROG(open_begin, struct inode *inode, struct file *file)
+ON_ENTRY(fuse_open, open_begin, struct inode *inode, struct file *file)
 {
 	op_begin(inode, OP_OPEN, 0, 0, file_op_flags(file, false));
 	return 0;
 }
 
-SEC("fexit/fuse_open")
-int BPF_PROG(open_end, struct inode *inode, struct file *file, int ret)
+ON_RETURN(fuse_open, 2, open_end, struct inode *inode, struct file *file, int ret)
 {
 	struct op_state *state = op_return(OP_OPEN);
 
@@ -197,17 +198,16 @@ int BPF_PROG(open_end, struct inode *inode, struct file *file, int ret)
 }
 
 /* open(2) that creates. Without O_CREAT it only looks up, and fuse_open follows. */
-SEC("fentry/fuse_atomic_open")
-int BPF_PROG(create_begin, struct inode *dir, void *entry, struct file *file, unsigned int flags)
+ON_ENTRY(fuse_atomic_open, create_begin, struct inode *dir, void *entry, struct file *file,
+	 unsigned int flags)
 {
 	if (flags & flag_o_creat)
 		op_begin(dir, OP_OPEN, 0, 0, file_op_flags(file, false));
 	return 0;
 }
 
-SEC("fexit/fuse_atomic_open")
-int BPF_PROG(create_end, struct inode *dir, void *entry, struct file *file, unsigned int flags,
-	     u32 mode, int ret)
+ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, void *entry, struct file *file,
+	  unsigned int flags, u32 mode, int ret)
 {
 	struct op_state *state;
 
@@ -216,12 +216,12 @@ int BPF_PROG(create_end, struct inode *dir, void *entry, struct file *file, unsi
 	state = op_return(OP_OPEN);
 	if (!state)
 		return 0;
-	if (!ret && !(file->f_mode & FMODE_OPENED)) {
+	if (!ret && !(KREAD(file, f_mode) & FMODE_OPENED)) {
 		op_forget(state); /* it was there already: fuse_open follows */
 		return 0;
 	}
 	if (!ret) {
-		state->ev.nodeid = inode_nodeid(file->f_inode);
+		state->ev.nodeid = inode_nodeid(KREAD(file, f_inode));
 		state->ev.flags |= file_op_flags(file, true);
 	}
 	op_end(state, ret);

@@ -6,8 +6,8 @@
  * Only the fields we use; offsets come from the running kernel's BTF (CO-RE). Where kernels differ
  * in more than an offset, the variant is a flavour (NAME___variant, libbpf ignores what follows the
  * three underscores) and an accessor below hides it, so that programs see no drift. "typed" in a
- * comment means: the pointer comes from a probe's arguments, so the verifier lets us dereference it
- * directly, which costs one load instead of a helper call.
+ * comment means: the pointer comes from a probe's arguments, so that KREAD may read it
+ * (bpf/guest_attach.bpf.h), which costs fentry programs one load instead of a helper call.
  */
 #ifndef VFSCOPE_BPF_KERNEL_TYPES_H
 #define VFSCOPE_BPF_KERNEL_TYPES_H
@@ -18,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "bpf/guest_attach.bpf.h"
 
 typedef __u8 u8;
 typedef __u16 u16;
@@ -270,7 +271,7 @@ struct virtio_fs_forget {
 /* True for the connection of a virtio-fs mount; other FUSE transports have no priv. Typed. */
 static __always_inline bool chan_is_virtiofs(struct fuse_chan *chan)
 {
-	return chan->iq.priv != NULL;
+	return KREAD(chan, iq.priv) != NULL;
 }
 
 static __always_inline bool conn_is_virtiofs(struct fuse_conn *fc)
@@ -278,8 +279,8 @@ static __always_inline bool conn_is_virtiofs(struct fuse_conn *fc)
 	struct fuse_conn___chan *split = (void *)fc;
 
 	if (bpf_core_field_exists(split->chan))
-		return chan_is_virtiofs(split->chan);
-	return fc->iq.priv != NULL;
+		return chan_is_virtiofs(KREAD(split, chan));
+	return KREAD(fc, iq.priv) != NULL;
 }
 
 static __always_inline u32 minor_of(u32 dev)
@@ -290,16 +291,16 @@ static __always_inline u32 minor_of(u32 dev)
 /* Connection of a queue; NULL while the device has no mount. Typed. */
 static __always_inline struct fuse_conn *fsvq_conn(struct virtio_fs_vq *fsvq)
 {
-	struct fuse_dev___chan *split = (void *)fsvq->fud;
+	struct fuse_dev___chan *split = (void *)KREAD(fsvq, fud);
 
 	if (!split)
 		return NULL;
 	if (bpf_core_field_exists(split->chan)) {
-		struct fuse_chan *chan = split->chan;
+		struct fuse_chan *chan = KREAD(split, chan);
 
-		return chan ? chan->conn : NULL;
+		return chan ? KREAD(chan, conn) : NULL;
 	}
-	return fsvq->fud->fc;
+	return KREAD(fsvq, fud, fc);
 }
 
 /* From any pointer to a request. */
@@ -315,7 +316,7 @@ static __always_inline struct fuse_conn *req_conn(struct fuse_req *req)
 /* Typed. Of any virtio device, so this is the first thing that virtqueue probes ask. */
 static __always_inline bool vq_is_virtiofs(struct virtqueue *vq)
 {
-	return vq->vdev->id.device == VIRTIO_ID_FS;
+	return KREAD(vq, vdev, id.device) == VIRTIO_ID_FS;
 }
 
 /* The queue whose done_work this is. Address arithmetic, hence not typed: BPF_CORE_READ it. */

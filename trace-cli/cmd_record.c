@@ -17,8 +17,11 @@
 
 #define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
 
+static const char *const mechanisms[] = {"auto", "fentry", "kprobe", NULL};
+
 struct record_options {
 	struct record_config session;
+	uint32_t mechanism; /* index into mechanisms */
 	bool guest;
 	bool host;
 	bool dry_run;
@@ -50,6 +53,10 @@ static const struct option_spec options[] = {
 	       "guest: only this mount; may be repeated (default: every virtio-fs mount)"),
 	OPTION("ops", 0, OPT_BOOL, struct record_options, session.capture.ops, NULL,
 	       "guest: record file operations too (default; --no-ops: only requests)"),
+	OPTION_CHOICE(
+		"mechanism", 0, struct record_options, mechanism, mechanisms,
+		"guest: how to attach: fentry, or kprobe where the kernel refuses that (auto, "
+		"default), or one of them alone"),
 	OPTION("daemon", 'p', OPT_STRING, struct record_options, session.capture.daemon, "PID|auto",
 	       "host: process id of the daemon (default auto: the only one that runs)"),
 	OPTION("buffer", 'b', OPT_SIZE, struct record_options, session.capture.buffer_bytes, NULL,
@@ -137,6 +144,9 @@ int cmd_record(int argc, char **argv)
 	status = wrong_use(&o);
 	if (status)
 		return status;
+	o.session.capture.mechanism = o.mechanism == 0	 ? ATTACH_NONE
+				      : o.mechanism == 1 ? ATTACH_FENTRY
+							 : ATTACH_KPROBE;
 	ops = o.guest ? &guest_capture_ops : &host_capture_ops;
 	/* A guest that is not there within the recording's time would leave nothing to record. */
 	o.session.capture.wait_ns = o.session.duration_ns ? o.session.duration_ns : DEFAULT_WAIT_NS;

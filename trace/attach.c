@@ -46,6 +46,8 @@ const char *attach_error_text(int err)
 		return "not in this kernel";
 	case EBUSY:
 		return "in use by another tracer";
+	case E2BIG: /* BPF_MAX_TRAMP_LINKS */
+		return "no more programs can be attached to it";
 	case EADDRNOTAVAIL:
 		return "its name is not unique";
 	default:

@@ -24,11 +24,10 @@
 #include "bpf/guest.skel.h"
 
 struct capture {
-	struct guest_bpf *bpf;
+	struct guest_probes probes;
+	struct guest_bpf *bpf; /* of probes: maps and settings */
 	struct ring_buffer *ring;
 	struct guest_mounts mounts; /* those that are recorded */
-	struct guest_point_choice points[GUEST_POINTS_MAX];
-	bool ops;
 	uint64_t missed; /* probe runs that the kernel skipped */
 	uint64_t unfinished; /* requests in flight at the end */
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
@@ -128,19 +127,18 @@ static int load(struct capture *c, const struct capture_config *config)
 
 	if (err)
 		return err;
-	err = guest_probes_choose(c->bpf->obj, config->ops, c->points);
+	err = guest_probes_open(&c->probes, config->ops, config->mechanism);
 	if (err)
 		return err;
+	c->bpf = c->probes.bpf;
 	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
 	c->bpf->rodata->flag_o_direct = O_DIRECT;
 	c->bpf->rodata->flag_o_creat = O_CREAT;
 	c->bpf->rodata->wakeup_bytes = bytes / 4;
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
-	err = guest_bpf__load(c->bpf);
-	if (err) {
-		bpf_util_explain("guest probes", err);
+	err = guest_probes_load(&c->probes);
+	if (err)
 		return err;
-	}
 	return config->mounts.count ? filter_mounts(c) : 0;
 }
 
@@ -149,7 +147,7 @@ static void guest_close(struct capture *c)
 	if (!c)
 		return;
 	ring_buffer__free(c->ring);
-	guest_bpf__destroy(c->bpf);
+	guest_probes_close(&c->probes);
 	guest_mounts_free(&c->mounts);
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
@@ -165,19 +163,11 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 	if (!c)
 		return -ENOMEM;
 	c->stats_fd = -1;
-	c->ops = config->ops;
+	c->probes.kretprobes.fd = -1;
 	bpf_util_quiet();
 	err = find_mounts(c, config);
-	if (err)
-		goto out;
-	c->bpf = guest_bpf__open();
-	if (!c->bpf) {
-		err = -errno;
-		bpf_util_explain("guest probes", err);
-		goto out;
-	}
-	err = load(c, config);
-out:
+	if (!err)
+		err = load(c, config);
 	if (err)
 		guest_close(c);
 	else
@@ -188,7 +178,8 @@ out:
 static int guest_describe(struct capture *c, json_t *header)
 {
 	if (json_object_set_new(header, "mounts", guest_mounts_json(&c->mounts)) ||
-	    json_object_set_new(header, "points", guest_points_json(c->points, c->ops)) ||
+	    json_object_set_new(header, "points",
+				guest_points_json(c->probes.choices, c->probes.ops)) ||
 	    json_object_set_new(header, "devices", guest_devices_json()))
 		return -ENOMEM;
 	return 0;
@@ -219,11 +210,9 @@ static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 	c->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (c->stats_fd < 0)
 		msg_debug("cannot have the kernel count what probes cost: %s", strerror(errno));
-	err = guest_bpf__attach(c->bpf);
-	if (err) {
-		bpf_util_explain("guest probes", err);
+	err = guest_probes_attach(&c->probes);
+	if (err)
 		return err;
-	}
 	c->bpf->bss->enabled = true;
 	return 0;
 }
@@ -278,8 +267,8 @@ static int guest_stop(struct capture *c)
 	int err;
 
 	c->bpf->bss->enabled = false;
-	guest_bpf__detach(c->bpf);
-	c->missed = guest_probes_missed(c->bpf->obj);
+	guest_probes_detach(&c->probes);
+	c->missed = guest_probes_missed(&c->probes);
 	err = guest_poll(c, 0);
 	return err ? err : drain_ended(c);
 }
@@ -329,7 +318,11 @@ static int guest_summarize(struct capture *c, json_t *footer)
 	}
 	if (json_object_set_new(footer, "connections", array) || err)
 		return -ENOMEM;
-	if (json_object_set_new(footer, "probe_cost", guest_probes_cost(c->bpf->obj)))
+	if (c->probes.fell_back &&
+	    json_object_set_new(footer, "points",
+				guest_points_json(c->probes.choices, c->probes.ops)))
+		return -ENOMEM;
+	if (json_object_set_new(footer, "probe_cost", guest_probes_cost(&c->probes)))
 		return -ENOMEM;
 	return 0;
 }

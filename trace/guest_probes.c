@@ -1,45 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which of guest.bpf.c's programs to load on this kernel.
+ * The guest's BPF programs: which to load on this kernel, attaching them, and what they cost.
  */
+#include "trace/guest_probes.h"
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "lib/compiler.h"
 #include "lib/msg.h"
-#include "trace/guest_probes.h"
+#include "trace/bpf_util.h"
 
-static int set_autoload(struct bpf_object *object, const char *const *programs, bool load)
+/* The skeletons name their types after the files, not after our rules. */
+#include "bpf/guest.skel.h"
+#include "bpf/guest_kprobe.skel.h"
+
+static struct bpf_object *object_of(const struct guest_probes *p, enum attach_mechanism mechanism)
 {
-	for (int i = 0; i < GUEST_POINT_PROGRAMS && programs[i]; i++) {
-		struct bpf_program *prog = bpf_object__find_program_by_name(object, programs[i]);
-
-		if (!prog) {
-			msg_error("guest probes have no program '%s': the build is broken",
-				  programs[i]);
-			return -EINVAL;
-		}
-		bpf_program__set_autoload(prog, load);
-	}
-	return 0;
+	if (mechanism == ATTACH_FENTRY)
+		return p->bpf->obj;
+	return mechanism == ATTACH_KPROBE && p->kprobes ? p->kprobes->obj : NULL;
 }
 
-static int choose_programs(struct bpf_object *object, const struct guest_point *point,
-			   const struct guest_point_choice *choice, bool ops)
+/* The program's own, and the one that keeps a return's arguments (ON_RETURN). */
+static void autoload(struct bpf_object *object, const char *name)
 {
-	int err = 0;
+	struct bpf_program *prog = bpf_object__find_program_by_name(object, name);
+	char args[64];
 
-	for (int i = 0; !err && i < GUEST_POINT_ALTERNATIVES && point->alternative[i].function;
-	     i++) {
-		bool use = choice->mechanism != ATTACH_NONE && choice->alternative == i &&
-			   (ops || !guest_point_is_op(point));
+	if (prog)
+		bpf_program__set_autoload(prog, true);
+	else
+		msg_error("guest probes have no program '%s': the build is broken", name);
+	snprintf(args, sizeof(args), "%s_args", name);
+	prog = bpf_object__find_program_by_name(object, args);
+	if (prog)
+		bpf_program__set_autoload(prog, true);
+}
 
-		err = set_autoload(object, point->alternative[i].programs, use);
-		if (use)
-			msg_debug("probing %s by %s", point->alternative[i].function,
-				  attach_mechanism_name(choice->mechanism));
+static bool is_used(const struct guest_probes *p, size_t point, enum attach_mechanism mechanism)
+{
+	return p->choices[point].mechanism == mechanism &&
+	       (p->ops || !guest_point_is_op(&guest_points[point]));
+}
+
+static const char *const *programs_of(const struct guest_probes *p, size_t point)
+{
+	return guest_points[point].alternative[p->choices[point].alternative].programs;
+}
+
+/* True if there is anything to load. */
+static bool choose_programs(struct guest_probes *p, struct bpf_object *object,
+			    enum attach_mechanism mechanism)
+{
+	struct bpf_program *prog;
+	bool any = false;
+
+	bpf_object__for_each_program(prog, object) bpf_program__set_autoload(prog, false);
+	for (size_t i = 0; i < nr_guest_points; i++) {
+		const char *const *programs = programs_of(p, i);
+
+		if (!is_used(p, i, mechanism))
+			continue;
+		any = true;
+		for (int n = 0; n < GUEST_POINT_PROGRAMS && programs[n]; n++)
+			autoload(object, programs[n]);
 	}
-	return err;
+	return any;
 }
 
 static int check_driver(const struct kernel_functions *kernel)
@@ -68,7 +96,19 @@ static int check_points(const struct guest_point_choice *choices, bool ops)
 	return choice->err;
 }
 
-int guest_probes_choose(struct bpf_object *object, bool ops, struct guest_point_choice *choices)
+static void log_choices(const struct guest_probes *p)
+{
+	for (size_t i = 0; i < nr_guest_points; i++) {
+		const struct guest_point_choice *choice = &p->choices[i];
+
+		if (choice->mechanism != ATTACH_NONE)
+			msg_debug("probing %s by %s",
+				  guest_points[i].alternative[choice->alternative].function,
+				  attach_mechanism_name(choice->mechanism));
+	}
+}
+
+static int choose(struct guest_probes *p, enum attach_mechanism only)
 {
 	struct kernel_functions *kernel;
 	int err = kernel_functions_open(&kernel, guest_modules);
@@ -81,13 +121,191 @@ int guest_probes_choose(struct bpf_object *object, bool ops, struct guest_point_
 	}
 	err = check_driver(kernel);
 	if (!err) {
-		guest_points_choose(kernel, ATTACH_FENTRY, false, choices);
-		err = check_points(choices, ops);
+		guest_points_choose(kernel, only, false, p->choices);
+		err = check_points(p->choices, p->ops);
 	}
-	for (size_t i = 0; !err && i < nr_guest_points; i++)
-		err = choose_programs(object, &guest_points[i], &choices[i], ops);
 	kernel_functions_close(kernel);
 	return err;
+}
+
+int guest_probes_open(struct guest_probes *p, bool ops, enum attach_mechanism only)
+{
+	int err;
+
+	*p = (struct guest_probes){.ops = ops, .kretprobes = KRETPROBES_NONE};
+	err = choose(p, only);
+	if (err)
+		return err;
+	log_choices(p);
+	p->bpf = guest_bpf__open();
+	if (!p->bpf) {
+		err = -errno;
+		bpf_util_explain("guest probes", err);
+		return err;
+	}
+	choose_programs(p, p->bpf->obj, ATTACH_FENTRY);
+	return 0;
+}
+
+/* libbpf puts the object's name before .bss and .rodata. */
+static struct bpf_map *same_map(const struct bpf_object *object, const char *name)
+{
+	const char *section = strchr(name, '.');
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *other = bpf_map__name(map), *dot = strchr(other, '.');
+
+		if (section && dot ? !strcmp(section, dot) : !strcmp(name, other))
+			return map;
+	}
+	return NULL;
+}
+
+static int share_maps(struct guest_probes *p)
+{
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, p->kprobes->obj)
+	{
+		struct bpf_map *owner = same_map(p->bpf->obj, bpf_map__name(map));
+
+		if (owner && !err)
+			err = bpf_map__reuse_fd(map, bpf_map__fd(owner));
+	}
+	return err;
+}
+
+/* Of the points that have no fentry; the fentry object, which owns the maps, is loaded. */
+static int load_kprobes(struct guest_probes *p)
+{
+	int err;
+
+	p->kprobes = guest_kprobe_bpf__open();
+	if (!p->kprobes)
+		return -errno;
+	if (!choose_programs(p, p->kprobes->obj, ATTACH_KPROBE)) {
+		guest_kprobe_bpf__destroy(p->kprobes);
+		p->kprobes = NULL;
+		return 0;
+	}
+	err = share_maps(p);
+	return err ? err : guest_kprobe_bpf__load(p->kprobes);
+}
+
+int guest_probes_load(struct guest_probes *p)
+{
+	int err = guest_bpf__load(p->bpf);
+
+	if (!err)
+		err = load_kprobes(p);
+	if (err)
+		bpf_util_explain("guest probes", err);
+	return err;
+}
+
+static int add_link(struct guest_probes *p, struct bpf_program *prog)
+{
+	static const char at_return[] = "kretprobe/";
+	const char *section = prog ? bpf_program__section_name(prog) : NULL;
+	struct bpf_link **grown, *link;
+
+	if (!prog || bpf_program__fd(prog) < 0)
+		return 0;
+	grown = reallocarray(p->links, p->nr_links + 1, sizeof(*p->links));
+	if (!grown)
+		return -ENOMEM;
+	p->links = grown;
+	if (!strncmp(section, at_return, strlen(at_return)))
+		link = kretprobe_attach(&p->kretprobes, prog, section + strlen(at_return));
+	else
+		link = bpf_program__attach(prog);
+	if (!link)
+		return -errno;
+	p->links[p->nr_links++] = link;
+	return 0;
+}
+
+static void drop_links(struct guest_probes *p, size_t keep)
+{
+	while (p->nr_links > keep)
+		bpf_link__destroy(p->links[--p->nr_links]);
+}
+
+/* All programs of a point, or none. */
+static int attach_point(struct guest_probes *p, size_t point)
+{
+	struct bpf_object *object = object_of(p, p->choices[point].mechanism);
+	const char *const *programs = programs_of(p, point);
+	size_t had = p->nr_links;
+	int err = 0;
+
+	for (int n = 0; !err && object && n < GUEST_POINT_PROGRAMS && programs[n]; n++) {
+		char args[64];
+
+		snprintf(args, sizeof(args), "%s_args", programs[n]);
+		err = add_link(p, bpf_object__find_program_by_name(object, args));
+		if (!err)
+			err = add_link(p, bpf_object__find_program_by_name(object, programs[n]));
+	}
+	if (err)
+		drop_links(p, had);
+	return err;
+}
+
+static int attach_all(struct guest_probes *p, enum attach_mechanism mechanism, bool *refused)
+{
+	for (size_t i = 0; i < nr_guest_points; i++) {
+		struct guest_point_choice *choice = &p->choices[i];
+		int err = is_used(p, i, mechanism) ? attach_point(p, i) : 0;
+
+		if (!err)
+			continue;
+		if (mechanism != ATTACH_FENTRY)
+			return err;
+		msg_info("the kernel refuses fentry for %s (%s): using a kprobe",
+			 guest_points[i].alternative[choice->alternative].function,
+			 attach_error_text(err));
+		choice->fentry_err = err;
+		choice->mechanism = ATTACH_KPROBE;
+		*refused = true;
+	}
+	return 0;
+}
+
+int guest_probes_attach(struct guest_probes *p)
+{
+	bool refused = false;
+	int err = attach_all(p, ATTACH_FENTRY, &refused);
+
+	p->fell_back = refused;
+	if (!err && refused) {
+		/* Nothing of it is attached yet: load it again with what it now needs, too. */
+		guest_kprobe_bpf__destroy(p->kprobes);
+		err = load_kprobes(p);
+	}
+	if (!err)
+		err = attach_all(p, ATTACH_KPROBE, &refused);
+	if (err)
+		bpf_util_explain("guest probes", err);
+	return err;
+}
+
+void guest_probes_detach(struct guest_probes *p)
+{
+	drop_links(p, 0);
+	kretprobes_free(&p->kretprobes);
+}
+
+void guest_probes_close(struct guest_probes *p)
+{
+	guest_probes_detach(p);
+	free(p->links);
+	guest_kprobe_bpf__destroy(p->kprobes);
+	guest_bpf__destroy(p->bpf);
+	*p = (struct guest_probes){};
 }
 
 static bool program_info(struct bpf_program *prog, struct bpf_prog_info *info)
@@ -99,9 +317,8 @@ static bool program_info(struct bpf_program *prog, struct bpf_prog_info *info)
 	       !bpf_obj_get_info_by_fd(bpf_program__fd(prog), info, &len);
 }
 
-json_t *guest_probes_cost(struct bpf_object *object)
+static void add_cost(json_t *cost, const struct bpf_object *object)
 {
-	json_t *cost = json_object();
 	struct bpf_prog_info info;
 	struct bpf_program *prog;
 
@@ -113,10 +330,20 @@ json_t *guest_probes_cost(struct bpf_object *object)
 				    json_pack("{s:I s:I}", "runs", (json_int_t)info.run_cnt, "ns",
 					      (json_int_t)info.run_time_ns));
 	}
+}
+
+json_t *guest_probes_cost(const struct guest_probes *p)
+{
+	json_t *cost = json_object();
+
+	if (cost && p->bpf)
+		add_cost(cost, p->bpf->obj);
+	if (cost && p->kprobes)
+		add_cost(cost, p->kprobes->obj);
 	return cost;
 }
 
-static uint64_t program_missed(struct bpf_object *object, const char *name)
+static uint64_t program_missed(const struct bpf_object *object, const char *name)
 {
 	struct bpf_prog_info info;
 
@@ -128,19 +355,21 @@ static uint64_t program_missed(struct bpf_object *object, const char *name)
 	return info.recursion_misses;
 }
 
-uint64_t guest_probes_missed(struct bpf_object *object)
+uint64_t guest_probes_missed(const struct guest_probes *p)
 {
 	uint64_t missed = 0;
 
-	for (size_t i = 0; i < nr_guest_points; i++)
-		for (int a = 0; a < GUEST_POINT_ALTERNATIVES; a++)
-			for (int n = 0; n < GUEST_POINT_PROGRAMS; n++) {
-				const char *name = guest_points[i].alternative[a].programs[n];
-				uint64_t count = name ? program_missed(object, name) : 0;
+	for (size_t i = 0; i < nr_guest_points; i++) {
+		const struct bpf_object *object = object_of(p, p->choices[i].mechanism);
+		const char *const *programs = programs_of(p, i);
 
-				/* These are mostly misses of other devices. */
-				if (!guest_points[i].all_devices)
-					missed += count;
-			}
+		for (int n = 0; object && n < GUEST_POINT_PROGRAMS && programs[n]; n++) {
+			uint64_t count = program_missed(object, programs[n]);
+
+			/* These are mostly misses of other devices. */
+			if (!guest_points[i].all_devices)
+				missed += count;
+		}
+	}
 	return missed;
 }

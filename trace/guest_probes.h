@@ -1,29 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which of guest.bpf.c's programs to load on this kernel (trace/guest_points.h has the table).
+ * The guest's BPF programs: which to load on this kernel (trace/guest_points.h has the table),
+ * attaching them, and what they cost.
+ *
+ * There are two objects, built from one source (bpf/guest_attach.bpf.h): one for fentry, which also
+ * owns the maps, and one for kprobes, which is only opened if some attach point needs it.
  */
 #ifndef VFSCOPE_TRACE_GUEST_PROBES_H
 #define VFSCOPE_TRACE_GUEST_PROBES_H
 
-#include <stdbool.h>
 #include <bpf/libbpf.h>
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include "trace/guest_points.h"
+#include "trace/kretprobe.h"
 
-/* Fills choices[nr_guest_points]. 0, or -errno after a message that names what is missing. */
-int guest_probes_choose(struct bpf_object *object, bool ops, struct guest_point_choice *choices);
+struct guest_bpf;
+struct guest_kprobe_bpf;
+
+struct guest_probes {
+	struct guest_bpf *bpf; /* fentry programs, and the maps of both */
+	struct guest_kprobe_bpf *kprobes; /* NULL: none are needed */
+	struct guest_point_choice choices[GUEST_POINTS_MAX];
+	struct bpf_link **links;
+	size_t nr_links;
+	struct kretprobes kretprobes;
+	bool ops;
+	bool fell_back; /* choices changed when they were attached */
+};
+
+/*
+ * Choose what each attach point gets (only: see guest_points_choose()) and open what that needs;
+ * the caller then sets p->bpf's constants and map sizes. 0, or -errno after a message that names
+ * what is missing.
+ */
+int guest_probes_open(struct guest_probes *p, bool ops, enum attach_mechanism only);
+/* 0, or -errno after a message. */
+int guest_probes_load(struct guest_probes *p);
+/* A point whose fentry cannot be attached after all gets kprobes. 0, or -errno after a message. */
+int guest_probes_attach(struct guest_probes *p);
+void guest_probes_detach(struct guest_probes *p);
+void guest_probes_close(struct guest_probes *p);
 
 /*
  * How often a probe of a virtio-fs or FUSE function did not run because it was already running on
  * that CPU (preempted in it). Each is an event missing or wrong.
  */
-uint64_t guest_probes_missed(struct bpf_object *object);
+uint64_t guest_probes_missed(const struct guest_probes *p);
 
 /*
  * What each program cost so far: {"NAME": {"runs": N, "ns": N}, ...}, a new reference or NULL.
  * Empty unless the kernel counted (BPF_ENABLE_STATS); the time of entering and leaving a probe is
  * not in it.
  */
-json_t *guest_probes_cost(struct bpf_object *object);
+json_t *guest_probes_cost(const struct guest_probes *p);
 
 #endif

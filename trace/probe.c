@@ -215,7 +215,7 @@ static json_t *probe_guest_points(struct kernel_functions *k, json_t *problems)
 
 	need[PRIVILEGE_SYS_ADMIN] = json_array_size(modules) > 0;
 	json_decref(modules);
-	guest_points_choose(k, ATTACH_FENTRY, true, choices);
+	guest_points_choose(k, ATTACH_NONE, true, choices);
 	check_kernel(problems);
 	check_privileges(problems, need);
 	check_guest_points(problems, choices);

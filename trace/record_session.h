@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include "bpf/events.h"
 #include "lib/option.h"
+#include "trace/attach.h"
 #include "trace/vft.h"
 
 struct capture_config {
@@ -21,6 +22,7 @@ struct capture_config {
 	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	bool ops; /* guest: record ops too */
+	enum attach_mechanism mechanism; /* guest: this alone; ATTACH_NONE: what is best */
 	const char *daemon; /* host: process id, or "auto" */
 	uint64_t wait_ns; /* host: how long open() may wait for the guest to set up its rings */
 };

@@ -114,6 +114,50 @@ direct_reads() { # NUMBER
 	[ "$status" -eq 1 ]
 }
 
+@test "by kprobes alone: the same requests and ops, also of 40 tasks at once; nothing stays defined" {
+	local mechanism
+	for mechanism in fentry kprobe; do
+		record --strict --mechanism $mechanism -- fio --name=j --filename=/mnt/vfs/file --size=1m \
+			--rw=randread --bs=4k --direct=1 --ioengine=psync --thread --numjobs=40 \
+			--number_ios=10 --norandommap --output=/dev/null
+		[ "$status" -eq 0 ]
+		[ "$(raw '.[0].header.points | map(.mechanism) | unique | join(" ")')" = $mechanism ]
+		[ "$(count '.opcode == "READ" and .size == 4096 and .reply_bytes == 4096')" -eq 400 ]
+		[ "$(count '.op == "read" and .result == 4096 and .nr_requests > 0')" -eq 400 ]
+		[ "$(raw '(map(select(.op == "read") | .op_id) | sort) ==
+			(map(select(.opcode == "READ") | .op_id) | sort)')" = true ]
+		[ "$(count '.opcode == "OPEN" and .t_wake_ns == null')" -eq 0 ]
+		[ "$(count '.opcode == "READ" and (.t_kick_ns == null) == (.flags | index("kicked") != null)')" -eq 0 ]
+		well_formed
+		nothing_lost
+	done
+	run guest cat /sys/kernel/tracing/kprobe_events
+	[ -z "$output" ]
+}
+
+@test "an attach point that fentry cannot have gets a kprobe, the others not; probe says so" {
+	# shellcheck disable=SC2016
+	run --separate-stderr guest bash -c '
+		mkfifo /tmp/held /tmp/hold
+		"$0" fuse_flush </tmp/hold >/tmp/held & exec 3>/tmp/hold
+		read -r n </tmp/held && [ "$n" -gt 30 ] || exit 9
+		"$1" record --guest --mount /mnt/vfs --strict -o /run/lab/trace.vft -- \
+			dd if=/mnt/vfs/file of=/dev/null bs=4k count=5 status=none || exit 8
+		"$1" probe -f json' "$TOP/build/tests/tools/hold_fentry" "$TOP/build/vfscope"
+	echo "$stderr"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"refuses fentry for fuse_flush"* ]]
+	[ "$(jq -r '.guest.points[] | select(.mechanism != "fentry") | [.function, .mechanism] | join(" ")' \
+		<<<"$output")" = 'fuse_flush kprobe' ]
+	[ "$(jq -r '.possible' <<<"$output")" = true ]
+	export_trace "$VM_DIR/trace.vft"
+	[ "$(raw '.[-1].footer.points | map(select(.mechanism == "kprobe").function) | join(" ")')" = fuse_flush ]
+	[ "$(count '.opcode == "FLUSH"')" -gt 0 ]
+	[ "$(raw '(map(select(.opcode == "FLUSH").op_id) | sort) ==
+		(map(select(.op == "close").op_id) | sort)')" = true ]
+	nothing_lost
+}
+
 @test "10007 direct reads are 10007 requests" {
 	direct_reads 10007
 }

@@ -37,6 +37,26 @@ spans() { # JQ_FILTER
 		jq '.footer.connections[0].writeback')" = true ]
 }
 
+@test "7.2, preemptible: fentry's skipped programs are counted, and by kprobes nothing is skipped" {
+	start_vm --kernel 7.2 --cache never --queue-size 16
+	truncate -s 1M "$VM_SHARE/file"
+	TRACE=$VM_DIR/trace.vft
+	local mechanism lost
+	for mechanism in fentry kprobe; do
+		run --separate-stderr guest "$TOP/build/vfscope" record --guest --mount /mnt/vfs --mechanism $mechanism \
+			-o /run/lab/trace.vft -- fio --name=j --filename=/mnt/vfs/file --rw=randread --bs=4k \
+			--ioengine=psync --thread --numjobs=40 --number_ios=25 --size=1m --norandommap --output=/dev/null
+		echo "$stderr"
+		[ "$status" -eq 0 ]
+		# Not one request is missing in any case; of ops, some may be, and are counted.
+		[ "$(spans 'map(select(.opcode == "READ")) | length')" -eq 1000 ]
+		lost=$("$TOP/build/vfscope" export --format raw "$TRACE" | tail -n 1 | jq .losses.probe_missed)
+		[ $(($(spans 'map(select(.op == "read")) | length') + lost)) -ge 1000 ]
+	done
+	[ "$lost" -eq 0 ]
+	[ "$(spans 'map(select(.op == "read")) | length')" -eq 1000 ]
+}
+
 @test "no caching: reads are direct and synchronous; those that find the ring full are retried" {
 	start_vm --cache never --queue-size 16
 	truncate -s 1M "$VM_SHARE/file"
