@@ -22,6 +22,21 @@ static const char *const names[NR_OP_TYPES] = {
 	[OP_MSYNC] = "msync",
 	[OP_FADVISE] = "fadvise",
 	[OP_MADVISE] = "madvise",
+	[OP_LOOKUP] = "lookup",
+	[OP_CREATE] = "create",
+	[OP_MKDIR] = "mkdir",
+	[OP_RMDIR] = "rmdir",
+	[OP_RENAME] = "rename",
+	[OP_LINK] = "link",
+	[OP_SYMLINK] = "symlink",
+	[OP_READLINK] = "readlink",
+	[OP_READDIR] = "readdir",
+	[OP_CHMOD] = "chmod",
+	[OP_UTIMES] = "utimes",
+	[OP_STATFS] = "statfs",
+	[OP_SYNC] = "sync",
+	[OP_MOUNT] = "mount",
+	[OP_UMOUNT] = "umount",
 };
 
 const char *op_type_name(enum op_type type)

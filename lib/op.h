@@ -18,8 +18,7 @@ enum op_type {
 	OP_OPEN,
 	OP_CLOSE,
 	OP_MMAP_FAULT,
-	/* Only in workloads and what is simulated from them */
-	OP_STAT,
+	OP_STAT, /* stat(2) and the like: the kernel's getattr */
 	OP_UNLINK,
 	OP_DROP_CACHES, /* sync(2), then all clean pages, names and inodes not in use */
 	OP_MMAP, /* size 0: the whole file. OP_MMAP_FAULT reads or writes memory, in any size */
@@ -27,6 +26,21 @@ enum op_type {
 	OP_MSYNC, /* MS_SYNC; size 0: all of it */
 	OP_FADVISE, /* posix_fadvise and posix_madvise: OP_HINT_*, OP_INVALIDATE (DONTNEED) or */
 	OP_MADVISE, /* OP_WILLNEED; none of them: NORMAL */
+	OP_LOOKUP, /* of a path, and nothing else */
+	OP_CREATE, /* an open that made the file */
+	OP_MKDIR,
+	OP_RMDIR,
+	OP_RENAME,
+	OP_LINK,
+	OP_SYMLINK,
+	OP_READLINK,
+	OP_READDIR, /* opendir, all names, closedir */
+	OP_CHMOD,
+	OP_UTIMES, /* to times given by the application */
+	OP_STATFS,
+	OP_SYNC, /* sync(2) */
+	OP_MOUNT,
+	OP_UMOUNT,
 	NR_OP_TYPES
 };
 

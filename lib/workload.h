@@ -15,6 +15,7 @@
 struct workload_op {
 	enum op_type type;
 	uint32_t file; /* index into workload.files */
+	uint32_t file2; /* rename: the new name; link: the file that gets another name */
 	uint64_t offset_bytes;
 	uint32_t size_bytes;
 	uint32_t flags; /* enum op_flags: OP_DIRECT */
@@ -38,9 +39,17 @@ struct op_stream {
 	void (*free)(struct op_stream *stream);
 };
 
+enum workload_file_type {
+	FILE_REGULAR,
+	FILE_DIRECTORY, /* there before the workload starts */
+	FILE_SYMLINK, /* made by the workload */
+};
+
+/* A path. Of regular files that are there, the directories on the way are there, too. */
 struct workload_file {
-	char name[256];
+	char name[256]; /* from the share's root: "dir/file" */
 	uint64_t size_bytes; /* before the workload starts; 0: created by it */
+	enum workload_file_type type;
 };
 
 struct workload_task {
@@ -57,6 +66,7 @@ struct workload {
 	uint32_t nr_tasks;
 	struct workload_file *files;
 	uint32_t nr_files;
+	bool makes_directories; /* those of files that are not there yet, too */
 };
 
 void workload_free(struct workload *w); /* streams too; NULL is fine */

@@ -153,7 +153,7 @@ static uint64_t finish_cost(struct sim *sim, struct thread *th)
 
 bool cached_read(struct sim *sim, struct thread *th)
 {
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 
 	FLOW_BEGIN(th->io.at);
 	FLOW_CALL(th->io.at, file_update_attr(sim, th, file));

@@ -199,7 +199,7 @@ static bool write_back(struct sim *sim, struct thread *th, struct file *file)
 
 bool cached_write(struct sim *sim, struct thread *th)
 {
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 	bool later = sim->stack->daemon.mode == MODE_WRITEBACK;
 
 	FLOW_BEGIN(th->io.at);

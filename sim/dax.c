@@ -164,7 +164,7 @@ static bool op_finish(struct sim *sim, struct thread *th, enum cost hit, enum co
 bool dax_read(struct sim *sim, struct thread *th)
 {
 	struct dax_flow *f = dax_flow_of(sim, th);
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 
 	FLOW_BEGIN(f->op.at);
 	FLOW_WAIT(f->op.at, rw_lock_shared(th, &file->lock));
@@ -194,7 +194,7 @@ static bool extend(struct sim *sim, struct thread *th, struct file *file)
 bool dax_write(struct sim *sim, struct thread *th)
 {
 	struct dax_flow *f = dax_flow_of(sim, th);
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 
 	FLOW_BEGIN(f->op.at);
 	FLOW_WAIT(f->op.at, inode_lock(th, file));

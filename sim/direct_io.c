@@ -32,7 +32,7 @@ static bool goes_parallel(const struct sim *sim, const struct thread *th)
 static struct request *next_part(struct sim *sim, struct thread *th, uint32_t opcode)
 {
 	uint64_t largest = (uint64_t)sim->max_pages * PAGE_BYTES;
-	struct request *req = request_new(sim, opcode, &sim->files[th->op.file]);
+	struct request *req = request_new(sim, opcode, th->file);
 	uint32_t in_page;
 
 	if (!req)
@@ -147,7 +147,7 @@ static uint64_t shortened(const struct sim *sim, const struct thread *th, const 
 
 bool direct_read(struct sim *sim, struct thread *th)
 {
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 
 	FLOW_BEGIN(th->dio.at);
 	start(th);
@@ -203,7 +203,7 @@ static void drop_range(struct sim *sim, const struct thread *th, struct file *fi
 
 bool direct_write(struct sim *sim, struct thread *th)
 {
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 
 	FLOW_BEGIN(th->dio.at);
 	start(th);

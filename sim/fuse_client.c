@@ -161,6 +161,18 @@ void request_end_op(struct sim *sim, struct request *req)
 	request_free(sim, req);
 }
 
+void forget_issue(struct sim *sim, struct thread *th, struct request *req)
+{
+	issue(sim, th, req);
+	sim->unique += 2;
+	req->span.unique = sim->unique;
+	req->span.cls = SPAN_FORGET;
+	req->span.flags |= SPAN_NO_REPLY;
+	req->t_left_ns = sim->host->now_ns;
+	req->queue = HIPRIO_QUEUE;
+	req->span.inflight = sim->queues[HIPRIO_QUEUE].in_flight++;
+}
+
 /* One message on the high priority queue; nobody waits for it. */
 bool send_forget(struct sim *sim, struct thread *th, const struct file *file)
 {
@@ -169,14 +181,7 @@ bool send_forget(struct sim *sim, struct thread *th, const struct file *file)
 
 		if (!req)
 			return true;
-		issue(sim, th, req);
-		sim->unique += 2;
-		req->span.unique = sim->unique;
-		req->span.cls = SPAN_FORGET;
-		req->span.flags |= SPAN_NO_REPLY;
-		req->t_left_ns = sim->host->now_ns;
-		req->queue = HIPRIO_QUEUE;
-		req->span.inflight = sim->queues[HIPRIO_QUEUE].in_flight++;
+		forget_issue(sim, th, req);
 		th->send.req = req;
 	}
 	return send_request(sim, th);

@@ -75,6 +75,15 @@ static const struct rule rules_by_version[] = {
 	 * then, only flushed CPU caches.
 	 */
 	RULE(dax, KERNEL(5, 10), STILL, "fs/fuse/dax.c came with 5.10"),
+	RULE(readdir_fills_buffer, KERNEL(6, 18), STILL,
+	     "fuse_readdir_uncached: 4096 bytes; 6.18 and later clamp ctx->count to max_pages"),
+	RULE(readdir_into_pages, KERNEL(7, 1), STILL,
+	     "fuse_readdir_alloc_buf: a descriptor per page from 7.1.13; before, one buffer"),
+	RULE(umount_forgets, KERNEL(6, 12), STILL,
+	     "fuse_queue_forget asks fiq->connected; virtio_fs_send_forget of 6.12 makes the "
+	     "message and send_forget_request drops it"),
+	RULE(link_checks_source, ALWAYS, STILL,
+	     "may_linkat calls safe_hardlink_source: Debian sets protected_hardlinks"),
 };
 
 void kernel_rules_get(uint32_t kernel, struct kernel_rules *rules)

@@ -41,8 +41,16 @@ struct kernel_rules {
 	bool dax;
 	/* A fault that maps pages around its own takes one of the misses back, not one for each. */
 	bool fault_around_counts_one;
-	/* Each create or unlink makes the directory's attributes stale. */
+	/* Each create or unlink makes all attributes of the directory stale, its mode too. */
 	bool dir_change_drops_attr;
+	/* READDIR asks for as much as the application's buffer takes, not for a page. */
+	bool readdir_fills_buffer;
+	/* Its reply goes to pages, not through one buffer. */
+	bool readdir_into_pages;
+	/* Unmounting makes FORGETs, which go nowhere: the queue takes no more. */
+	bool umount_forgets;
+	/* Whether a file may get another name is decided by its attributes. */
+	bool link_checks_source;
 };
 
 /* The rules of KERNEL(major, minor): each names its fact in kernel_rules.c. */

@@ -46,7 +46,7 @@ static bool op_writes(const struct thread *th)
 
 bool file_mmap(struct sim *sim, struct thread *th)
 {
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 	uint64_t size = th->op.size_bytes ? th->op.size_bytes : file->size_bytes;
 	uint64_t end = (th->op.offset_bytes + size + PAGE_BYTES - 1) / PAGE_BYTES;
 	struct mapping *m;
@@ -116,13 +116,13 @@ static struct mapping *mapping_of(const struct file *file, const struct thread *
 
 bool task_unmap_all(struct sim *sim, struct thread *th)
 {
-	FLOW_BEGIN(th->meta.at);
-	for (th->meta.file = 0; th->meta.file < sim->nr_files; th->meta.file++) {
-		while (mapping_of(&sim->files[th->meta.file], th) && !sim->stop)
-			FLOW_CALL(th->meta.at,
-				  unmap(sim, th, mapping_of(&sim->files[th->meta.file], th)));
+	FLOW_BEGIN(th->unmap_all.at);
+	for (th->unmap_all.file = 0; th->unmap_all.file < sim->nr_files; th->unmap_all.file++) {
+		while (mapping_of(&sim->files[th->unmap_all.file], th) && !sim->stop)
+			FLOW_CALL(th->unmap_all.at,
+				  unmap(sim, th, mapping_of(&sim->files[th->unmap_all.file], th)));
 	}
-	FLOW_END(th->meta.at);
+	FLOW_END(th->unmap_all.at);
 }
 
 bool file_msync(struct sim *sim, struct thread *th)
@@ -140,7 +140,7 @@ bool file_msync(struct sim *sim, struct thread *th)
 /* generic_fadvise() */
 bool file_advise(struct sim *sim, struct thread *th)
 {
-	struct file *file = &sim->files[th->op.file];
+	struct file *file = th->file;
 	struct open_file *open = task_open_file(sim, th);
 	uint64_t first = th->op.offset_bytes / PAGE_BYTES, end = UINT64_MAX;
 

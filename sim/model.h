@@ -8,6 +8,7 @@
 
 #include "lib/compiler.h"
 #include "lib/rng.h"
+#include "sim/directory.h"
 #include "sim/host.h"
 #include "sim/kernel_rules.h"
 #include "sim/open_file.h"
@@ -129,13 +130,16 @@ struct page_chunk;
 struct file {
 	uint32_t index;
 	uint64_t nodeid;
-	bool exists;
-	bool is_known; /* the guest has its inode: to be forgotten one day */
+	enum workload_file_type type;
+	struct directory *directory; /* if it is one */
+	uint32_t nr_links; /* entries that name it */
+	uint32_t nr_names_cached; /* that the guest knows; at 0 the inode is forgotten */
 	uint32_t nr_open;
 	uint64_t size_bytes; /* i_size in the guest */
 	uint64_t host_size_bytes;
-	uint64_t entry_until_ns; /* 0: never looked up */
-	uint64_t attr_until_ns;
+	uint64_t attr_until_ns; /* 0: never looked up */
+	bool mode_stale; /* mode or owner invalid: GETATTR before permissions are checked */
+	bool is_listed; /* last told of by READDIRPLUS: FUSE_I_INIT_RDPLUS */
 	bool attr_stale; /* size invalid: GETATTR before it is used */
 	bool stat_stale; /* access time or blocks invalid: GETATTR at stat(2) */
 	bool host_newer; /* host mtime moved on: GETATTR's reply drops cached pages */
@@ -152,7 +156,6 @@ struct file {
 	uint64_t writeback_index; /* page at which the flusher goes on */
 	struct mapping *mappings;
 	bool outdated; /* attributes came that say so: cached pages are to be dropped */
-	bool unlinked; /* while it was open: gone once it is not */
 };
 
 /* What a cached read waited for last. */
@@ -210,6 +213,7 @@ struct thread {
 		bool pauses; /* between ops: what ends meanwhile is taken at once */
 	} task;
 	struct workload_op op;
+	struct file *file; /* the op's, if it has it open */
 	struct op_record record;
 	bool issued_async; /* the op went on without its task */
 	struct {
@@ -243,9 +247,8 @@ struct thread {
 	} fill;
 	struct {
 		int at;
-		bool creates;
-		uint32_t file; /* dropping caches */
-	} meta;
+		uint32_t file;
+	} sync, unmap_all;
 	struct fault_flow fault;
 	struct unmap_flow unmap;
 	struct {
@@ -254,13 +257,12 @@ struct thread {
 	} launder;
 	struct {
 		int at;
+		struct entry *entry;
 	} release;
 	struct {
 		int at;
-	} create;
-	struct {
-		int at;
-	} evict;
+	} meta, evict;
+	struct path_flow path;
 	struct {
 		int at;
 		struct aio *aio;
@@ -367,10 +369,10 @@ struct sim {
 	uint32_t tasks_left_in_group;
 	uint32_t tasks_left;
 
-	struct file *files;
+	struct file *files; /* of each path of the workload, then the root and more */
 	uint32_t nr_files;
-	uint64_t root_attr_until_ns;
-	bool root_attr_stale;
+	struct file *root;
+	struct names *names;
 	struct page_cache *cache;
 	uint64_t nr_dirty; /* pages of all files */
 	uint64_t nr_writeback;
@@ -514,6 +516,7 @@ bool flush_background(struct sim *sim, struct thread *th);
 bool request_end(struct sim *sim, struct request *req);
 void request_end_op(struct sim *sim, struct request *req);
 bool send_forget(struct sim *sim, struct thread *th, const struct file *file);
+void forget_issue(struct sim *sim, struct thread *th, struct request *req); /* not a FLOW */
 
 /* virtqueue.c: the next tick of the guest's timer after at least one whole jiffy has begun. */
 uint64_t next_jiffy(const struct sim *sim);
@@ -530,7 +533,7 @@ void tasks_release(struct sim *sim);
 void tasks_start_group(struct sim *sim);
 void task_run(struct sim *sim, struct thread *th);
 struct open_file *task_open_file(struct sim *sim, struct thread *th);
-void task_file_opened(struct sim *sim, struct thread *th);
+void task_file_opened(struct sim *sim, struct thread *th, struct place *place);
 struct aio *aio_new(struct thread *th, bool blocking);
 void aio_release(struct thread *th, struct aio *aio);
 /* Says whether the op has ended but for a work item, which then calls aio_finish(). */
@@ -549,9 +552,16 @@ bool file_close(struct sim *sim, struct thread *th);
 bool file_release(struct sim *sim, struct thread *th, struct file *file, struct open_file *open);
 /* fsync() of the dirty pages from first to before end. */
 bool file_sync_range(struct sim *sim, struct thread *th, uint64_t first, uint64_t end);
-bool file_stat(struct sim *sim, struct thread *th);
-bool file_unlink(struct sim *sim, struct thread *th);
-bool drop_caches(struct sim *sim, struct thread *th);
+/* A request on the file without more to it than its opcode. */
+bool send_simple(struct sim *sim, struct thread *th, uint32_t opcode, const struct file *file);
+bool send_release(struct sim *sim, struct thread *th, uint32_t opcode, const struct file *file);
+/* The last name that the guest knew and the last opener are gone. */
+bool file_evict(struct sim *sim, struct thread *th, struct file *file);
+/* What attributes have told of: pages older than the host's file are dropped. */
+bool file_drop_outdated(struct sim *sim, struct thread *th, struct file *file);
+/* Not FLOWs: what a reply with attributes tells, and until when. */
+void file_take_attributes(struct sim *sim, struct file *file);
+uint64_t valid_until(const struct sim *sim, uint64_t timeout_ns);
 bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file);
 /* GETATTR if the attributes are too old or the size is known to be wrong. */
 bool file_update_attr(struct sim *sim, struct thread *th, struct file *file);

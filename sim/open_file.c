@@ -38,6 +38,7 @@ struct mapping *mapping_new(struct sim *sim, struct thread *th, struct file *fil
 	m->next = file->mappings;
 	file->mappings = m;
 	open->mapping = m;
+	open->file = file;
 	open->nr_mappings++;
 	return m;
 }
@@ -73,7 +74,7 @@ void mappings_release(struct file *file)
 
 		file->mappings = m->next;
 		/* The task has opened the file again since: this one is ours alone. */
-		if (!--open->nr_mappings && m->task->files[file->index] != open)
+		if (!--open->nr_mappings && m->task->files[open->path] != open)
 			free(open);
 		free_one(m);
 	}

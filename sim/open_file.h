@@ -30,6 +30,9 @@ struct read_ahead {
 
 struct open_file {
 	bool is_open;
+	uint32_t path; /* by which it was opened */
+	struct file *file; /* also when it no longer has that name */
+	struct entry *entry; /* pinned */
 	uint32_t nr_mappings; /* that hold it */
 	struct mapping *mapping; /* the last made and not unmapped */
 	struct read_ahead ra;

@@ -41,7 +41,19 @@ static void set_descriptors(struct span *span)
 	case FUSE_UNLINK:
 	case FUSE_SETUPMAPPING:
 	case FUSE_REMOVEMAPPING:
+	case FUSE_RMDIR:
+	case FUSE_RENAME:
+	case FUSE_RELEASEDIR:
 	case FUSE_READ: /* pages are added to the reply's header */
+		span->sg_in = 1;
+		break;
+	case FUSE_STATFS:
+	case FUSE_READLINK: /* into a page */
+		span->sg_out = 1;
+		span->sg_in = 2;
+		break;
+	case FUSE_DESTROY:
+		span->sg_out = 1;
 		span->sg_in = 1;
 		break;
 	case FUSE_FORGET:

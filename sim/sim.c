@@ -114,7 +114,6 @@ static void count_entities(struct sim *sim, uint32_t count[NR_RUNNER_KINDS])
 		sim->nr_queues = 1 + min_u64(stack->transport.request_queues, stack->guest.vcpus);
 	sim->nr_daemons = stack->daemon.kind == DAEMON_RUST ? 1 : sim->nr_queues;
 	sim->nr_workers = sim->nr_daemons * stack->daemon.thread_pool_size;
-	sim->nr_files = sim->workload->nr_files;
 	sim->nr_threads = sim->nr_tasks + 2 * sim->nr_queues + 1 + (stack->daemon.mode == MODE_DAX);
 	count[RUN_TASK] = sim->nr_tasks;
 	count[RUN_DONE_WORK] = sim->nr_queues;
@@ -207,19 +206,6 @@ static void lay_out(struct sim *sim)
 	place_threads(sim);
 }
 
-static void files_init(struct sim *sim)
-{
-	for (uint32_t i = 0; i < sim->nr_files; i++) {
-		struct file *file = &sim->files[i];
-
-		file->index = i;
-		file->nodeid = ROOT_NODEID + 1 + i;
-		file->size_bytes = sim->workload->files[i].size_bytes;
-		file->host_size_bytes = file->size_bytes;
-		file->exists = file->size_bytes != 0;
-	}
-}
-
 static int allocate(struct sim *sim)
 {
 	uint32_t count[NR_RUNNER_KINDS];
@@ -236,12 +222,10 @@ static int allocate(struct sim *sim)
 	sim->queues = calloc(sim->nr_queues, sizeof(*sim->queues));
 	sim->daemons = calloc(sim->nr_daemons, sizeof(*sim->daemons));
 	sim->workers = calloc(sim->nr_workers ? sim->nr_workers : 1, sizeof(*sim->workers));
-	sim->files = calloc(sim->nr_files ? sim->nr_files : 1, sizeof(*sim->files));
-	if (!sim->threads || !sim->queues || !sim->daemons || !sim->workers || !sim->files)
+	if (!sim->threads || !sim->queues || !sim->daemons || !sim->workers)
 		return -ENOMEM;
 	lay_out(sim);
-	files_init(sim);
-	return 0;
+	return names_init(sim);
 }
 
 static void settings_init(struct sim *sim)
@@ -351,12 +335,12 @@ static void vm_cleanup(struct sim *sim)
 	page_cache_release(sim);
 	dax_release(sim);
 	tasks_release(sim);
+	names_release(sim);
 	requests_release(sim);
 	free(sim->threads);
 	free(sim->queues);
 	free(sim->daemons);
 	free(sim->workers);
-	free(sim->files);
 }
 
 static int vm_init(struct sim *sim)

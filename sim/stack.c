@@ -77,6 +77,8 @@ const struct stack_setting stack_settings[] = {
 		"--xattr: the guest sends GETXATTR before each write"),
 	SETTING(daemon, "async_dio", SETTING_BOOL, daemon.async_dio, 0, 1,
 		"FUSE_ASYNC_DIO (INIT): O_DIRECT sends the parts of an op in parallel"),
+	SETTING(daemon, "parallel_dirops", SETTING_BOOL, daemon.parallel_dirops, 0, 1,
+		"FUSE_PARALLEL_DIROPS: names of one directory are looked up and listed at once"),
 
 	SETTING(host, "vms", SETTING_U32, host.vms, 1, 4096,
 		"VMs on the host; each runs the workload, with a daemon of its own"),
@@ -229,6 +231,7 @@ void stack_init(struct stack *stack)
 		.attr_timeout_ns = NS_PER_SEC,
 		.entry_timeout_ns = NS_PER_SEC,
 		.async_dio = true,
+		.parallel_dirops = true,
 	};
 	stack->host.vms = 1;
 	dax_init_defaults(&stack->dax);

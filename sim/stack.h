@@ -50,6 +50,7 @@ struct daemon_settings {
 	uint64_t entry_timeout_ns;
 	bool xattr;
 	bool async_dio;
+	bool parallel_dirops;
 };
 
 /* [host] */

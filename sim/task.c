@@ -20,6 +20,8 @@
 
 int tasks_init(struct sim *sim)
 {
+	uint32_t nr_paths = sim->workload->nr_files;
+
 	for (uint32_t i = 0; i < sim->nr_tasks; i++) {
 		struct thread *th = &sim->threads[i];
 		uint32_t depth;
@@ -27,7 +29,7 @@ int tasks_init(struct sim *sim)
 		th->spec = &sim->workload->tasks[i];
 		depth = th->spec->iodepth ? th->spec->iodepth : 1;
 		th->aio_pool = calloc(depth + 1, sizeof(*th->aio_pool));
-		th->files = calloc(sim->nr_files ? sim->nr_files : 1, sizeof(*th->files));
+		th->files = calloc(nr_paths ? nr_paths : 1, sizeof(*th->files));
 		if (!th->aio_pool || !th->files)
 			return -ENOMEM;
 		for (uint32_t a = 0; a <= depth; a++)
@@ -42,7 +44,7 @@ void tasks_release(struct sim *sim)
 	for (uint32_t i = 0; sim->threads && i < sim->nr_tasks; i++) {
 		struct thread *th = &sim->threads[i];
 
-		for (uint32_t f = 0; th->files && f < sim->nr_files; f++)
+		for (uint32_t f = 0; th->files && f < sim->workload->nr_files; f++)
 			free(th->files[f]);
 		free(th->files);
 		free(th->aio_pool);
@@ -73,12 +75,14 @@ struct open_file *task_open_file(struct sim *sim, struct thread *th)
 			sim->stop = -ENOMEM;
 			return NULL;
 		}
+		(*open)->path = th->op.file;
 		read_ahead_init(sim, &(*open)->ra, 0);
 	}
 	return *open;
 }
 
-void task_file_opened(struct sim *sim, struct thread *th)
+/* Takes over the pin of the place's entry, which the op leaves to the open file. */
+void task_file_opened(struct sim *sim, struct thread *th, struct place *place)
 {
 	struct open_file *open = task_open_file(sim, th);
 
@@ -90,9 +94,25 @@ void task_file_opened(struct sim *sim, struct thread *th)
 	if (!open)
 		return;
 	read_ahead_init(sim, &open->ra, th->op.flags);
-	if (!open->is_open)
-		sim->files[th->op.file].nr_open++;
+	if (open->is_open)
+		return;
 	open->is_open = true;
+	open->file = place->file;
+	open->file->nr_open++;
+	open->entry = place->entry;
+	place->entry = NULL;
+}
+
+/* What the op is about if it needs no walk. A recording may begin with files open. */
+static struct file *op_file(const struct sim *sim, const struct thread *th)
+{
+	const struct open_file *open = th->files[th->op.file];
+	struct file *file;
+
+	if (open && (open->is_open || open->nr_mappings))
+		return open->file;
+	file = names_file(sim, th->op.file);
+	return file ? file : &sim->files[th->op.file];
 }
 
 struct aio *aio_new(struct thread *th, bool blocking)
@@ -201,6 +221,38 @@ static bool reap_flow(struct sim *sim, struct thread *th, bool wait)
 	FLOW_END(th->reap.at);
 }
 
+/* Ops on names */
+static bool path_flow(struct sim *sim, struct thread *th)
+{
+	switch (th->op.type) {
+	case OP_LOOKUP:
+		return path_lookup(sim, th);
+	case OP_STAT:
+		return path_stat(sim, th);
+	case OP_STATFS:
+		return path_statfs(sim, th);
+	case OP_READLINK:
+		return path_readlink(sim, th);
+	case OP_CHMOD:
+	case OP_UTIMES:
+		return path_setattr(sim, th);
+	case OP_MKDIR:
+	case OP_SYMLINK:
+	case OP_LINK:
+		return path_make(sim, th);
+	case OP_UNLINK:
+	case OP_RMDIR:
+		return path_remove(sim, th);
+	case OP_RENAME:
+		return path_rename(sim, th);
+	case OP_READDIR:
+		return path_list(sim, th);
+	default:
+		sim->stop = -ENOTSUP;
+		return true;
+	}
+}
+
 static bool op_flow(struct sim *sim, struct thread *th)
 {
 	switch (th->op.type) {
@@ -213,18 +265,13 @@ static bool op_flow(struct sim *sim, struct thread *th)
 			return dax_write(sim, th);
 		return file_is_direct(sim, th) ? direct_write(sim, th) : cached_write(sim, th);
 	case OP_OPEN:
+	case OP_CREATE:
 		return file_open(sim, th);
 	case OP_CLOSE:
 		return file_close(sim, th);
 	case OP_FSYNC:
 	case OP_FDATASYNC:
 		return file_sync_range(sim, th, 0, UINT64_MAX);
-	case OP_STAT:
-		return file_stat(sim, th);
-	case OP_UNLINK:
-		return file_unlink(sim, th);
-	case OP_DROP_CACHES:
-		return drop_caches(sim, th);
 	case OP_MMAP:
 		return file_mmap(sim, th);
 	case OP_MUNMAP:
@@ -237,9 +284,16 @@ static bool op_flow(struct sim *sim, struct thread *th)
 		return file_advise(sim, th);
 	case OP_MADVISE:
 		return file_madvise(sim, th);
+	case OP_SYNC:
+		return sync_all(sim, th);
+	case OP_DROP_CACHES:
+		return drop_caches(sim, th);
+	case OP_MOUNT:
+		return share_mount(sim, th);
+	case OP_UMOUNT:
+		return share_umount(sim, th);
 	default:
-		sim->stop = -ENOTSUP;
-		return true;
+		return path_flow(sim, th);
 	}
 }
 
@@ -249,10 +303,11 @@ static void begin_op(struct sim *sim, struct thread *th)
 
 	if (sim->stack->daemon.mode == MODE_DIRECT)
 		flags |= OP_FOPEN_DIRECT;
+	th->file = op_file(sim, th);
 	th->record = (struct op_record){
 		.t_start_ns = sim->host->now_ns,
 		.op_id = ++sim->host->next_op_id,
-		.nodeid = sim->files[th->op.file].nodeid,
+		.nodeid = th->file->nodeid,
 		.offset_bytes = th->op.offset_bytes,
 		.size_bytes = th->op.size_bytes,
 		.conn = sim->index,
@@ -264,7 +319,7 @@ static void begin_op(struct sim *sim, struct thread *th)
 	/* A time-based fio job drops the file's pages when it begins anew in an open file. */
 	if (th->op.flags & OP_INVALIDATE && th->op.type != OP_OPEN && th->op.type != OP_FADVISE &&
 	    th->op.type != OP_MADVISE)
-		page_cache_shed(sim, &sim->files[th->op.file], 0, UINT64_MAX);
+		page_cache_shed(sim, th->file, 0, UINT64_MAX);
 }
 
 /* A job that ends by time on a model without costs would never end. */
@@ -287,7 +342,7 @@ static void end_op(struct sim *sim, struct thread *th)
 	if (th->issued_async) {
 		th->record.flags |= OP_ASYNC;
 		th->dio.aio->op = th->record;
-		th->dio.aio->file = &sim->files[th->op.file];
+		th->dio.aio->file = th->file;
 		th->aio_in_flight++;
 		aio_put_part(sim, th->dio.aio, 0);
 	} else {
@@ -304,7 +359,8 @@ static void draw_op(struct sim *sim, struct thread *th)
 
 	if (rc < 0)
 		sim->stop = rc;
-	else if (rc == OP_STREAM_OP && th->op.file >= sim->nr_files)
+	else if (rc == OP_STREAM_OP && (th->op.file >= sim->workload->nr_files ||
+					th->op.file2 >= sim->workload->nr_files))
 		sim->stop = -EINVAL;
 	th->task.have_op = rc == OP_STREAM_OP && !sim->stop;
 }

@@ -241,6 +241,7 @@ static void test_which_range_goes(void **state)
 	w->nr_files = READERS;
 	for (uint32_t t = 0; t < READERS; t++) {
 		w->files[t] = w->files[0];
+		w->files[t].name[0] += t; /* one of its own */
 		ops[t][0] = (struct workload_op){.type = OP_OPEN, .file = t};
 		for (uint32_t i = 0; i < 10; i++) {
 			ops[t][1 + i] = (struct workload_op)READ((9 - i) * 40ull * M, 40 * M);
@@ -407,6 +408,7 @@ static void run_two(struct stack *stack, struct workload_op *first, uint32_t nr_
 
 	w->files = realloc(w->files, 2 * sizeof(*w->files));
 	w->files[1] = w->files[0];
+	w->files[1].name[0] += 1; /* one of its own */
 	w->nr_files = 2;
 	for (uint32_t i = 0; two_files && i < nr_second; i++)
 		second[i].file = 1;
@@ -572,8 +574,10 @@ static struct workload *mix_workload(uint32_t nr_tasks, uint32_t nr_files, uint6
 	struct workload *w = script_workload_new(nr_tasks, 32 * M);
 
 	w->files = realloc(w->files, nr_files * sizeof(*w->files));
-	for (uint32_t i = 1; i < nr_files; i++)
+	for (uint32_t i = 1; i < nr_files; i++) {
 		w->files[i] = w->files[0];
+		w->files[i].name[0] += i; /* one of its own */
+	}
 	w->nr_files = nr_files;
 	for (uint32_t i = 0; i < nr_tasks; i++) {
 		struct mix_stream *s = calloc(1, sizeof(*s));
