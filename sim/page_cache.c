@@ -327,8 +327,9 @@ void pages_ended(struct sim *sim, struct request *req)
 			sim->nr_writeback--;
 		}
 	}
-	if (req->use == USE_PAGES_READ)
-		req->file->stat_stale = true; /* fuse_invalidate_atime() */
+	/* fuse_invalidate_atime(), which fuse_write_begin() and iomap's writes do not reach */
+	if (req->use == USE_PAGES_READ && req->span.cls != SPAN_READ_MODIFY)
+		req->file->stat_stale = true;
 	while (th) {
 		struct thread *next = th->wait_next;
 

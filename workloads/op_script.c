@@ -26,14 +26,18 @@ struct parser {
 	struct op_script *script;
 	struct {
 		bool exists;
+		uint64_t size_bytes;
+	} state[MAX_SCRIPT_FILES];
+	/* What a task has of a file. */
+	struct held {
 		bool is_open;
 		bool is_mapped; /* bytes from map_start to before map_end */
 		bool map_is_private;
 		uint32_t flags; /* OP_DIRECT */
-		uint64_t size_bytes;
 		uint64_t map_start, map_end;
-	} state[MAX_SCRIPT_FILES];
-	uint64_t think_ns; /* sleeps since the last op */
+	} held[OP_SCRIPT_TASKS][MAX_SCRIPT_FILES];
+	uint32_t task; /* of the line */
+	uint64_t think_ns[OP_SCRIPT_TASKS]; /* sleeps since its last op */
 	char *word[MAX_WORDS];
 	int nr_words;
 };
@@ -42,6 +46,11 @@ static int bad(const struct parser *p, const char *why)
 {
 	msg_error("%s:%u: %s", p->name, p->number, why);
 	return -EINVAL;
+}
+
+static struct held *held(struct parser *p, const struct workload_op *op)
+{
+	return &p->held[p->task][op->file];
 }
 
 /* Index of the file named by word 1, or -1. */
@@ -81,6 +90,14 @@ static int add_file(struct parser *p)
 	return 0;
 }
 
+static bool in_use(const struct parser *p, uint32_t file)
+{
+	for (uint32_t i = 0; i < p->script->nr_tasks; i++)
+		if (p->held[i][file].is_open || p->held[i][file].is_mapped)
+			return true;
+	return false;
+}
+
 static int parse_open(struct parser *p, struct workload_op *op)
 {
 	bool create = false;
@@ -93,19 +110,21 @@ static int parse_open(struct parser *p, struct workload_op *op)
 		else
 			return bad(p, "want: open NAME [create] [direct]");
 	}
-	if (p->state[op->file].is_open)
+	if (held(p, op)->is_open)
 		return bad(p, "the file is open already");
-	if (p->state[op->file].is_mapped)
+	if (held(p, op)->is_mapped)
 		return bad(p, "the file is mapped still: munmap it first");
 	if (create == p->state[op->file].exists)
 		return bad(p, create ? "the file is there already: open it without 'create'"
 				     : "the file is not there: open it with 'create'");
+	if (create && in_use(p, op->file))
+		return bad(p, "the file was removed but is open or mapped still");
 	if (create) {
 		op->flags |= OP_CREATES;
 		p->state[op->file].size_bytes = 0;
 	}
-	p->state[op->file].flags = op->flags & OP_DIRECT;
-	p->state[op->file].is_open = true;
+	held(p, op)->flags = op->flags & OP_DIRECT;
+	held(p, op)->is_open = true;
 	p->state[op->file].exists = true;
 	return 0;
 }
@@ -136,7 +155,7 @@ static int parse_io(struct parser *p, struct workload_op *op)
 	if (p->nr_words == 5 && (strncmp(p->word[4], "buffer=", 7) ||
 				 parse_size(p->word[4] + 7, &buffer) || buffer > 4095))
 		return bad(p, "want buffer=BYTES, from 0 to 4095");
-	op->flags |= p->state[op->file].flags;
+	op->flags |= held(p, op)->flags;
 	op->buffer_offset = (uint32_t)buffer;
 	if (op->type == OP_WRITE &&
 	    op->offset_bytes + op->size_bytes > p->state[op->file].size_bytes)
@@ -155,7 +174,7 @@ static int parse_mmap(struct parser *p, struct workload_op *op)
 	}
 	if (p->nr_words != 2 && p->nr_words != 4)
 		return bad(p, "want: mmap NAME [OFFSET SIZE] [private]");
-	if (p->state[op->file].is_mapped)
+	if (held(p, op)->is_mapped)
 		return bad(p, "the file is mapped already: munmap it first");
 	if (p->nr_words == 4) {
 		err = parse_range(p, op);
@@ -166,10 +185,10 @@ static int parse_mmap(struct parser *p, struct workload_op *op)
 	if (op->offset_bytes % PAGE || !size || size > UINT32_MAX)
 		return bad(p, "a mapping begins at a multiple of 4k and is 1 byte to 4 GiB long");
 	op->size_bytes = (uint32_t)size;
-	p->state[op->file].is_mapped = true;
-	p->state[op->file].map_is_private = op->flags & OP_MAP_PRIVATE;
-	p->state[op->file].map_start = op->offset_bytes;
-	p->state[op->file].map_end = (op->offset_bytes + size + PAGE - 1) / PAGE * PAGE;
+	held(p, op)->is_mapped = true;
+	held(p, op)->map_is_private = op->flags & OP_MAP_PRIVATE;
+	held(p, op)->map_start = op->offset_bytes;
+	held(p, op)->map_end = (op->offset_bytes + size + PAGE - 1) / PAGE * PAGE;
 	return 0;
 }
 
@@ -182,10 +201,9 @@ static int parse_access(struct parser *p, struct workload_op *op)
 
 	if (err)
 		return err;
-	if (p->state[op->file].map_end < end)
-		end = p->state[op->file].map_end;
-	if (op->offset_bytes < p->state[op->file].map_start ||
-	    op->offset_bytes + op->size_bytes > end)
+	if (held(p, op)->map_end < end)
+		end = held(p, op)->map_end;
+	if (op->offset_bytes < held(p, op)->map_start || op->offset_bytes + op->size_bytes > end)
 		return bad(p, "this memory is not mapped, or lies beyond the end of the file");
 	return 0;
 }
@@ -200,9 +218,8 @@ static int parse_msync(struct parser *p, struct workload_op *op)
 		err = parse_range(p, op);
 	if (err)
 		return err;
-	if (op->offset_bytes % PAGE ||
-	    op->offset_bytes + op->size_bytes > p->state[op->file].map_end ||
-	    (op->size_bytes && op->offset_bytes < p->state[op->file].map_start))
+	if (op->offset_bytes % PAGE || op->offset_bytes + op->size_bytes > held(p, op)->map_end ||
+	    (op->size_bytes && op->offset_bytes < held(p, op)->map_start))
 		return bad(p, "want a range of the mapping that begins at a multiple of 4k");
 	return 0;
 }
@@ -268,9 +285,9 @@ static int parse_plain(struct parser *p, struct workload_op *op)
 	if (p->nr_words != 2)
 		return bad(p, "this op takes a file's name and nothing else");
 	if (op->type == OP_CLOSE)
-		p->state[op->file].is_open = false;
+		held(p, op)->is_open = false;
 	if (op->type == OP_MUNMAP)
-		p->state[op->file].is_mapped = false;
+		held(p, op)->is_mapped = false;
 	if ((op->type == OP_STAT || op->type == OP_UNLINK) && !p->state[op->file].exists)
 		return bad(p, "the file is not there");
 	if (op->type == OP_UNLINK)
@@ -288,9 +305,9 @@ static int parse_op(struct parser *p, const struct verb *verb, struct workload_o
 	if (file < 0)
 		return bad(p, "no such file: declare it before with a line 'file NAME [SIZE]'");
 	op->file = (uint32_t)file;
-	if (verb->needs_open && !p->state[file].is_open)
+	if (verb->needs_open && !held(p, op)->is_open)
 		return bad(p, "the file is not open");
-	if (verb->needs_mapping && !p->state[file].is_mapped)
+	if (verb->needs_mapping && !held(p, op)->is_mapped)
 		return bad(p, "the file is not mapped");
 	op->flags = verb->flags;
 	switch (op->type) {
@@ -317,9 +334,35 @@ static int parse_sleep(struct parser *p)
 {
 	uint64_t ns;
 
-	if (p->nr_words != 2 || parse_time_ns(p->word[1], &ns) || p->think_ns + ns < ns)
+	if (p->nr_words != 2 || parse_time_ns(p->word[1], &ns) || p->think_ns[p->task] + ns < ns)
 		return bad(p, "want: sleep TIME, like 1.2s or 50ms");
-	p->think_ns += ns;
+	p->think_ns[p->task] += ns;
+	return 0;
+}
+
+/* The line's task: its first word may be LABEL: */
+static int parse_task(struct parser *p)
+{
+	struct op_script *script = p->script;
+	size_t len = strlen(p->word[0]);
+	const char *label = "";
+	uint32_t task = 0;
+
+	if (p->word[0][len - 1] == ':') {
+		p->word[0][len - 1] = 0;
+		label = p->word[0];
+		if (len == 1 || len > sizeof(script->tasks[0]) || p->nr_words < 2)
+			return bad(p, "want LABEL: before an op, at most 31 characters");
+	}
+	while (task < script->nr_tasks && strcmp(script->tasks[task], label))
+		task++;
+	if (task == OP_SCRIPT_TASKS)
+		return bad(p, "more than 16 tasks");
+	if (task == script->nr_tasks)
+		strcpy(script->tasks[script->nr_tasks++], label);
+	p->task = task;
+	if (*label)
+		memmove(p->word, p->word + 1, --p->nr_words * sizeof(p->word[0]));
 	return 0;
 }
 
@@ -346,6 +389,9 @@ static int parse_line(struct parser *p)
 		return err;
 	if (!strcmp(p->word[0], "file"))
 		return add_file(p);
+	err = parse_task(p);
+	if (err)
+		return err;
 	if (!strcmp(p->word[0], "sleep"))
 		return parse_sleep(p);
 	verb = find_verb(p->word[0]);
@@ -358,9 +404,10 @@ static int parse_line(struct parser *p)
 		return err;
 	if (array_grow((void **)&script->lines, script->nr_lines, sizeof(*script->lines)))
 		return -ENOMEM;
-	op.think_ns = p->think_ns;
-	p->think_ns = 0;
-	script->lines[script->nr_lines++] = (struct op_script_line){.number = p->number, .op = op};
+	op.think_ns = p->think_ns[p->task];
+	p->think_ns[p->task] = 0;
+	script->lines[script->nr_lines++] =
+		(struct op_script_line){.number = p->number, .task = p->task, .op = op};
 	return 0;
 }
 
@@ -465,54 +512,71 @@ bool is_op_script(const char *path)
 	return len > 4 && !strcmp(path + len - 4, ".ops");
 }
 
+/* One task's ops: its lines of the script. */
 struct script_stream {
 	struct op_stream stream;
-	struct op_script_line *lines;
-	uint32_t nr_lines;
+	uint32_t nr_ops;
 	uint32_t next;
+	struct workload_op ops[];
 };
 
 static int next_op(struct op_stream *stream, uint64_t now_ns, struct workload_op *op)
 {
 	struct script_stream *s = (struct script_stream *)stream;
 
-	if (s->next == s->nr_lines)
+	if (s->next == s->nr_ops)
 		return OP_STREAM_END;
-	*op = s->lines[s->next++].op;
+	*op = s->ops[s->next++];
 	return OP_STREAM_OP;
 }
 
 static void free_stream(struct op_stream *stream)
 {
-	struct script_stream *s = (struct script_stream *)stream;
+	free(stream);
+}
 
-	free(s->lines);
-	free(s);
+static struct op_stream *stream_of(const struct op_script *script, uint32_t task)
+{
+	struct script_stream *s;
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < script->nr_lines; i++)
+		nr += script->lines[i].task == task;
+	s = calloc(1, sizeof(*s) + nr * sizeof(s->ops[0]));
+	if (!s)
+		return NULL;
+	s->stream = (struct op_stream){.next = next_op, .free = free_stream};
+	for (uint32_t i = 0; i < script->nr_lines; i++)
+		if (script->lines[i].task == task)
+			s->ops[s->nr_ops++] = script->lines[i].op;
+	return &s->stream;
 }
 
 int op_script_to_workload(struct op_script *script, struct workload **out)
 {
 	struct workload *w = calloc(1, sizeof(*w));
-	struct workload_task *task = calloc(1, sizeof(*task));
-	struct script_stream *s = calloc(1, sizeof(*s));
 
-	if (!w || !task || !s) {
-		free(w);
-		free(task);
-		free(s);
+	if (!w)
+		return -ENOMEM;
+	w->tasks = calloc(script->nr_tasks, sizeof(*w->tasks));
+	for (uint32_t i = 0; w->tasks && i < script->nr_tasks; i++) {
+		struct workload_task *task = &w->tasks[w->nr_tasks];
+
+		strcpy(task->job, *script->tasks[i] ? script->tasks[i] : "script");
+		task->iodepth = 1;
+		task->stream = stream_of(script, i);
+		if (!task->stream)
+			break;
+		w->nr_tasks++;
+	}
+	if (!w->tasks || w->nr_tasks < script->nr_tasks) {
+		workload_free(w);
 		return -ENOMEM;
 	}
-	*s = (struct script_stream){
-		.stream = {.next = next_op, .free = free_stream},
-		.lines = script->lines,
-		.nr_lines = script->nr_lines,
-	};
-	strcpy(task->job, "script");
-	task->iodepth = 1;
-	task->stream = &s->stream;
-	*w = (struct workload){
-		.tasks = task, .nr_tasks = 1, .files = script->files, .nr_files = script->nr_files};
-	memset(script, 0, sizeof(*script));
+	w->files = script->files;
+	w->nr_files = script->nr_files;
+	script->files = NULL;
+	op_script_free(script);
 	*out = w;
 	return 0;
 }

@@ -11,8 +11,11 @@
 #include <stdint.h>
 #include "lib/workload.h"
 
+#define OP_SCRIPT_TASKS 16
+
 struct op_script_line {
 	uint32_t number; /* in the file, from 1 */
+	uint32_t task; /* index into tasks */
 	struct workload_op op; /* think_ns: the sleeps before it */
 };
 
@@ -21,6 +24,8 @@ struct op_script {
 	uint32_t nr_files;
 	struct op_script_line *lines;
 	uint32_t nr_lines;
+	char tasks[OP_SCRIPT_TASKS][32]; /* labels; "" for lines without one */
+	uint32_t nr_tasks;
 };
 
 bool is_op_script(const char *path); /* by its name: X.ops */
@@ -30,7 +35,7 @@ int op_script_read(const char *path, struct op_script *out);
 int op_script_parse(const char *name, const char *text, size_t len, struct op_script *out);
 void op_script_free(struct op_script *script);
 
-/* The script as one task of a workload. The caller frees with workload_free(). */
+/* The script as a workload, with a task for each label. The caller frees with workload_free(). */
 int op_script_load(const char *path, struct workload **out);
 int op_script_to_workload(struct op_script *script, struct workload **out); /* empties script */
 

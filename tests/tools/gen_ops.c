@@ -1,37 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Prints a random op script: gen_ops SEED NR_OPS PREFIX MAX_DIRTY
+ * Prints a random op script: gen_ops SEED NR_OPS PREFIX auto|never|wb|flood NR_TASKS [apart]
  *
  * Files are opened, read, written, synced, closed and removed in ways that reach page cache
- * corners: partial pages, reading backwards and ahead, the end of the file, O_DIRECT beside cached
- * pages, mapped memory beside both. PREFIX begins the files' names. No more than MAX_DIRTY bytes
- * are written to a file between two syncs (0: no limit but to its memory), so that the time at
- * which background writeback starts decides nothing.
+ * corners: partial pages, streams forward, backward and with gaps, the end of the file and beyond,
+ * O_DIRECT and mapped memory beside cached pages. PREFIX begins the files' names.
+ *
+ * Unless it is to be a flood, so little is left dirty that background writeback does not start.
+ * Before 6.13 it does start while the device has not written much, so the script then begins with a
+ * file PRIME that is written for that, up to a line "# from here".
+ *
+ * Several tasks share the files, each with its own open files; apart: each has files of its own,
+ * and caches are not dropped, so that they can run side by side.
  */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "lib/compiler.h"
 #include "lib/rng.h"
 
 #define NR_FILES 5
+#define MAX_TASKS 4
 #define MAX_FILE (3u << 20)
-#define MAX_MAPPED_DIRTY 65536u /* where writes of files have no limit */
+#define PAGE 4096u
+#define MAX_DIRTY 400000u
 
-struct state {
-	bool exists, is_open, direct;
-	uint64_t mapped; /* bytes; 0: not mapped */
+struct file_state {
+	bool exists;
 	uint64_t size;
-	uint64_t next; /* behind the last access */
 	uint64_t dirty;
+	uint32_t nr_open;
+	struct {
+		bool is_open, direct;
+		uint64_t mapped; /* bytes; 0: not mapped */
+		uint64_t next; /* behind the last access */
+	} of[MAX_TASKS];
 };
 
 struct gen {
 	struct rng rng;
-	struct state file[NR_FILES];
+	struct file_state file[NR_FILES];
 	const char *prefix;
-	uint64_t max_dirty;
+	bool flood, writeback; /* else only mapped memory gets dirty */
+	int nr_tasks, task; /* task: of the next line */
+	bool apart;
+	long left; /* ops to print */
 };
 
 static uint64_t below(struct gen *g, uint64_t n)
@@ -39,169 +54,294 @@ static uint64_t below(struct gen *g, uint64_t n)
 	return rng_below(&g->rng, n);
 }
 
+/* Begins a line. */
+static void verb(const struct gen *g, const char *name)
+{
+	if (g->nr_tasks > 1)
+		printf("t%d: ", g->task);
+	fputs(name, stdout);
+}
+
+static void line(struct gen *g, const char *name, int nr)
+{
+	verb(g, name);
+	printf(" %s%d\n", g->prefix, nr);
+	g->left--;
+}
+
 static uint64_t some_size(struct gen *g)
 {
-	switch (below(g, 6)) {
+	switch (below(g, 7)) {
 	case 0:
-		return 1 + below(g, 4096);
+		return 1 + below(g, PAGE);
 	case 1:
-		return 4096;
+		return PAGE;
 	case 2:
-		return 4096 * (1 + below(g, 8));
+		return PAGE * (1 + below(g, 8));
 	case 3:
 		return 1 + below(g, 65536);
 	case 4:
-		return 4096 * (1 + below(g, 64));
+		return PAGE * (1 + below(g, 64));
+	case 5:
+		return PAGE * 31 + below(g, 3) * PAGE; /* about the read-ahead window */
 	default:
 		return 1 + below(g, 1200000);
 	}
 }
 
-static uint64_t some_offset(struct gen *g, const struct state *f)
+static uint64_t some_offset(struct gen *g, const struct file_state *f)
 {
-	switch (below(g, 6)) {
-	case 0:
-	case 1:
-		return f->next;
-	case 2:
+	switch (below(g, 13)) {
+	case 0 ... 3:
+		return f->of[g->task].next;
+	case 4:
+	case 5:
 		return below(g, f->size + 1);
-	case 3:
+	case 6:
+	case 7:
 		return f->size > 8192 ? f->size - below(g, 8192) : 0;
+	case 8:
+		return f->size + below(g, 40000);
 	default:
-		return below(g, f->size / 4096 + 1) * 4096;
+		return below(g, f->size / PAGE + 1) * PAGE;
 	}
 }
 
-static void io(struct gen *g, int nr)
+/* The task of which the file is open; some of several. */
+static int opener(struct gen *g, const struct file_state *f)
 {
-	struct state *f = &g->file[nr];
-	bool reads = below(g, 100) < 55;
-	uint64_t size = some_size(g), offset = some_offset(g, f);
+	int task = (int)below(g, g->nr_tasks);
 
-	if (f->direct) {
+	while (!f->of[task].is_open)
+		task = (task + 1) % g->nr_tasks;
+	return task;
+}
+
+/* What is dirty goes before there is too much. */
+static void limit_dirty(struct gen *g, struct file_state *f, uint64_t *size, bool mapped)
+{
+	uint64_t total = 0, pages;
+	int task = g->task;
+
+	if (g->flood || (!g->writeback && !mapped))
+		return;
+	*size = 1 + (*size - 1) % (MAX_DIRTY / 4);
+	pages = (*size / PAGE + 2) * PAGE;
+	for (int i = 0; i < NR_FILES; i++)
+		total += g->file[i].dirty;
+	for (int i = 0; i < NR_FILES && total + pages > MAX_DIRTY; i++) {
+		if (!g->file[i].dirty)
+			continue;
+		g->task = opener(g, &g->file[i]);
+		line(g, "fsync", i);
+		g->file[i].dirty = 0;
+	}
+	g->task = task;
+	f->dirty += pages;
+}
+
+static void access_file(struct gen *g, int nr, bool reads, uint64_t offset, uint64_t size)
+{
+	struct file_state *f = &g->file[nr];
+	bool direct = f->of[g->task].direct;
+
+	if (offset > MAX_FILE)
+		offset = 0;
+	if (direct) {
 		size = (size + 511) / 512 * 512;
 		offset -= offset % 512;
 	}
-	if (offset > MAX_FILE)
-		offset = 0;
-	if (!reads && g->max_dirty && !f->direct) {
-		size = 1 + (size - 1) % g->max_dirty;
-		if (f->dirty + size > g->max_dirty) {
-			printf("fsync %s%d\n", g->prefix, nr);
-			f->dirty = 0;
-		}
-		f->dirty += size;
-	}
-	printf("%s %s%d %" PRIu64 " %" PRIu64, reads ? "read" : "write", g->prefix, nr, offset,
-	       size);
-	if (f->direct && below(g, 3) == 0)
+	if (!reads && !direct)
+		limit_dirty(g, f, &size, false);
+	verb(g, reads ? "read" : "write");
+	printf(" %s%d %" PRIu64 " %" PRIu64, g->prefix, nr, offset, size);
+	if (direct && below(g, 3) == 0)
 		printf(" buffer=512");
 	putchar('\n');
-	f->next = offset + size;
-	if (!reads && f->next > f->size)
-		f->size = f->next;
+	g->left--;
+	f->of[g->task].next = offset + size;
+	if (!reads && offset + size > f->size)
+		f->size = offset + size;
+}
+
+/* Several accesses of a size, one behind or before the other, or some pages apart. */
+static void stream(struct gen *g, int nr)
+{
+	struct file_state *f = &g->file[nr];
+	uint64_t size = below(g, 3) ? PAGE * (1 + below(g, 16)) : 1 + below(g, 40000);
+	int64_t step = (int64_t)size, pos = (int64_t)some_offset(g, f);
+	bool reads = below(g, 4) != 0;
+
+	switch (below(g, 4)) {
+	case 0:
+		step = -step;
+		break;
+	case 1:
+		step += (int64_t)(PAGE * below(g, 20));
+		break;
+	}
+	for (uint64_t n = 3 + below(g, 10); n && pos >= 0 && pos <= (int64_t)f->size; n--) {
+		access_file(g, nr, reads, (uint64_t)pos, size);
+		pos += step;
+	}
 }
 
 static void map_or_unmap(struct gen *g, int nr)
 {
 	static const char *const advice[] = {"normal", "random", "sequential", "dontneed"};
-	struct state *f = &g->file[nr];
+	struct file_state *f = &g->file[nr];
 
-	if (f->mapped && below(g, 2)) {
-		printf("madvise %s%d %s\n", g->prefix, nr, advice[below(g, ARRAY_SIZE(advice))]);
+	if (f->of[g->task].mapped && below(g, 2)) {
+		verb(g, "madvise");
+		printf(" %s%d %s\n", g->prefix, nr, advice[below(g, ARRAY_SIZE(advice))]);
+		g->left--;
 		return;
 	}
-	if (f->mapped) {
-		printf("munmap %s%d\n", g->prefix, nr);
-		f->mapped = 0;
+	if (f->of[g->task].mapped) {
+		line(g, "munmap", nr);
+		f->of[g->task].mapped = 0;
 		f->dirty = 0;
 		return;
 	}
-	printf("mmap %s%d%s\n", g->prefix, nr, below(g, 5) ? "" : " private");
-	f->mapped = (f->size + 4095) / 4096 * 4096;
+	verb(g, "mmap");
+	printf(" %s%d%s\n", g->prefix, nr, below(g, 5) ? "" : " private");
+	g->left--;
+	f->of[g->task].mapped = (f->size + PAGE - 1) / PAGE * PAGE;
 }
 
 static void access_memory(struct gen *g, int nr)
 {
-	struct state *f = &g->file[nr];
-	uint64_t offset = some_offset(g, f), size = some_size(g);
+	struct file_state *f = &g->file[nr];
+	uint64_t offset = some_offset(g, f), size = some_size(g), end = f->of[g->task].mapped;
 	bool writes = below(g, 3) == 0;
 
-	if (offset >= f->mapped)
-		offset = below(g, f->mapped);
-	if (offset + size > f->mapped)
-		size = f->mapped - offset;
 	if (below(g, 8) == 0) {
-		printf("msync %s%d\n", g->prefix, nr);
+		line(g, "msync", nr);
 		f->dirty = 0;
 		return;
 	}
-	if (writes) {
-		uint64_t limit = g->max_dirty ? g->max_dirty : MAX_MAPPED_DIRTY;
+	if (offset >= end)
+		offset = below(g, end);
+	if (offset + size > end)
+		size = end - offset;
+	if (writes)
+		limit_dirty(g, f, &size, true);
+	verb(g, writes ? "mwrite" : "mread");
+	printf(" %s%d %" PRIu64 " %" PRIu64 "\n", g->prefix, nr, offset, size);
+	g->left--;
+	f->of[g->task].next = offset + size;
+}
 
-		size = 1 + (size - 1) % limit;
-		if (f->dirty + size + 8192 > limit) {
-			printf("msync %s%d\n", g->prefix, nr);
-			f->dirty = 0;
-		}
-		f->dirty += size + 8192; /* in whole pages */
-	}
-	printf("%s %s%d %" PRIu64 " %" PRIu64 "\n", writes ? "mwrite" : "mread", g->prefix, nr,
-	       offset, size);
-	f->next = offset + size;
+static void close_file(struct gen *g, int nr)
+{
+	struct file_state *f = &g->file[nr];
+
+	if (f->of[g->task].mapped)
+		line(g, "munmap", nr);
+	f->of[g->task].mapped = 0;
+	line(g, "close", nr);
+	f->of[g->task].is_open = false;
+	f->nr_open--;
+	f->dirty = 0;
 }
 
 static void open_or_remove(struct gen *g, int nr)
 {
-	struct state *f = &g->file[nr];
+	struct file_state *f = &g->file[nr];
 	uint64_t dice = below(g, 10);
 
-	if (f->exists && dice == 0) {
-		printf("unlink %s%d\n", g->prefix, nr);
-		*f = (struct state){0};
+	if (f->exists && !f->nr_open && dice == 0) {
+		line(g, "unlink", nr);
+		memset(f, 0, sizeof(*f));
 		return;
 	}
 	if (f->exists && dice == 1) {
-		printf("stat %s%d\n", g->prefix, nr);
+		line(g, "stat", nr);
 		return;
 	}
-	f->direct = below(g, 4) == 0;
-	printf("open %s%d%s%s\n", g->prefix, nr, f->exists ? "" : " create",
-	       f->direct ? " direct" : "");
-	f->exists = f->is_open = true;
-	f->next = 0;
+	f->of[g->task].direct = below(g, 4) == 0;
+	verb(g, "open");
+	printf(" %s%d%s%s\n", g->prefix, nr, f->exists ? "" : " create",
+	       f->of[g->task].direct ? " direct" : "");
+	g->left--;
+	f->exists = f->of[g->task].is_open = true;
+	f->of[g->task].next = 0;
+	f->nr_open++;
 	f->dirty = 0;
 }
 
-static void one_op(struct gen *g)
+static void drop_caches(struct gen *g)
+{
+	if (g->apart)
+		return;
+	verb(g, "dropcaches\n");
+	g->left--;
+	for (int i = 0; i < NR_FILES; i++)
+		g->file[i].dirty = 0;
+}
+
+static void some_op(struct gen *g)
 {
 	int nr = (int)below(g, NR_FILES);
-	struct state *f = &g->file[nr];
+	struct file_state *f = &g->file[nr];
 	uint64_t dice = below(g, 100);
 
+	g->task = g->apart ? nr % g->nr_tasks : (int)below(g, g->nr_tasks);
 	if (dice < 3) {
-		printf("dropcaches\n");
+		drop_caches(g);
 	} else if (dice < 6) {
-		printf("sleep %" PRIu64 "ms\n", 300 + below(g, 1000));
-	} else if (!f->is_open) {
+		verb(g, "sleep");
+		printf(" %" PRIu64 "ms\n", 300 + below(g, 1000));
+	} else if (!f->of[g->task].is_open) {
 		open_or_remove(g, nr);
-	} else if (dice < 10) {
-		if (f->mapped)
-			printf("munmap %s%d\n", g->prefix, nr);
-		f->mapped = 0;
-		printf("close %s%d\n", g->prefix, nr);
-		f->is_open = false;
+	} else if (dice < 11) {
+		close_file(g, nr);
 	} else if (dice < 18) {
-		printf("%s %s%d\n", below(g, 2) ? "fsync" : "fdatasync", g->prefix, nr);
+		line(g, below(g, 2) ? "fsync" : "fdatasync", nr);
 		f->dirty = 0;
 	} else if (dice < 24) {
-		printf("stat %s%d\n", g->prefix, nr);
-	} else if (f->size && dice < (f->mapped ? 29 : 36)) {
+		line(g, "stat", nr);
+	} else if (dice < 34) {
+		stream(g, nr);
+	} else if (f->size && dice < (f->of[g->task].mapped ? 39 : 44)) {
 		map_or_unmap(g, nr);
-	} else if (f->mapped && dice < 70) {
+	} else if (f->of[g->task].mapped && dice < 75) {
 		access_memory(g, nr);
 	} else {
-		io(g, nr);
+		access_file(g, nr, below(g, 100) < 55, some_offset(g, f), some_size(g));
+	}
+}
+
+static void prime_line(const struct gen *g, const char *name, const char *rest)
+{
+	verb(g, name);
+	printf(" %sPRIME%s\n", g->prefix, rest);
+}
+
+static void prime(struct gen *g)
+{
+	prime_line(g, "open", " create");
+	prime_line(g, "write", " 0 1M");
+	prime_line(g, "write", " 1M 1M");
+	prime_line(g, "fsync", "");
+	prime_line(g, "mmap", "");
+	prime_line(g, "mwrite", " 0 1M");
+	prime_line(g, "msync", "");
+	prime_line(g, "munmap", "");
+	prime_line(g, "close", "");
+	printf("# from here\n");
+}
+
+static void print_files(struct gen *g)
+{
+	if (!g->flood)
+		printf("file %sPRIME\n", g->prefix);
+	for (int i = 0; i < NR_FILES; i++) {
+		uint64_t size = below(g, 3) ? 1 + below(g, MAX_FILE) : 0;
+
+		g->file[i].exists = size != 0;
+		g->file[i].size = size;
+		printf("file %s%d %" PRIu64 "\n", g->prefix, i, size);
 	}
 }
 
@@ -209,24 +349,31 @@ int main(int argc, char **argv)
 {
 	struct gen g = {0};
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: gen_ops SEED NR_OPS PREFIX MAX_DIRTY\n");
+	if (argc >= 6) {
+		g.nr_tasks = atoi(argv[5]);
+		g.apart = argc == 7 && !strcmp(argv[6], "apart");
+	}
+	if (argc < 6 || argc > 7 || g.nr_tasks < 1 || g.nr_tasks > MAX_TASKS ||
+	    (argc == 7 && !g.apart)) {
+		fprintf(stderr,
+			"usage: gen_ops SEED NR_OPS PREFIX auto|never|wb|flood NR_TASKS [apart]\n");
 		return 2;
 	}
 	rng_init(&g.rng, strtoull(argv[1], NULL, 10), 0);
+	g.left = strtol(argv[2], NULL, 10);
 	g.prefix = argv[3];
-	g.max_dirty = strtoull(argv[4], NULL, 10);
-	for (int i = 0; i < NR_FILES; i++) {
-		uint64_t size = below(&g, 3) ? 1 + below(&g, MAX_FILE) : 0;
-
-		g.file[i] = (struct state){.exists = size != 0, .size = size};
-		printf("file %s%d %" PRIu64 "\n", g.prefix, i, size);
-	}
-	for (long left = strtol(argv[2], NULL, 10); left > 0; left--)
-		one_op(&g);
-	for (int i = 0; i < NR_FILES; i++)
-		if (g.file[i].is_open)
-			printf("close %s%d\n", g.prefix, i);
-	printf("dropcaches\n");
+	g.flood = !strcmp(argv[4], "flood");
+	g.writeback = !strcmp(argv[4], "wb");
+	print_files(&g);
+	if (!g.flood)
+		prime(&g);
+	while (g.left > 0)
+		some_op(&g);
+	for (g.task = 0; g.task < g.nr_tasks; g.task++)
+		for (int i = 0; i < NR_FILES; i++)
+			if (g.file[i].of[g.task].is_open)
+				close_file(&g, i);
+	g.task = 0;
+	drop_caches(&g);
 	return 0;
 }

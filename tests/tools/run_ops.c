@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Performs an op script with real system calls: run_ops DIR SCRIPT PAUSE
+ * Performs an op script with real system calls: run_ops DIR SCRIPT PAUSE ATTR_TIMEOUT [parallel]
  *
- * Pauses before each op, so that what happens in the background falls into the op that caused it.
- * Prints the script with the time at which each op began (relative to the first, which its first
- * line tells in ns of CLOCK_MONOTONIC), for vfscope simulate to run with the same times.
+ * Each of the script's tasks is a thread with open files of its own. They take turns in the
+ * script's order or, parallel, go on side by side, but only one at a time walks a path. Before each
+ * op is a pause, so that what happens in the background falls into the op that caused it; and it is
+ * put off until it is clear whether attributes have timed out that an earlier op may have fetched.
+ *
+ * Prints the script with the time at which each op began, relative to the first, for vfscope
+ * simulate to run with the same times. Comments at its begin tell that time in ns of
+ * CLOCK_MONOTONIC, and the thread of each task.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +26,44 @@
 #include "lib/units.h"
 #include "workloads/op_script.h"
 
-#define BUFFER_BYTES (64u << 20)
+#define BUFFER_BYTES (33u << 20)
 #define PAGE 4096u
+
+/*
+ * An op looks at attributes within so much of its begin, and two timer ticks of 4 ms are lost by
+ * rounding. The simulated op does so at nearly the same time.
+ */
+#define LOOK_NS 10000000u
+#define ROUNDING_NS 12000000u
+
+#define SYNC_NS 100000000u
+
+struct done {
+	uint64_t start_ns; /* 0: not yet */
+	uint64_t end_ns;
+};
 
 struct run {
 	struct op_script script;
+	struct task *tasks;
 	const char *dir;
+	uint64_t pause_ns;
+	uint64_t attr_timeout_ns;
+	bool parallel;
+	uint32_t nr_first; /* parallel: lines above "# from here", which end before all others */
+	pthread_mutex_t path_lock; /* parallel: held by who walks a path */
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t turn_passed;
+	uint32_t turn; /* lines that have ended */
+	struct done *done; /* of each line */
+	bool failed;
+};
+
+struct task {
+	struct run *run;
+	uint32_t index;
+	pthread_t thread;
+	pid_t tid;
 	char *buffer;
 	int *fd; /* one per file, 0: not open */
 	struct mapped {
@@ -51,6 +89,7 @@ static void sleep_ns(uint64_t ns)
 }
 
 /*
+ * sync(2) of 7.2 does not wait for what it writes (SB_I_NO_DATA_INTEGRITY): so there is a pause.
  * Pages that wait in a CPU's batch for their LRU list survive drop_caches, posix_fadvise() gets
  * them out. Three times: names read since the last look are passed over once.
  */
@@ -59,9 +98,11 @@ static int drop_caches(struct run *r)
 	int err = 0;
 
 	sync();
-	for (uint32_t i = 0; i < r->script.nr_files; i++)
-		if (r->fd[i] > 0)
-			posix_fadvise(r->fd[i], 0, 0, POSIX_FADV_DONTNEED);
+	sleep_ns(SYNC_NS);
+	for (uint32_t t = 0; t < r->script.nr_tasks; t++)
+		for (uint32_t i = 0; i < r->script.nr_files; i++)
+			if (r->tasks[t].fd[i] > 0)
+				posix_fadvise(r->tasks[t].fd[i], 0, 0, POSIX_FADV_DONTNEED);
 	for (int i = 0; i < 3; i++) {
 		FILE *file = fopen("/proc/sys/vm/drop_caches", "we");
 
@@ -73,15 +114,15 @@ static int drop_caches(struct run *r)
 	return err;
 }
 
-static int close_file(struct run *r, uint32_t file)
+static int close_file(struct task *t, uint32_t file)
 {
-	int fd = r->fd[file];
+	int fd = t->fd[file];
 
-	r->fd[file] = 0;
+	t->fd[file] = 0;
 	return close(fd) ? -errno : 0;
 }
 
-static int open_file(struct run *r, const struct op_script_line *line, const char *path)
+static int open_file(struct task *t, const struct op_script_line *line, const char *path)
 {
 	int flags = O_RDWR | O_CLOEXEC;
 
@@ -89,16 +130,16 @@ static int open_file(struct run *r, const struct op_script_line *line, const cha
 		flags |= O_CREAT;
 	if (line->op.flags & OP_DIRECT)
 		flags |= O_DIRECT;
-	r->fd[line->op.file] = open(path, flags, 0644);
-	return r->fd[line->op.file] < 0 ? -errno : 0;
+	t->fd[line->op.file] = open(path, flags, 0644);
+	return t->fd[line->op.file] < 0 ? -errno : 0;
 }
 
-static int64_t transfer(struct run *r, const struct workload_op *op)
+static int64_t transfer(struct task *t, const struct workload_op *op)
 {
-	char *buffer = r->buffer + op->buffer_offset;
+	char *buffer = t->buffer + op->buffer_offset;
 	int64_t done = op->type == OP_READ
-			       ? pread(r->fd[op->file], buffer, op->size_bytes, op->offset_bytes)
-			       : pwrite(r->fd[op->file], buffer, op->size_bytes, op->offset_bytes);
+			       ? pread(t->fd[op->file], buffer, op->size_bytes, op->offset_bytes)
+			       : pwrite(t->fd[op->file], buffer, op->size_bytes, op->offset_bytes);
 
 	if (done < 0)
 		return -errno;
@@ -109,7 +150,7 @@ static int64_t transfer(struct run *r, const struct workload_op *op)
  * At an address as far into 2 MiB as the offset, wherever chance would have put it: so is what a
  * fault maps around it.
  */
-static int map_file(struct run *r, const struct workload_op *op)
+static int map_file(struct task *t, const struct workload_op *op)
 {
 	uint64_t size = op->size_bytes, align = 2u << 20;
 	int flags = op->flags & OP_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
@@ -119,14 +160,14 @@ static int map_file(struct run *r, const struct workload_op *op)
 	if (room == MAP_FAILED)
 		return -errno;
 	at = room + (align - (uintptr_t)room % align) + op->offset_bytes % align;
-	at = mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, r->fd[op->file],
+	at = mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, t->fd[op->file],
 		  op->offset_bytes);
 	/* A file that may not be mapped stays unmapped: the simulator refuses it as well. */
 	if (at == MAP_FAILED && errno == ENODEV)
 		return 0;
 	if (at == MAP_FAILED)
 		return -errno;
-	r->map[op->file] = (struct mapped){at, op->offset_bytes, size};
+	t->map[op->file] = (struct mapped){at, op->offset_bytes, size};
 	return 0;
 }
 
@@ -165,7 +206,7 @@ static int sync_memory(const struct mapped *map, const struct workload_op *op)
 	return msync(at, size, MS_SYNC) ? -errno : 0;
 }
 
-static int advise(const struct run *r, const struct workload_op *op)
+static int advise(const struct task *t, const struct workload_op *op)
 {
 	static const struct {
 		uint32_t flag;
@@ -177,19 +218,19 @@ static int advise(const struct run *r, const struct workload_op *op)
 		{OP_WILLNEED, POSIX_FADV_WILLNEED, MADV_WILLNEED},
 		{0, POSIX_FADV_NORMAL, MADV_NORMAL},
 	};
-	const struct mapped *map = &r->map[op->file];
+	const struct mapped *map = &t->map[op->file];
 	size_t i = 0;
 
 	while (advice[i].flag && !(op->flags & advice[i].flag))
 		i++;
 	if (op->type == OP_FADVISE)
-		return -posix_fadvise(r->fd[op->file], 0, 0, advice[i].file);
+		return -posix_fadvise(t->fd[op->file], 0, 0, advice[i].file);
 	return madvise(map->base, map->size_bytes, advice[i].memory) ? -errno : 0;
 }
 
-static int perform_on_memory(struct run *r, const struct workload_op *op)
+static int perform_on_memory(struct task *t, const struct workload_op *op)
 {
-	struct mapped *map = &r->map[op->file];
+	struct mapped *map = &t->map[op->file];
 
 	if (!map->base)
 		return 0;
@@ -200,52 +241,169 @@ static int perform_on_memory(struct run *r, const struct workload_op *op)
 	case OP_MSYNC:
 		return sync_memory(map, op);
 	case OP_MADVISE:
-		return advise(r, op);
+		return advise(t, op);
 	default:
 		return unmap_file(map);
 	}
 }
 
-static int64_t perform(struct run *r, const struct op_script_line *line)
+static int64_t perform(struct task *t, const struct op_script_line *line)
 {
 	const struct workload_op *op = &line->op;
 	char path[4096];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/%s", r->dir, r->script.files[op->file].name);
+	snprintf(path, sizeof(path), "%s/%s", t->run->dir, t->run->script.files[op->file].name);
 	switch (op->type) {
 	case OP_OPEN:
-		return open_file(r, line, path);
+		return open_file(t, line, path);
 	case OP_READ:
 	case OP_WRITE:
-		return transfer(r, op);
+		return transfer(t, op);
 	case OP_FSYNC:
-		return fsync(r->fd[op->file]) ? -errno : 0;
+		return fsync(t->fd[op->file]) ? -errno : 0;
 	case OP_FDATASYNC:
-		return fdatasync(r->fd[op->file]) ? -errno : 0;
+		return fdatasync(t->fd[op->file]) ? -errno : 0;
 	case OP_CLOSE:
-		return close_file(r, op->file);
+		return close_file(t, op->file);
 	case OP_STAT:
 		return stat(path, &st) ? -errno : 0;
 	case OP_UNLINK:
 		return unlink(path) ? -errno : 0;
 	case OP_DROP_CACHES:
-		return drop_caches(r);
+		return drop_caches(t->run);
 	case OP_FADVISE:
-		return advise(r, op);
+		return advise(t, op);
 	case OP_MMAP:
-		return map_file(r, op);
+		return map_file(t, op);
 	case OP_MMAP_FAULT:
 	case OP_MSYNC:
 	case OP_MADVISE:
 	case OP_MUNMAP:
-		return perform_on_memory(r, op);
+		return perform_on_memory(t, op);
 	default:
 		return -ENOTSUP;
 	}
 }
 
-/* The script's own line, with its time before it. */
+static bool walks_path(const struct workload_op *op)
+{
+	return op->type == OP_OPEN || op->type == OP_STAT || op->type == OP_UNLINK;
+}
+
+/* Whether both look at the attributes of one inode: of a file, or of the root. */
+static bool share_attributes(const struct workload_op *a, const struct workload_op *b)
+{
+	if (a->type == OP_DROP_CACHES || b->type == OP_DROP_CACHES)
+		return false;
+	return a->file == b->file || (walks_path(a) && walks_path(b));
+}
+
+/* When the op may begin so that its attributes have clearly timed out, or clearly not. */
+static uint64_t clear_time(struct run *r, const struct workload_op *op, uint64_t time_ns)
+{
+	bool again = r->attr_timeout_ns != 0;
+
+	while (again) {
+		again = false;
+		for (uint32_t i = 0; i < r->script.nr_lines; i++) {
+			const struct done *done = &r->done[i];
+			uint64_t first = done->start_ns + r->attr_timeout_ns;
+			uint64_t last = done->end_ns + r->attr_timeout_ns + ROUNDING_NS;
+
+			if (!done->end_ns || !share_attributes(op, &r->script.lines[i].op) ||
+			    time_ns + LOOK_NS < first || time_ns > last)
+				continue;
+			time_ns = last + 1;
+			again = true;
+		}
+	}
+	return time_ns;
+}
+
+static void wait_for_turn(struct run *r, uint32_t line)
+{
+	uint32_t until = r->parallel ? min_u64(line, r->nr_first) : line;
+
+	pthread_mutex_lock(&r->lock);
+	while (r->turn < until && !r->failed)
+		pthread_cond_wait(&r->turn_passed, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void wait_until_clear(struct run *r, const struct workload_op *op)
+{
+	uint64_t now, time_ns;
+
+	do {
+		now = now_ns();
+		pthread_mutex_lock(&r->lock);
+		time_ns = clear_time(r, op, now);
+		pthread_mutex_unlock(&r->lock);
+		if (time_ns > now)
+			sleep_ns(time_ns - now);
+	} while (time_ns > now);
+}
+
+/* -errno of the op. */
+static int64_t perform_line(struct task *t, uint32_t nr)
+{
+	struct run *r = t->run;
+	const struct op_script_line *line = &r->script.lines[nr];
+	struct done done;
+	int64_t err;
+
+	wait_for_turn(r, nr);
+	if (r->parallel && walks_path(&line->op))
+		pthread_mutex_lock(&r->path_lock);
+	sleep_ns(r->pause_ns + line->op.think_ns);
+	wait_until_clear(r, &line->op);
+	done.start_ns = now_ns();
+	err = perform(t, line);
+	done.end_ns = now_ns();
+	if (r->parallel && walks_path(&line->op))
+		pthread_mutex_unlock(&r->path_lock);
+	pthread_mutex_lock(&r->lock);
+	r->done[nr] = done;
+	r->turn++;
+	r->failed |= err != 0;
+	pthread_cond_broadcast(&r->turn_passed);
+	pthread_mutex_unlock(&r->lock);
+	return err;
+}
+
+static void *task_main(void *arg)
+{
+	struct task *t = arg;
+	struct run *r = t->run;
+
+	t->tid = gettid();
+	for (uint32_t i = 0; i < r->script.nr_lines && !r->failed; i++) {
+		int64_t err = 0;
+
+		if (r->script.lines[i].task == t->index)
+			err = perform_line(t, i);
+		if (err)
+			fprintf(stderr, "run_ops: line %u: %s\n", r->script.lines[i].number,
+				strerror((int)-err));
+	}
+	return NULL;
+}
+
+static int task_init(struct run *r, struct task *t, uint32_t index)
+{
+	t->run = r;
+	t->index = index;
+	t->fd = calloc(r->script.nr_files + 1, sizeof(*t->fd));
+	t->map = calloc(r->script.nr_files + 1, sizeof(*t->map));
+	t->buffer = aligned_alloc(PAGE, BUFFER_BYTES);
+	if (!t->fd || !t->map || !t->buffer)
+		return -ENOMEM;
+	memset(t->buffer, 'x', BUFFER_BYTES);
+	return 0;
+}
+
+/* The script's lines up to that number; that one with its time before it. */
 static void print_line(FILE *script, uint32_t *at, uint32_t number, uint64_t ns)
 {
 	char text[512];
@@ -257,52 +415,79 @@ static void print_line(FILE *script, uint32_t *at, uint32_t number, uint64_t ns)
 	}
 }
 
-static int run(struct run *r, FILE *text, uint64_t pause_ns)
+/* How many of the script's ops are above its line "# from here". */
+static uint32_t count_first(const struct op_script *script, FILE *text)
 {
-	uint64_t first = 0;
+	uint32_t number = 0, nr = 0;
+	char line[512];
+
+	while (fgets(line, sizeof(line), text)) {
+		number++;
+		if (strcmp(line, "# from here\n"))
+			continue;
+		while (nr < script->nr_lines && script->lines[nr].number < number)
+			nr++;
+	}
+	rewind(text);
+	return nr;
+}
+
+static int print_script(const struct run *r, FILE *text)
+{
+	uint64_t first = UINT64_MAX;
 	uint32_t at = 0;
 
-	for (uint32_t i = 0; i < r->script.nr_lines; i++) {
-		const struct op_script_line *line = &r->script.lines[i];
-		uint64_t start;
-		int64_t err;
-
-		sleep_ns(pause_ns + line->op.think_ns);
-		start = now_ns();
-		err = perform(r, line);
-		if (!i) {
-			first = start;
-			printf("# start %" PRIu64 "\n", start);
-		}
-		if (err) {
-			fprintf(stderr, "run_ops: line %u: %s\n", line->number,
-				strerror((int)-err));
-			return 1;
-		}
-		print_line(text, &at, line->number, start - first);
-	}
+	for (uint32_t i = 0; i < r->script.nr_lines; i++)
+		first = min_u64(first, r->done[i].start_ns);
+	printf("# start %" PRIu64 "\n", first);
+	for (uint32_t i = 0; i < r->script.nr_tasks; i++)
+		printf("# task %u thread %d\n", i + 1, (int)r->tasks[i].tid);
+	for (uint32_t i = 0; i < r->script.nr_lines; i++)
+		print_line(text, &at, r->script.lines[i].number, r->done[i].start_ns - first);
 	return fflush(stdout) ? 1 : 0;
+}
+
+static int run(struct run *r, FILE *text)
+{
+	struct task tasks[OP_SCRIPT_TASKS] = {0};
+	int err = 0;
+
+	r->tasks = tasks;
+	for (uint32_t i = 0; i < r->script.nr_tasks && !err; i++)
+		err = task_init(r, &tasks[i], i);
+	for (uint32_t i = 0; i < r->script.nr_tasks && !err; i++)
+		err = -pthread_create(&tasks[i].thread, NULL, task_main, &tasks[i]);
+	if (err) {
+		fprintf(stderr, "run_ops: cannot start a thread: %s\n", strerror(-err));
+		return 1;
+	}
+	for (uint32_t i = 0; i < r->script.nr_tasks; i++)
+		pthread_join(tasks[i].thread, NULL);
+	return r->failed ? 1 : print_script(r, text);
 }
 
 int main(int argc, char **argv)
 {
-	struct run r = {0};
-	uint64_t pause_ns;
+	struct run r = {
+		.path_lock = PTHREAD_MUTEX_INITIALIZER,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.turn_passed = PTHREAD_COND_INITIALIZER,
+	};
 	FILE *text;
 
-	if (argc != 4 || parse_time_ns(argv[3], &pause_ns)) {
-		fprintf(stderr, "usage: run_ops DIR SCRIPT PAUSE\n");
+	r.parallel = argc == 6 && !strcmp(argv[5], "parallel");
+	if (argc < 5 || argc > 6 || parse_time_ns(argv[3], &r.pause_ns) ||
+	    parse_time_ns(argv[4], &r.attr_timeout_ns) || (argc == 6 && !r.parallel)) {
+		fprintf(stderr, "usage: run_ops DIR SCRIPT PAUSE ATTR_TIMEOUT [parallel]\n");
 		return 2;
 	}
 	if (op_script_read(argv[2], &r.script))
 		return 1;
 	r.dir = argv[1];
 	text = fopen(argv[2], "re");
-	r.fd = calloc(r.script.nr_files + 1, sizeof(*r.fd));
-	r.map = calloc(r.script.nr_files + 1, sizeof(*r.map));
-	r.buffer = aligned_alloc(PAGE, BUFFER_BYTES);
-	if (!text || !r.fd || !r.map || !r.buffer)
+	r.done = calloc(r.script.nr_lines, sizeof(*r.done));
+	if (!text || !r.done)
 		return 1;
-	memset(r.buffer, 'x', BUFFER_BYTES);
-	return run(&r, text, pause_ns);
+	r.nr_first = count_first(&r.script, text);
+	return run(&r, text);
 }

@@ -88,6 +88,44 @@ static void test_memory(void **state)
 	op_script_free(&s);
 }
 
+/* Tasks in the order of their first lines; each has its own open files, pauses and ops. */
+static void test_tasks(void **state)
+{
+	static const char text[] = "file a 1M\n"
+				   "stat a\n"
+				   "b: open a\n"
+				   "open a direct\n"
+				   "b: sleep 1s\n"
+				   "read a 0 4k\n"
+				   "@5ms b: read a 0 4k\n"
+				   "b: close a\n"
+				   "read a 0 4k\n";
+	struct workload_op op;
+	struct workload *w;
+	struct op_script s;
+
+	assert_int_equal(parse(text, &s), 0);
+	assert_int_equal(s.nr_tasks, 2);
+	assert_string_equal(s.tasks[1], "b");
+	assert_int_equal(s.lines[3].task, 0);
+	assert_int_equal(s.lines[3].op.flags, OP_DIRECT);
+	assert_int_equal(s.lines[3].op.think_ns, 0);
+	assert_int_equal(s.lines[4].task, 1);
+	assert_int_equal(s.lines[4].op.flags, 0);
+	assert_int_equal(s.lines[4].op.think_ns, 1000000000);
+	assert_int_equal(s.lines[4].op.not_before_ns, 5000000);
+	assert_int_equal(op_script_to_workload(&s, &w), 0);
+	assert_int_equal(w->nr_tasks, 2);
+	assert_string_equal(w->tasks[0].job, "script");
+	assert_string_equal(w->tasks[1].job, "b");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(w->tasks[1].stream->next(w->tasks[1].stream, 0, &op),
+				 OP_STREAM_OP);
+	assert_int_equal(op.type, OP_CLOSE);
+	assert_int_equal(w->tasks[1].stream->next(w->tasks[1].stream, 0, &op), OP_STREAM_END);
+	workload_free(w);
+}
+
 static void test_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -128,6 +166,10 @@ static void test_refused(void **state)
 		"@ stat a\n",
 		"@5ms\n",
 		"frobnicate a\n",
+		": stat a\n",
+		"file a 1\nb:\n",
+		"file a 1\nb: open a\nread a 0 1\n",
+		"file a 1\nopen a\nb: unlink a\nb: open a create\n",
 		"dropcaches now\n",
 		"a b c d e f g h i j\n",
 	};
@@ -147,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_tasks),
 		cmocka_unit_test(test_refused),
 	};
 
