@@ -59,6 +59,9 @@ static const struct option_spec options[] = {
 		"default), or one of them alone"),
 	OPTION("daemon", 'p', OPT_STRING, struct record_options, session.capture.daemon, "PID|auto",
 	       "host: process id of the daemon (default auto: the only one that runs)"),
+	OPTION("wait", 'w', OPT_TIME, struct record_options, session.capture.wait_ns, NULL,
+	       "wait this long for what is not there yet: guest: the driver and --mount; host: "
+	       "the guest's driver (default: guest 0; host --duration, or 60s without)"),
 	OPTION("buffer", 'b', OPT_SIZE, struct record_options, session.capture.buffer_bytes, NULL,
 	       "ring buffer between kernel and vfscope in bytes, 4k to 1g (default 8m)"),
 	OPTION("strict", 0, OPT_BOOL, struct record_options, session.strict, NULL,
@@ -149,7 +152,9 @@ int cmd_record(int argc, char **argv)
 							 : ATTACH_KPROBE;
 	ops = o.guest ? &guest_capture_ops : &host_capture_ops;
 	/* A guest that is not there within the recording's time would leave nothing to record. */
-	o.session.capture.wait_ns = o.session.duration_ns ? o.session.duration_ns : DEFAULT_WAIT_NS;
+	if (o.host && !o.session.capture.wait_ns)
+		o.session.capture.wait_ns =
+			o.session.duration_ns ? o.session.duration_ns : DEFAULT_WAIT_NS;
 	if (rest < argc)
 		o.session.command = argv + rest;
 	if (!o.dry_run)

@@ -25,9 +25,10 @@ static int print_debug(enum libbpf_print_level level, const char *fmt, va_list a
 	return vfprintf(stderr, fmt, ap);
 }
 
-void bpf_util_quiet(void)
+void bpf_util_begin(void)
 {
 	libbpf_set_print(print_debug);
+	libbpf_num_possible_cpus(); /* which keeps the answer */
 }
 
 int bpf_util_ringbuf_bytes(uint64_t wanted, uint64_t *bytes)

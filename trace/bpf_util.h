@@ -9,8 +9,11 @@
 #include <stdint.h>
 #include <bpf/libbpf.h>
 
-/* libbpf's own messages become debug messages (-v). */
-void bpf_util_quiet(void);
+/*
+ * To be called first. libbpf's own messages become debug messages (-v), and what it asks /sys for is
+ * asked now: at the end of a recording that may be out of reach.
+ */
+void bpf_util_begin(void);
 
 /*
  * Ring buffers are a power of two of pages. Rounds up, saying so if that changes the value.

@@ -18,6 +18,7 @@
 #include "trace/bpf_util.h"
 #include "trace/guest_mounts.h"
 #include "trace/guest_probes.h"
+#include "trace/guest_wait.h"
 #include "trace/record_session.h"
 
 /* The skeleton names its types after the file, not after our rules. */
@@ -164,7 +165,9 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 		return -ENOMEM;
 	c->stats_fd = -1;
 	c->probes.kretprobes.fd = -1;
-	bpf_util_quiet();
+	bpf_util_begin();
+	if (config->wait_ns)
+		guest_wait(&config->mounts, config->wait_ns);
 	err = find_mounts(c, config);
 	if (!err)
 		err = load(c, config);

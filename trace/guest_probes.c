@@ -75,7 +75,8 @@ static int check_driver(const struct kernel_functions *kernel)
 	if (kernel_functions_find(kernel, "virtio_fs_enqueue_req", NULL))
 		return 0;
 	msg_error("no virtio-fs driver in this kernel, so there is nothing to record; run inside a "
-		  "guest with a share mounted, or 'modprobe virtiofs' first");
+		  "guest with a share mounted, 'modprobe virtiofs' first, or let --wait 60s wait for "
+		  "it");
 	return -ENOENT;
 }
 

@@ -200,7 +200,7 @@ static int host_open(struct capture **out, const struct capture_config *config)
 	if (!c)
 		return -ENOMEM;
 	c->pidfd = -1;
-	bpf_util_quiet();
+	bpf_util_begin();
 	err = find_rings(c, config);
 	if (err)
 		goto out;

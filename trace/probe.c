@@ -75,7 +75,7 @@ json_t *probe_machine(void)
 	struct utsname uts;
 	json_t *machine;
 
-	bpf_util_quiet();
+	bpf_util_begin();
 	if (uname(&uts))
 		return NULL;
 	kernel_functions_open(&k, guest_modules);
@@ -230,7 +230,7 @@ json_t *probe_guest(void)
 	bool driver = false;
 	json_t *side;
 
-	bpf_util_quiet();
+	bpf_util_begin();
 	guest_mounts_read(&mounts, "/proc/self/mountinfo");
 	if (kernel_functions_open(&k, guest_modules))
 		add_problem(problems, "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
@@ -291,7 +291,7 @@ json_t *probe_host(void)
 	struct host_point_choice choices[HOST_POINTS_MAX];
 	json_t *problems = json_array(), *daemons = daemons_json(), *side;
 
-	bpf_util_quiet();
+	bpf_util_begin();
 	host_points_choose(true, choices);
 	check_host(problems, daemons, choices);
 	if (!json_array_size(daemons))

@@ -193,6 +193,19 @@ static int run(struct session *s)
 	return err;
 }
 
+static int summarize(struct session *s, json_t *footer)
+{
+	int err = s->ops->losses(s->capture, s->losses);
+
+	if (!err && s->ops->summarize && footer)
+		err = s->ops->summarize(s->capture, footer);
+	if (err)
+		msg_error("cannot read the last counters from the kernel: %s; what was lost is "
+			  "unknown",
+			  strerror(-err));
+	return err;
+}
+
 /* Also when run() failed: what came so far is kept. */
 static int close_output(struct session *s)
 {
@@ -201,9 +214,7 @@ static int close_output(struct session *s)
 
 	err = s->ops->stop(s->capture);
 	if (!err)
-		err = s->ops->losses(s->capture, s->losses);
-	if (!err && s->ops->summarize && footer)
-		err = s->ops->summarize(s->capture, footer);
+		err = summarize(s, footer);
 	if (footer) {
 		json_object_set_new(footer, "end_ns",
 				    json_integer((json_int_t)clock_ns(CLOCK_MONOTONIC)));

@@ -24,7 +24,7 @@ struct capture_config {
 	bool ops; /* guest: record ops too */
 	enum attach_mechanism mechanism; /* guest: this alone; ATTACH_NONE: what is best */
 	const char *daemon; /* host: process id, or "auto" */
-	uint64_t wait_ns; /* host: how long open() may wait for the guest to set up its rings */
+	uint64_t wait_ns; /* how long open() may wait for what is not there yet */
 };
 
 struct capture; /* private to each implementation */
