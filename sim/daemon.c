@@ -7,6 +7,9 @@
  * hiprio and request queue, serves the queue kicked first. Without a pool it collects all chains,
  * serves them in turn and re-arms the kick only after the batch; with one it hands each chain to
  * the pool and re-arms when the ring is empty.
+ *
+ * daemon.queue_order=priority is what a daemon might do instead: its thread polls the queues before
+ * each request, hiprio first. That is a queue with priorities that are not preemptive.
  */
 #include <stdlib.h>
 #include "sim/model.h"
@@ -173,11 +176,37 @@ static void arm_kick(struct virtqueue *vq)
 	vq->no_notify = false;
 }
 
+static bool polls(const struct sim *sim)
+{
+	return sim->stack->daemon.queue_order == QUEUE_ORDER_PRIORITY;
+}
+
+/* One request of the first queue that has any; kicks are wanted again when none has. */
+static bool next_by_priority(struct sim *sim, struct daemon_thread *d)
+{
+	for (uint32_t i = 0; i < sim->nr_queues; i++) {
+		struct virtqueue *vq = &sim->queues[i];
+		struct request *req = list_take(&vq->avail);
+
+		vq->no_notify = true;
+		vq->kick_pending = false;
+		if (req) {
+			list_append(&d->batch, req);
+			return true;
+		}
+	}
+	for (uint32_t i = 0; i < sim->nr_queues; i++)
+		arm_kick(&sim->queues[i]);
+	return false;
+}
+
 /* Start serving a queue that was kicked; false: nothing to do, the thread sleeps. */
 static bool next_batch(struct sim *sim, struct daemon_thread *d)
 {
 	bool keeps_asleep = is_rust(sim) && !d->nr_workers;
 
+	if (polls(sim))
+		return next_by_priority(sim, d);
 	while (!d->batch.first) {
 		/* Rust looks at its ring again after re-arming the kick. */
 		if (!(d->queue && keeps_asleep && d->queue->avail.first)) {
@@ -205,7 +234,7 @@ void daemon_thread_run(struct sim *sim, struct daemon_thread *d)
 	if (d->serving) {
 		virtqueue_publish(sim, d->serving);
 		d->serving = NULL;
-		if (is_rust(sim) && !d->batch.first)
+		if (is_rust(sim) && !polls(sim) && !d->batch.first)
 			arm_kick(d->queue);
 	}
 	if (!next_batch(sim, d)) {

@@ -46,6 +46,17 @@ static int check_cpus(const struct stack *stack)
 	return -EINVAL;
 }
 
+static int check_daemon(const struct stack *stack)
+{
+	if (stack->daemon.queue_order == QUEUE_ORDER_KICKED ||
+	    (stack->daemon.kind == DAEMON_RUST && !stack->daemon.thread_pool_size))
+		return 0;
+	msg_error("cannot simulate stack '%s': daemon.queue_order=priority needs one thread that "
+		  "serves all queues; set daemon.kind=rust and daemon.thread_pool_size=0",
+		  stack->name);
+	return -EINVAL;
+}
+
 static int check(const struct stack *stack, const struct workload *workload)
 {
 	if (!stack->guest.vcpus || !stack->guest.hz || !stack->transport.request_queues ||
@@ -63,7 +74,7 @@ static int check(const struct stack *stack, const struct workload *workload)
 	}
 	if (stack->daemon.mode == MODE_DAX && check_dax(stack))
 		return -EINVAL;
-	if (check_cpus(stack))
+	if (check_cpus(stack) || check_daemon(stack))
 		return -EINVAL;
 	if (stack->guest.hz > 10000 || workload->nr_tasks > EVENTQ_MAX_SLOTS / 2 ||
 	    stack->daemon.thread_pool_size > 65536 || stack->transport.request_queues > 1024) {

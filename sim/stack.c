@@ -9,6 +9,7 @@
 #include "sim/stack.h"
 
 static const char *const daemon_words[] = {"c", "rust", NULL};
+static const char *const queue_order_words[] = {"kicked", "priority", NULL};
 static const char *const mode_words[] = {"direct", "writethrough", "writeback", "dax", NULL};
 
 #define SETTING(sect, name, t, field, low, high, text)                                             \
@@ -58,6 +59,9 @@ const struct stack_setting stack_settings[] = {
 
 	SETTING_WORDS(daemon, "kind", daemon.kind, daemon_words,
 		      "c: QEMU's virtiofsd, a thread per queue; rust: one thread, takes batches"),
+	SETTING_WORDS(daemon, "queue_order", daemon.queue_order, queue_order_words,
+		      "kind=rust without a pool; kicked: the queue kicked first, a batch at a "
+		      "time; priority: before each request the first that has one, hiprio first"),
 	SETTING_WORDS(daemon, "mode", daemon.mode, mode_words,
 		      "how file data moves: cache=never is direct, auto is writethrough, "
 		      "--writeback is writeback"),

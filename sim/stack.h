@@ -20,6 +20,12 @@ enum daemon_kind {
 	DAEMON_RUST, /* one epoll thread for hiprio and request queue, takes batches */
 };
 
+/* In which order the one thread of DAEMON_RUST serves its queues. */
+enum queue_order {
+	QUEUE_ORDER_KICKED, /* as they were kicked, a batch at a time */
+	QUEUE_ORDER_PRIORITY, /* before each request the first that has one, hiprio before all */
+};
+
 /* [guest] */
 struct guest_settings {
 	uint32_t kernel; /* KERNEL(6, 1): data of sim/kernel_rules.c is chosen by it */
@@ -41,6 +47,7 @@ struct transport_settings {
 /* [daemon] */
 struct daemon_settings {
 	enum daemon_kind kind;
+	enum queue_order queue_order;
 	enum io_mode mode;
 	uint32_t thread_pool_size; /* 0: requests are served by the queue's own thread */
 	uint32_t max_write_bytes;

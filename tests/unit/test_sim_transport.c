@@ -382,13 +382,59 @@ static void test_no_event_idx(void **state)
 	}
 }
 
-static void test_impossible_cpus(void **state)
+/*
+ * Five reads of 100 us each are in the ring when the guest forgets a file at 150 us, at the end of a
+ * SYNCFS. The Rust daemon then takes them as one batch; one that asks hiprio before each does not.
+ */
+static uint64_t forget_taken(enum queue_order order)
+{
+	struct plan *p = plan_new(KERNEL(6, 1), 64);
+	struct workload *w = script_workload_new(6, 1ULL << 30);
+	uint64_t taken = 0;
+
+	w->files = realloc(w->files, 2 * sizeof(*w->files));
+	w->files[1] = w->files[0];
+	w->nr_files = 2;
+	p->stack.daemon.kind = DAEMON_RUST;
+	p->stack.daemon.thread_pool_size = 0;
+	p->stack.daemon.queue_order = order;
+	dist_const(&p->stack.service[FUSE_READ].cpu, 100 * US);
+	dist_const(&p->stack.service[FUSE_READ].host_io, 0);
+	p->stack.service[FUSE_READ].known = true;
+	p->stack.service[FUSE_SYNCFS] = p->stack.service[FUSE_READ];
+	dist_const(&p->stack.service[FUSE_SYNCFS].cpu, 150 * US);
+	dist_const(&p->stack.service_default.cpu, 0);
+	for (uint32_t t = 0; t < 5; t++)
+		add(p, t, OP_READ, 1)->think_ns = US;
+	add(p, 5, OP_STAT, 0)->file = 1;
+	add(p, 5, OP_DROP_CACHES, 0);
+	for (uint32_t t = 0; t < 6; t++)
+		w->tasks[t].stream = script_stream_new(p->ops[t], p->nr_ops[t]);
+	assert_int_equal(record_run(&p->stack, w, 1, &p->r, &p->stats), 0);
+	workload_free(w);
+	for (uint32_t i = 0; i < p->r.nr_spans; i++)
+		if (p->r.spans[i].opcode == FUSE_FORGET)
+			taken = p->r.spans[i].t_issue_ns + p->r.spans[i].stage_ns[STAGE_NOTIFY];
+	plan_free(p);
+	return taken;
+}
+
+static void test_hiprio_order(void **state)
+{
+	assert_int_equal(forget_taken(QUEUE_ORDER_KICKED), 650 * US);
+	assert_int_equal(forget_taken(QUEUE_ORDER_PRIORITY), 250 * US);
+}
+
+static void test_impossible_settings(void **state)
 {
 	struct plan *p = plan_new(KERNEL(6, 1), 2);
 	struct workload *w = script_workload_new(1, 4096);
 
 	p->stack.guest.irq_cpu = 2;
 	w->tasks[0].stream = script_stream_new(p->ops[0], 0);
+	assert_int_equal(record_run(&p->stack, w, 1, &p->r, &p->stats), -EINVAL);
+	p->stack.guest.irq_cpu = 0;
+	p->stack.daemon.queue_order = QUEUE_ORDER_PRIORITY; /* of threads of their own */
 	assert_int_equal(record_run(&p->stack, w, 1, &p->r, &p->stats), -EINVAL);
 	workload_free(w);
 	plan_free(p);
@@ -408,7 +454,8 @@ int main(void)
 		cmocka_unit_test(test_ring_full_dispatch),
 		cmocka_unit_test(test_ring_full_overtaking),
 		cmocka_unit_test(test_no_event_idx),
-		cmocka_unit_test(test_impossible_cpus),
+		cmocka_unit_test(test_hiprio_order),
+		cmocka_unit_test(test_impossible_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
