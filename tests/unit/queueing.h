@@ -10,6 +10,7 @@
 #include "sim/sim.h"
 
 #define SERVICE_NS 10000.0
+#define CROWD 10
 #define NR_BATCHES 30
 #define T_99_29 2.756 /* Student's t, 29 degrees of freedom, two-sided 99 % */
 
@@ -19,6 +20,8 @@ struct batches {
 	uint64_t seen;
 	double wait_sum[NR_BATCHES];
 	double stay_sum[NR_BATCHES];
+	double found_sum[NR_BATCHES]; /* in the system, as an arrival sees it, in service times */
+	double crowded[NR_BATCHES]; /* arrivals that found CROWD or more */
 	double stay_total; /* all, for Little's law */
 };
 
@@ -32,6 +35,8 @@ static inline int add_span(void *ctx, const struct span *span, uint32_t task)
 	if (nr < b->skip || (nr -= b->skip) >= NR_BATCHES * b->per_batch)
 		return 0;
 	b->stay_sum[nr / b->per_batch] += stay;
+	b->found_sum[nr / b->per_batch] += span->inflight * SERVICE_NS;
+	b->crowded[nr / b->per_batch] += (span->inflight >= CROWD) * SERVICE_NS;
 	b->wait_sum[nr / b->per_batch] += stay - span->stage_ns[STAGE_SERVICE];
 	return 0;
 }

@@ -17,19 +17,21 @@ struct open_case {
 	uint32_t pool; /* 0: the queue's own thread */
 	enum daemon_kind kind;
 	double wait; /* Wq in service times */
+	double found; /* L; 0: not looked at */
+	double crowded; /* P(N >= CROWD) */
 };
 
-/* Values of closed-forms.csv (mm1, md1, mmc). */
+/* Kleinrock 1975; what a Poisson arrival finds has the distribution of all times (PASTA). */
 static const struct open_case open_cases[] = {
-	{"M/M/1 0.5", "exp 10us", 0.5, 0, DAEMON_C, 1},
-	{"M/M/1 0.8", "exp 10us", 0.8, 0, DAEMON_C, 4},
-	{"M/M/1 0.8, batches", "exp 10us", 0.8, 0, DAEMON_RUST, 4},
-	{"M/D/1 0.5", "const 10us", 0.5, 0, DAEMON_C, 0.5},
-	{"M/D/1 0.8", "const 10us", 0.8, 0, DAEMON_RUST, 2},
-	{"M/M/1 0.8, pool of 1", "exp 10us", 0.8, 1, DAEMON_C, 4},
-	{"M/M/2 0.7", "exp 10us", 0.7, 2, DAEMON_C, 0.960784314},
-	{"M/M/4 0.9", "exp 10us", 0.9, 4, DAEMON_RUST, 1.96938316},
-	{"M/M/8 0.9", "exp 10us", 0.9, 8, DAEMON_C, 0.876916238},
+	{"M/M/1 0.5", "exp 10us", 0.5, 0, DAEMON_C, 1, 0, 0},
+	{"M/M/1 0.8", "exp 10us", 0.8, 0, DAEMON_C, 4, 4, 0.107374182},
+	{"M/M/1 0.8, batches", "exp 10us", 0.8, 0, DAEMON_RUST, 4, 0, 0},
+	{"M/D/1 0.5", "const 10us", 0.5, 0, DAEMON_C, 0.5, 0, 0},
+	{"M/D/1 0.8", "const 10us", 0.8, 0, DAEMON_RUST, 2, 0, 0},
+	{"M/M/1 0.8, pool of 1", "exp 10us", 0.8, 1, DAEMON_C, 4, 0, 0},
+	{"M/M/2 0.7", "exp 10us", 0.7, 2, DAEMON_C, 0.960784314, 0, 0},
+	{"M/M/4 0.9", "exp 10us", 0.9, 4, DAEMON_RUST, 1.96938316, 0, 0},
+	{"M/M/8 0.9", "exp 10us", 0.9, 8, DAEMON_C, 0.876916238, 0, 0},
 };
 
 static void test_open(void **state)
@@ -57,6 +59,10 @@ static void test_open(void **state)
 		assert_int_equal(sim_run(&stack, w, &options, &sink, &stats), 0);
 		assert_int_equal(stats.requests, (NR_BATCHES + 2) * per_batch);
 		assert_in_interval(c->name, b.wait_sum, per_batch, c->wait);
+		if (c->found > 0) {
+			assert_in_interval("found", b.found_sum, per_batch, c->found);
+			assert_in_interval("found 10", b.crowded, per_batch, c->crowded);
+		}
 		workload_free(w);
 	}
 }
