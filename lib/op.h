@@ -24,8 +24,9 @@ enum op_type {
 	OP_MMAP, /* size 0: the whole file. OP_MMAP_FAULT reads or writes memory, in any size */
 	OP_MUNMAP, /* all of what OP_MMAP mapped */
 	OP_MSYNC, /* MS_SYNC; size 0: all of it */
-	OP_FADVISE, /* posix_fadvise and posix_madvise: OP_HINT_*, OP_INVALIDATE (DONTNEED) or */
-	OP_MADVISE, /* OP_WILLNEED; none of them: NORMAL */
+	OP_FADVISE, /* of the file, and of */
+	OP_MADVISE, /* all that is mapped: OP_HINT_*, OP_INVALIDATE (DONTNEED), OP_WILLNEED or
+		       NORMAL */
 	OP_LOOKUP, /* of a path, and nothing else */
 	OP_CREATE, /* an open that made the file */
 	OP_MKDIR,
@@ -58,6 +59,8 @@ enum op_flags {
 	OP_FAULT_WRITE = 1u << 7, /* OP_MMAP_FAULT: by a write */
 	OP_MAP_PRIVATE = 1u << 8, /* OP_MMAP */
 	OP_WILLNEED = 1u << 9, /* posix_fadvise WILLNEED */
+	OP_SYNCED = 1u << 10, /* OP_MMAP_FAULT: and msync() of it */
+	OP_REQUIRED = 1u << 11, /* OP_MMAP: where it is refused, the workload cannot be run */
 };
 
 #ifndef __bpf__

@@ -126,11 +126,17 @@ static void print_row(FILE *out, const struct compared_mode *m, const struct fio
 	fprintf(out, "\n");
 }
 
+static const char refusal[] = "the job maps files shared: cannot run in this mode (ENODEV)";
+
 static void print_mode(FILE *out, const struct compared_mode *m, bool measured_columns)
 {
 	const struct fio_result *row;
 
 	fprintf(out, "-- %s: %s\n", mode_name(m->mode), mode_risk(m->mode));
+	if (m->refused) {
+		fprintf(out, "%s\n", refusal);
+		return;
+	}
 	if (*m->stand_ins)
 		fprintf(out, "   not in the model, defaults stand in: %s\n", m->stand_ins);
 	for (size_t i = 0; (row = fio_results_at(m->predicted.results, i)); i++)
@@ -204,12 +210,15 @@ static json_t *row_json(const struct compared_mode *m, const struct fio_result *
 static json_t *mode_json(const struct compared_mode *m)
 {
 	const struct fio_result *row;
-	json_t *rows = json_array();
+	json_t *rows = json_array(), *json;
 
-	for (size_t i = 0; (row = fio_results_at(m->predicted.results, i)); i++)
+	for (size_t i = 0; !m->refused && (row = fio_results_at(m->predicted.results, i)); i++)
 		json_array_append_new(rows, row_json(m, row));
-	return json_pack("{s:s s:s s:s s:o}", "mode", mode_name(m->mode), "risk",
+	json = json_pack("{s:s s:s s:s s:o}", "mode", mode_name(m->mode), "risk",
 			 mode_risk(m->mode), "stand_ins", m->stand_ins, "rows", rows);
+	if (json && m->refused)
+		json_object_set_new(json, "refused", json_string(refusal));
+	return json;
 }
 
 json_t *comparison_json(const struct comparison *c)
@@ -245,7 +254,8 @@ static void write_csv(const struct comparison *c, FILE *out)
 	for (uint32_t i = 0; i < c->nr_modes; i++) {
 		const struct compared_mode *m = &c->modes[i];
 
-		for (size_t k = 0; (row = fio_results_at(m->predicted.results, k)); k++) {
+		for (size_t k = 0; !m->refused && (row = fio_results_at(m->predicted.results, k));
+		     k++) {
 			measured = m->measured ? fio_results_find(m->measured, row->job, row->row)
 					       : NULL;
 			fprintf(out, "%s,%s,%s", mode_name(m->mode), row->job,

@@ -16,6 +16,7 @@
 struct compared_mode {
 	enum io_mode mode;
 	struct prediction predicted;
+	bool refused; /* the guest's kernel would refuse what the job does; nothing predicted */
 	struct fio_results *measured; /* NULL: only predicted */
 	const char *measured_path;
 	char stand_ins[256]; /* costs that the model does not give: dax_report.h */

@@ -62,6 +62,8 @@ bool file_mmap(struct sim *sim, struct thread *th)
 		/* FOPEN_DIRECT_IO: no MAP_SHARED; virtiofsd does not ask for ..._ALLOW_MMAP. */
 		if (!(th->op.flags & OP_MAP_PRIVATE)) {
 			th->record.result = -ENODEV;
+			if (th->op.flags & OP_REQUIRED)
+				sim->stop = -ENODEV;
 			FLOW_RETURN(th->meta.at);
 		}
 		FLOW_CALL(th->meta.at, invalidate_pages(sim, th, file));
@@ -137,27 +139,29 @@ bool file_msync(struct sim *sim, struct thread *th)
 	return file_sync_range(sim, th, th->fault.page, th->fault.end);
 }
 
-/* generic_fadvise() */
+/* POSIX_FADV_DONTNEED of all of the op's file: what is dirty is sent, what is clean goes. */
+bool file_dont_need(struct sim *sim, struct thread *th)
+{
+	struct file *file = th->file;
+
+	if (!writeback_range(sim, th, file, 0, UINT64_MAX, WRITEBACK_SEND))
+		return false;
+	page_cache_shed(sim, file, 0, UINT64_MAX);
+	return true;
+}
+
+/* generic_fadvise() of the whole file. */
 bool file_advise(struct sim *sim, struct thread *th)
 {
 	struct file *file = th->file;
 	struct open_file *open = task_open_file(sim, th);
-	uint64_t first = th->op.offset_bytes / PAGE_BYTES, end = UINT64_MAX;
 
 	if (!open)
 		return true;
-	/* A page that the range ends in is kept, unless the file ends there too. */
-	if (th->op.size_bytes && th->op.offset_bytes + th->op.size_bytes < file->size_bytes)
-		end = (th->op.offset_bytes + th->op.size_bytes) / PAGE_BYTES;
 	if (th->op.flags & OP_WILLNEED)
-		return read_wanted(sim, th, file, first, end);
-	if (th->op.flags & OP_INVALIDATE) {
-		if (!writeback_range(sim, th, file, first, end, WRITEBACK_SEND))
-			return false;
-		first = (th->op.offset_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
-		page_cache_shed(sim, file, first, end);
-		return true;
-	}
+		return read_wanted(sim, th, file, 0, UINT64_MAX);
+	if (th->op.flags & OP_INVALIDATE)
+		return file_dont_need(sim, th);
 	read_ahead_advise(sim, &open->ra, th->op.flags);
 	return true;
 }
@@ -375,6 +379,7 @@ bool mmap_access(struct sim *sim, struct thread *th)
 		return true;
 	}
 	FLOW_BEGIN(th->fault.at);
+	th->record.result = th->op.size_bytes;
 	op_pages(th, m);
 	for (; th->fault.page < th->fault.end && !sim->stop; th->fault.page++) {
 		th->fault.tried = false;
@@ -386,6 +391,9 @@ bool mmap_access(struct sim *sim, struct thread *th)
 		}
 		FLOW_WAIT(th->fault.at, thread_spend(sim, th, access_cost(sim, th, m)));
 	}
-	th->record.result = th->op.size_bytes;
+	if (th->op.flags & OP_SYNCED && !m->private) {
+		op_pages(th, m);
+		FLOW_CALL(th->fault.at, file_sync_range(sim, th, th->fault.page, th->fault.end));
+	}
 	FLOW_END(th->fault.at);
 }

@@ -12,6 +12,7 @@ bool file_mmap(struct sim *sim, struct thread *th);
 bool file_munmap(struct sim *sim, struct thread *th);
 bool file_msync(struct sim *sim, struct thread *th);
 bool file_advise(struct sim *sim, struct thread *th);
+bool file_dont_need(struct sim *sim, struct thread *th);
 bool file_madvise(struct sim *sim, struct thread *th);
 bool mmap_access(struct sim *sim, struct thread *th);
 /* The task ends. */

@@ -299,7 +299,7 @@ static bool op_flow(struct sim *sim, struct thread *th)
 
 static void begin_op(struct sim *sim, struct thread *th)
 {
-	uint32_t flags = th->op.flags & OP_DIRECT;
+	uint32_t flags = th->op.flags & (OP_DIRECT | OP_FAULT_WRITE | OP_MAP_PRIVATE);
 
 	if (sim->stack->daemon.mode == MODE_DIRECT)
 		flags |= OP_FOPEN_DIRECT;
@@ -316,10 +316,6 @@ static void begin_op(struct sim *sim, struct thread *th)
 		.flags = flags,
 	};
 	th->issued_async = false;
-	/* A time-based fio job drops the file's pages when it begins anew in an open file. */
-	if (th->op.flags & OP_INVALIDATE && th->op.type != OP_OPEN && th->op.type != OP_FADVISE &&
-	    th->op.type != OP_MADVISE)
-		page_cache_shed(sim, th->file, 0, UINT64_MAX);
 }
 
 /* A job that ends by time on a model without costs would never end. */
@@ -365,6 +361,13 @@ static void draw_op(struct sim *sim, struct thread *th)
 	th->task.have_op = rc == OP_STREAM_OP && !sim->stop;
 }
 
+/* A time-based fio job drops the file's pages when it begins anew in an open file. */
+static bool drops_pages(const struct thread *th)
+{
+	return th->op.flags & OP_INVALIDATE && th->op.type != OP_OPEN &&
+	       th->op.type != OP_FADVISE && th->op.type != OP_MADVISE;
+}
+
 static uint64_t start_time(const struct thread *th)
 {
 	return max_u64(th->task.t_prev_end_ns + th->op.think_ns,
@@ -395,6 +398,10 @@ static bool task_flow(struct sim *sim, struct thread *th)
 		}
 		FLOW_WAIT(th->task.at, thread_spend_cost(sim, th, COST_SYSCALL));
 		begin_op(sim, th);
+		if (drops_pages(th)) {
+			FLOW_CALL(th->task.at, file_dont_need(sim, th));
+			th->record.t_start_ns = sim->host->now_ns;
+		}
 		FLOW_CALL(th->task.at, op_flow(sim, th));
 		end_op(sim, th);
 	}

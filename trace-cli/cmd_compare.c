@@ -151,7 +151,8 @@ static int run_mode(const struct compare_options *o, const struct stack *base,
 		status = EXIT_BAD_INPUT;
 	if (status == EXIT_DONE) {
 		err = predict(&m->predicted, stack, o->job, o->seed, NULL);
-		if (err)
+		m->refused = err == -ENODEV;
+		if (err && !m->refused)
 			status = err == -ENOMEM ? EXIT_CANNOT : EXIT_BAD_INPUT;
 		else
 			dax_stand_ins(stack, &m->predicted.stats.dax, m->stand_ins,

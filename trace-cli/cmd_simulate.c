@@ -174,8 +174,14 @@ static int run(const struct simulate_options *o, const struct stack *stack,
 		replicated_free(&r);
 		return EXIT_CANNOT;
 	}
+	if (err == -ENODEV)
+		msg_error(
+			"cannot simulate '%s' in mode %s: it maps files shared, which the guest's "
+			"kernel refuses there (ENODEV); choose another --mode",
+			o->job, mode_name(stack->daemon.mode));
 	if (err)
-		return err == -ENOMEM || err == -EIO ? EXIT_CANNOT : EXIT_BAD_INPUT;
+		return err == -ENOMEM || err == -EIO || err == -ENODEV ? EXIT_CANNOT
+								       : EXIT_BAD_INPUT;
 	if (how->precision > 0 && !r.reached)
 		msg_warn("precision %s was not reached in %" PRIu32 " runs of '%s'; the intervals "
 			 "shown are as wide as they say",

@@ -199,17 +199,35 @@ static int check_replay(const struct fio_job *job)
 	return 0;
 }
 
+/* Memory of an empty file cannot be touched, and msync() wants whole pages. */
+static int check_mmap(const struct fio_job *job)
+{
+	if (*job->read_iolog)
+		return refuse_job(job, "read_iolog with ioengine=mmap is not modelled");
+	if (job->has_write && job->create_on_open)
+		return refuse_job(job, "ioengine=mmap with create_on_open maps empty files: fio "
+				       "itself ends with SIGBUS");
+	if (smallest_block(job) % 4096 && (job->direct || job->fsync_every || job->fdatasync_every))
+		return refuse_job(job, "ioengine=mmap needs blocks of whole pages for direct, "
+				       "fsync and fdatasync, as fio does");
+	return 0;
+}
+
 int fio_job_check(struct fio_job *job)
 {
 	int err = check_times(job);
 
 	if (err)
 		return err;
+	if (*job->read_iolog && job->engine == FIO_MMAP_ENGINE)
+		return check_mmap(job);
 	if (*job->read_iolog)
 		return check_replay(job);
 	for (int dir = 0; dir < FIO_NR_DIRS && !err; dir++)
 		err = check_blocks(job, &job->bs[dir], job->bs_bytes[dir], fio_job_has(job, dir));
 	if (!err)
 		err = check_percents(job);
-	return err ? err : check_sizes(job);
+	if (!err)
+		err = check_sizes(job);
+	return err || job->engine != FIO_MMAP_ENGINE ? err : check_mmap(job);
 }

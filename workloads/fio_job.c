@@ -12,6 +12,7 @@
 #include "lib/msg.h"
 #include "workloads/file_table.h"
 #include "workloads/fio_job.h"
+#include "workloads/fio_mmap.h"
 #include "workloads/fio_options.h"
 #include "workloads/fio_parse.h"
 #include "workloads/fio_stream.h"
@@ -65,7 +66,7 @@ static int file_name(const struct fio_job *job, uint32_t process, uint32_t numbe
  */
 static bool laid_out(const struct fio_job *job)
 {
-	if (job->has_read)
+	if (job->has_read || job->engine == FIO_MMAP_ENGINE)
 		return true;
 	return !job->create_on_open && job->fallocate != FIO_FALLOCATE_NONE;
 }
@@ -119,6 +120,8 @@ static int make_jobs_stream(struct builder *b, const struct fio_job *job, uint32
 	if (!err && !job->create_only) {
 		setup.files = files;
 		*stream = fio_stream_new(job, &setup);
+		if (*stream && job->engine == FIO_MMAP_ENGINE)
+			*stream = fio_mmap_stream_new(*stream, job, &setup);
 		err = *stream ? 0 : -ENOMEM;
 	}
 	free(files);

@@ -260,9 +260,9 @@ static int apply_rate_process(struct fio_job *job, const struct fio_line *line)
 static const struct fio_option options[] = {
 	/* What is done */
 	{ .name = "ioengine", .kind = FIO_WORD, AT(engine),
-	  WORDS("psync", "sync", "pvsync", "pvsync2", "libaio", "io_uring"),
+	  WORDS("psync", "sync", "pvsync", "pvsync2", "libaio", "io_uring", "mmap"),
 	  MAP(FIO_SYNC_ENGINE, FIO_SYNC_ENGINE, FIO_SYNC_ENGINE, FIO_SYNC_ENGINE, FIO_ASYNC_ENGINE,
-	      FIO_ASYNC_ENGINE) },
+	      FIO_ASYNC_ENGINE, FIO_MMAP_ENGINE) },
 	{ .name = "rw", .alias = "readwrite", .kind = FIO_SPECIAL, .apply = apply_rw },
 	{ .name = "rwmixread", .kind = FIO_COUNT, AT(rwmixread), .high = 100 },
 	{ .name = "rwmixwrite", .kind = FIO_SPECIAL, .apply = apply_rwmixwrite },
@@ -344,7 +344,7 @@ static const struct fio_option options[] = {
 	FIXED("filename_format", "$jobname.$jobnum.$filenum"), FIXED("unique_filename", "1"),
 	FIXED("zonemode", "none"), FIXED("atomic", "0"), FIXED("hipri", "0"),
 	FIXED("fixedbufs", "0"), FIXED("registerfiles", "0"), FIXED("sqthread_poll", "0"),
-	FIXED("write_barrier", "0"), FIXED("trim_percentage", "0"), FIXED("max_latency", "0"),
+	FIXED("thp", "0"), FIXED("write_barrier", "0"), FIXED("trim_percentage", "0"), FIXED("max_latency", "0"),
 
 	/* What is measured and printed */
 	HARMLESS("name"), HARMLESS("description"), HARMLESS("group_reporting"), HARMLESS("new_group"),

@@ -16,7 +16,8 @@
 
 enum fio_engine {
 	FIO_SYNC_ENGINE,
-	FIO_ASYNC_ENGINE
+	FIO_ASYNC_ENGINE,
+	FIO_MMAP_ENGINE
 };
 
 enum fio_fallocate {

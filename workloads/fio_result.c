@@ -79,8 +79,11 @@ static int row_of(const struct op_record *op)
 		return FIO_ROW_READ;
 	case OP_WRITE:
 		return FIO_ROW_WRITE;
+	case OP_MMAP_FAULT:
+		return op->flags & OP_FAULT_WRITE ? FIO_ROW_WRITE : FIO_ROW_READ;
 	case OP_FSYNC:
 	case OP_FDATASYNC:
+	case OP_MSYNC:
 		return FIO_ROW_SYNC;
 	default:
 		return -1;

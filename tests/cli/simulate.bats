@@ -96,9 +96,24 @@ mean_near() {
 	bad_job 'runtime=0\ntime_based' 'time_based needs runtime'
 	bad_job 'bs=4q' ':4: bs=4q'
 	bad_job 'iodepth=0' ':4: iodepth=0'
-	bad_job '# fine\n\nioengine=mmap' ':6: ioengine=mmap'
+	bad_job '# fine\n\nioengine=splice' ':6: ioengine=splice'
 	bad_job 'runtime=-3' ':4: runtime=-3'
 	bad_job 'include none.fio' ':4: cannot include'
+}
+
+@test "ioengine=mmap: memory in the cached modes, refused in mode direct" {
+	printf '[a]\nioengine=mmap\nrw=write\nsize=64k\nfsync=8\n' >"$job"
+	expect 0 "$VFSCOPE" simulate "$job" --mode writethrough --set service.default.cpu='const 20us' \
+		--requests "$BATS_TEST_TMPDIR/requests"
+	[ "$(jq -rs 'map(select(.opcode == "READ" or .opcode == "WRITE" or .opcode == "FSYNC") |
+		"\(.opcode) \(.offset) \(.size)") | join(", ")' "$BATS_TEST_TMPDIR/requests")" = \
+		"READ 0 65536, WRITE 0 32768, FSYNC 0 0, WRITE 32768 32768" ]
+	expect 3 "$VFSCOPE" simulate "$job" --mode direct
+	says ENODEV
+	expect 0 "$VFSCOPE" compare "$job" --modes direct,writeback
+	[[ $output == *"cannot run in this mode (ENODEV)"* && $output == *"sync"* ]]
+	expect 0 "$VFSCOPE" compare "$job" --modes direct,writeback --format json
+	[ "$(jq -c '.modes | map([has("refused"), (.rows | length)])' <<<"$output")" = '[[true,0],[false,2]]' ]
 }
 
 @test "include reads the file; a cycle is refused" {

@@ -34,8 +34,9 @@ static struct workload *load(const char *text)
  */
 static void trace_ops(struct workload *w, uint32_t task, char *out, size_t len)
 {
-	static const char *const names[NR_OP_TYPES] = {"r",    "w",	"fsync",     "fdatasync",
-						       "open", "close", "mmap_fault"};
+	static const char *const names[NR_OP_TYPES] = {
+		"r", "w", "fsync", "fdatasync", "open", "close",
+		[OP_MMAP] = "mmap", [OP_MUNMAP] = "munmap", [OP_MSYNC] = "msync"};
 	struct op_stream *s = w->tasks[task].stream;
 	struct workload_op op;
 	size_t used = 0;
@@ -43,14 +44,20 @@ static void trace_ops(struct workload *w, uint32_t task, char *out, size_t len)
 
 	*out = '\0';
 	while (used + 48 < len && s->next(s, now, &op) == OP_STREAM_OP) {
-		bool is_data = op.type == OP_READ || op.type == OP_WRITE;
+		bool is_data = op.type == OP_READ || op.type == OP_WRITE ||
+			       op.type == OP_MMAP_FAULT;
 
 		now += 1000000 + op.think_ns;
 		if (op.not_before_ns > now)
 			now = op.not_before_ns;
 		if (w->nr_files > 1)
 			used += snprintf(out + used, len - used, "%u:", op.file);
-		used += snprintf(out + used, len - used, "%s", names[op.type]);
+		if (op.type == OP_MMAP_FAULT)
+			used += snprintf(out + used, len - used, "%s%s",
+					 op.flags & OP_SYNCED ? "s" : "",
+					 op.flags & OP_FAULT_WRITE ? "mw" : "mr");
+		else
+			used += snprintf(out + used, len - used, "%s", names[op.type]);
 		if (is_data)
 			used += snprintf(out + used, len - used, "%llu",
 					 (unsigned long long)op.offset_bytes >> 10);
@@ -121,6 +128,19 @@ static void order_as_fio(void **state)
 		{"[a]\nrw=read\nsize=24k\nbssplit=,4k/50:8k/50\nbs=8k\n",
 		 "open r0+8 r8+8 r16+8 close"},
 		{"[a]\nrw=read\nsize=16k\nbsrange=8k-8k\n", "open r0+8 r8+8 close"},
+		{"[a]\nioengine=mmap\nrw=read\nsize=12k\n", "open mmap mr0 mr4 mr8 close"},
+		{"[a]\nioengine=mmap\nrw=write\nsize=16k\nfsync=2\nloops=2\n",
+		 "open mmap mw0 mw4 msync mw8 mw12 msync close open mmap msync mw0 mw4 msync mw8 "
+		 "mw12 close"},
+		{"[a]\nioengine=mmap\nrw=write\nsize=6k\nend_fsync=1\n",
+		 "open mmap mw0 close open mmap msync close"},
+		{"[a]\nioengine=mmap\nrw=write\nsize=8k\ndirect=1\n", "open mmap smw0 smw4 close"},
+		{"[a]\nioengine=mmap\nrw=read\nsize=8k\ndirect=1\n", "open mmap mr0 mr4 close"},
+		/* The offset is added once and taken off twice. */
+		{"[a]\nioengine=mmap\nrw=read\nfilesize=64k\noffset=8k\nsize=16k\n",
+		 "open mmap mr0 mr4 munmap mmap mr8 munmap mmap mr12 close"},
+		{"[a]\nioengine=mmap\nrw=read\nsize=16k\nnrfiles=2\n",
+		 "0:open 0:mmap 0:mr0 1:open 1:mmap 1:mr0 0:mr4 1:mr4 0:close 1:close"},
 	};
 	char ops[1024];
 
@@ -466,7 +486,13 @@ static void refused_with_place(void **state)
 		{"size=1m\n", "job:1: 'size=1m' stands before"},
 		{"[a\nsize=1m\n", "job:1: '[a' is not a section"},
 		{"[]\n", "job:1:"},
-		{"[a]\nsize=1m\nioengine=mmap\n", "job:3: ioengine=mmap"},
+		{"[a]\nsize=1m\nioengine=splice\n", "job:3: ioengine=splice"},
+		{"[a]\nsize=1m\nioengine=mmap\nbs=1k\ndirect=1\n", "blocks of whole pages"},
+		{"[a]\nsize=1m\nioengine=mmap\nrw=write\nbs=6k\nfsync=1\n",
+		 "blocks of whole pages"},
+		{"[a]\nsize=1m\nioengine=mmap\nrw=write\ncreate_on_open=1\n", "SIGBUS"},
+		{"[a]\nsize=1m\nioengine=mmap\nread_iolog=log\n", "read_iolog with ioengine=mmap"},
+		{"[a]\nsize=1m\nioengine=mmap\nthp=1\n", "job:4: thp=1"},
 		{"[a]\nsize=1m\nrw=trim\n", "job:3: rw=trim"},
 		{"[a]\nsize=1m\nbs=4x\n", "job:3: bs=4x"},
 		{"[a]\nsize=1m\nbs=-4k\n", "job:3: bs=-4k"},
