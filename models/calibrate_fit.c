@@ -224,8 +224,8 @@ void calibration_fill_dax(struct calibration *c, struct stack *stack)
 	for (int i = 0; i < NR_DAX_COSTS && stack->dax.window_bytes; i++) {
 		row = new_row(c, CALIBRATED_DEFAULT, 0, &stack->dax.cost[i]);
 		snprintf(row->name, sizeof(row->name), "dax %s", dax_cost_name(i));
-		snprintf(row->note, sizeof(row->note),
-			 "the guest does not see it: default stands in");
+		snprintf(row->note, sizeof(row->note), "not seen apart: %s stands in",
+			 i == DAX_EPT_FAULT ? "its default" : "fault");
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(opcodes) && stack->dax.window_bytes; i++) {
 		const char *name = fuse_opcode_name(opcodes[i]);

@@ -138,7 +138,7 @@ static void print_mode(FILE *out, const struct compared_mode *m, bool measured_c
 		return;
 	}
 	if (*m->stand_ins)
-		fprintf(out, "   not in the model, defaults stand in: %s\n", m->stand_ins);
+		fprintf(out, "   not in the model, defaults stand in:\n   %s\n", m->stand_ins);
 	for (size_t i = 0; (row = fio_results_at(m->predicted.results, i)); i++)
 		print_row(out, m, row, measured_columns);
 	/* A measured row that the simulation lacks would otherwise go unseen. */

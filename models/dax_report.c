@@ -20,6 +20,8 @@ const char *dax_stand_ins(const struct stack *stack, const struct dax_stats *sta
 {
 	const uint64_t used[NR_DAX_COSTS] = {
 		[DAX_EPT_FAULT] = stats->ept_faults,
+		[DAX_PTE_FAULT] = stats->pte_faults,
+		[DAX_PMD_FAULT] = stats->pmd_faults,
 	};
 	const struct {
 		uint32_t opcode;
@@ -60,8 +62,13 @@ void dax_report_print(const struct stack *stack, const struct dax_stats *s, FILE
 		fprintf(out, ", %s in the mean",
 			format_ns((double)s->wait_ns / s->waits, mean, sizeof(mean)));
 	fprintf(out, "\n");
+	if (s->pte_faults || s->pmd_faults)
+		fprintf(out,
+			"  page faults of mapped memory: %" PRIu64 " for 4 KiB, %" PRIu64
+			" for 2 MiB\n",
+			s->pte_faults, s->pmd_faults);
 	if (*dax_stand_ins(stack, s, text, sizeof(text)))
-		fprintf(out, "  not in the model, defaults stand in: %s\n", text);
+		fprintf(out, "  not in the model, defaults stand in:\n    %s\n", text);
 }
 
 json_t *dax_report_json(const struct stack *stack, const struct dax_stats *s)
@@ -70,13 +77,14 @@ json_t *dax_report_json(const struct stack *stack, const struct dax_stats *s)
 
 	if (stack->daemon.mode != MODE_DAX)
 		return NULL;
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:s}", "ranges",
-			 (json_int_t)s->ranges, "free", (json_int_t)s->free, "mapped",
-			 (json_int_t)s->busy, "setups", (json_int_t)s->setups, "upgrades",
-			 (json_int_t)s->upgrades, "removed_by_worker",
-			 (json_int_t)s->removed_worker, "removed_inline",
-			 (json_int_t)s->removed_inline, "removed_at_eviction",
-			 (json_int_t)s->removed_evict, "waits", (json_int_t)s->waits, "wait_ns",
-			 (json_int_t)s->wait_ns, "ept_faults", (json_int_t)s->ept_faults,
-			 "stand_ins", dax_stand_ins(stack, s, text, sizeof(text)));
+	return json_pack(
+		"{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:s}", "ranges",
+		(json_int_t)s->ranges, "free", (json_int_t)s->free, "mapped", (json_int_t)s->busy,
+		"setups", (json_int_t)s->setups, "upgrades", (json_int_t)s->upgrades,
+		"removed_by_worker", (json_int_t)s->removed_worker, "removed_inline",
+		(json_int_t)s->removed_inline, "removed_at_eviction", (json_int_t)s->removed_evict,
+		"waits", (json_int_t)s->waits, "wait_ns", (json_int_t)s->wait_ns, "ept_faults",
+		(json_int_t)s->ept_faults, "pte_faults", (json_int_t)s->pte_faults, "pmd_faults",
+		(json_int_t)s->pmd_faults, "stand_ins",
+		dax_stand_ins(stack, s, text, sizeof(text)));
 }

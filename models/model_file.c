@@ -307,9 +307,12 @@ static void write_section(FILE *out, const char *name, const struct stack_settin
 		}
 		if (!name)
 			fprintf(out, "# %s\n", s->meaning);
-		fprintf(out, "%s%s = %s%s\n", stands_in(s, base) ? "#" : "", s->key,
-			setting_format(s, (const char *)base + s->offset, value, sizeof(value)),
-			stands_in(s, base) ? " (not known: default)" : "");
+		setting_format(s, (const char *)base + s->offset, value, sizeof(value));
+		if (stands_in(s, base))
+			fprintf(out, "#%s = %s (not known)\n", s->key,
+				s->stand_in ? s->stand_in : value);
+		else
+			fprintf(out, "%s = %s\n", s->key, value);
 	}
 }
 

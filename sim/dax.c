@@ -60,7 +60,10 @@ static bool set_up(struct sim *sim, struct thread *th, struct file *file)
 	uint64_t index = f->map.pos / FUSE_DAX_RANGE_BYTES;
 
 	FLOW_BEGIN(f->set_up.at);
-	FLOW_CALL(f->set_up.at, dax_allocate(sim, th, file));
+	if (f->map.fault)
+		f->alloc.range = dax_take_free(sim);
+	else
+		FLOW_CALL(f->set_up.at, dax_allocate(sim, th, file));
 	if (f->alloc.range == DAX_NONE)
 		FLOW_RETURN(f->set_up.at);
 	FLOW_CALL(f->set_up.at, rw_lock_steal(sim, th, &dax_inode_of(sim, file)->sem));
@@ -84,7 +87,7 @@ static bool set_up(struct sim *sim, struct thread *th, struct file *file)
  * fuse_iomap_begin(): map.range with a reference, or DAX_NONE, if nothing is there to map. Looking
  * takes no time, so the semaphore is given back before anybody can see it held shared.
  */
-static bool map_range(struct sim *sim, struct thread *th, struct file *file)
+bool dax_map_range(struct sim *sim, struct thread *th, struct file *file)
 {
 	struct dax_flow *f = dax_flow_of(sim, th);
 
@@ -133,7 +136,7 @@ static bool copy(struct sim *sim, struct thread *th, struct file *file)
 	FLOW_BEGIN(f->copy.at);
 	while (f->op.pos < f->op.end && !sim->stop) {
 		f->map.pos = f->op.pos;
-		FLOW_CALL(f->copy.at, map_range(sim, th, file));
+		FLOW_CALL(f->copy.at, dax_map_range(sim, th, file));
 		if (f->map.range == DAX_NONE)
 			break;
 		FLOW_WAIT(f->copy.at, thread_spend(sim, th, copy_cost(sim, th)));

@@ -63,9 +63,12 @@ struct dax_flow {
 		uint32_t range; /* found or set up, with a reference; or DAX_NONE */
 		uint64_t pos;
 		bool write;
-		bool fault;
-		bool no_range; /* fault: none was free */
+		bool fault; /* nothing may be reclaimed inline */
 	} map;
+	struct {
+		bool huge; /* it is for 2 MiB */
+		bool no_huge; /* it was, and found no range */
+	} fault;
 	struct {
 		int at;
 	} set_up;
@@ -167,7 +170,13 @@ bool dax_evict(struct sim *sim, struct thread *th, struct file *file);
 void dax_kick_worker(struct sim *sim, bool after_jiffy);
 void dax_worker_run(struct sim *sim, struct thread *th);
 
+/* dax_fault.c: a fault of the task's op on mapped memory, FLOW; and what its access then costs. */
+bool dax_fault(struct sim *sim, struct thread *th, struct mapping *m);
+uint64_t dax_access_cost(struct sim *sim, struct thread *th, const struct mapping *m);
+
 /* dax.c: FLOWs; the op is th->op */
+/* map.pos of the flow: its range with a reference into map.range; DAX_NONE: none free (fault). */
+bool dax_map_range(struct sim *sim, struct thread *th, struct file *file);
 bool dax_read(struct sim *sim, struct thread *th);
 bool dax_write(struct sim *sim, struct thread *th);
 

@@ -26,8 +26,7 @@ bool dax_prepare(struct sim *sim, struct thread *th)
 	if (!th->spec || f->op.prepared)
 		return false;
 	f->op.prepared = true;
-	return thread_spend_cost(sim, th,
-				 th->op.type == OP_READ ? COST_READ_PREPARE : COST_WRITE_PREPARE);
+	return thread_spend_cost(sim, th, f->map.write ? COST_WRITE_PREPARE : COST_READ_PREPARE);
 }
 
 static bool send_remove(struct sim *sim, struct thread *th, struct file *file, uint32_t range,

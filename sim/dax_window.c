@@ -38,6 +38,14 @@ static void unlink_range(struct dax *dax, struct dax_list *list, uint32_t range)
 	list->count--;
 }
 
+/* A fault of a page cache page is what is known of faults if nothing better is. */
+static const struct dist *cost_of(const struct stack *stack, enum dax_cost cost)
+{
+	if (cost != DAX_EPT_FAULT && !(stack->dax.given & 1u << cost))
+		return &stack->cost[COST_FAULT];
+	return &stack->dax.cost[cost];
+}
+
 int dax_init(struct sim *sim)
 {
 	const struct dax_settings *settings = &sim->stack->dax;
@@ -59,7 +67,7 @@ int dax_init(struct sim *sim)
 	for (uint32_t i = 0; i < dax->nr_ranges; i++)
 		append(dax, &dax->free, i);
 	for (int i = 0; i < NR_DAX_COSTS; i++)
-		sampler_init(&dax->cost[i], &settings->cost[i]);
+		sampler_init(&dax->cost[i], cost_of(sim->stack, i));
 	dax->worker.thread =
 		&sim->threads[sim->first_slot[RUN_DAX_WORKER] - sim->first_slot[RUN_TASK]];
 	return 0;
@@ -107,6 +115,8 @@ void dax_stats_add(struct dax_stats *into, const struct dax_stats *from)
 	into->waits += from->waits;
 	into->wait_ns += from->wait_ns;
 	into->ept_faults += from->ept_faults;
+	into->pte_faults += from->pte_faults;
+	into->pmd_faults += from->pmd_faults;
 }
 
 uint32_t dax_find(const struct sim *sim, const struct file *file, uint64_t index)
@@ -187,6 +197,8 @@ void dax_unmap(struct sim *sim, uint32_t range)
 	inode->range[r->index] = 0;
 	inode->mapped[r->index / WORD_BITS] &= ~(1ULL << r->index % WORD_BITS);
 	inode->nr--;
+	/* invalidate_inode_pages2_range() */
+	file_unmap_dax(&sim->files[r->file], r->index * DAX_RANGE_PAGES, DAX_RANGE_PAGES);
 }
 
 void dax_unlist(struct sim *sim, uint32_t range)

@@ -94,6 +94,8 @@ bool file_open(struct sim *sim, struct thread *th)
 	if (place->file && !sim->stop) {
 		/* Without FOPEN_KEEP_CACHE */
 		FLOW_CALL(th->meta.at, invalidate_pages(sim, th, place->file));
+		if (sim->dax)
+			file_unmap_dax(place->file, 0, UINT64_MAX / 2);
 		task_file_opened(sim, th, place);
 	}
 	FLOW_CALL(th->meta.at, walk_leave(sim, th, place));

@@ -13,7 +13,7 @@
  * thp_get_unmapped_area() places mappings of 2 MiB and more. For smaller ones chance decides.
  */
 #include <errno.h>
-#include "lib/msg.h"
+#include "sim/dax.h"
 #include "sim/flow.h"
 #include "sim/mmap.h"
 #include "sim/page_cache.h"
@@ -51,12 +51,6 @@ bool file_mmap(struct sim *sim, struct thread *th)
 	uint64_t end = (th->op.offset_bytes + size + PAGE_BYTES - 1) / PAGE_BYTES;
 	struct mapping *m;
 
-	if (sim->stack->daemon.mode == MODE_DAX) {
-		msg_error("cannot simulate mmap of '%s' in mode dax: it is not modelled",
-			  sim->workload->files[file->index].name);
-		sim->stop = -EINVAL;
-		return true;
-	}
 	FLOW_BEGIN(th->meta.at);
 	if (sim->stack->daemon.mode == MODE_DIRECT) {
 		/* FOPEN_DIRECT_IO: no MAP_SHARED; virtiofsd does not ask for ..._ALLOW_MMAP. */
@@ -156,7 +150,9 @@ bool file_advise(struct sim *sim, struct thread *th)
 	struct file *file = th->file;
 	struct open_file *open = task_open_file(sim, th);
 
-	if (!open)
+	/* Files that are mapped through the DAX window ignore all advice, but for DONTNEED of
+	 * memory. */
+	if (!open || sim->dax)
 		return true;
 	if (th->op.flags & OP_WILLNEED)
 		return read_wanted(sim, th, file, 0, UINT64_MAX);
@@ -173,6 +169,8 @@ bool file_madvise(struct sim *sim, struct thread *th)
 	if (!m)
 		return true;
 	if (th->op.flags & OP_WILLNEED) {
+		if (sim->dax)
+			return true;
 		if (!th->ra.at)
 			op_pages(th, m);
 		return read_wanted(sim, th, m->file, th->fault.page, th->fault.end);
@@ -329,6 +327,8 @@ static bool one_fault(struct sim *sim, struct thread *th, struct mapping *m)
 {
 	struct page *page = page_find(sim, m->file, th->fault.page);
 
+	if (sim->dax)
+		return dax_fault(sim, th, m);
 	FLOW_BEGIN(th->fault.once_at);
 	FLOW_WAIT(th->fault.once_at, thread_spend_cost(sim, th, COST_FAULT));
 	if (!op_writes(th))
@@ -353,14 +353,15 @@ static bool one_fault(struct sim *sim, struct thread *th, struct mapping *m)
 }
 
 /* Copying to or from the page; the CPU marks its entry as accessed. */
-static uint64_t access_cost(const struct sim *sim, const struct thread *th, const struct mapping *m)
+static uint64_t access_cost(struct sim *sim, struct thread *th, const struct mapping *m)
 {
 	struct page *page = page_find(sim, m->file, th->fault.page);
+	uint64_t ns = sim->dax ? dax_access_cost(sim, th, m) : 0;
 
 	if (page && mapping_pte(m, th->fault.page) != PTE_OWN)
 		page->flags |= PAGE_REFERENCED;
-	return (uint64_t)(op_writes(th) ? sim->stack->write_hit_ns_per_page
-					: sim->stack->read_hit_ns_per_page);
+	return ns + (uint64_t)(op_writes(th) ? sim->stack->write_hit_ns_per_page
+					     : sim->stack->read_hit_ns_per_page);
 }
 
 /* Beyond the end of the file there is SIGBUS: nothing more of the op is done. */

@@ -4,10 +4,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "sim/page_cache.h"
 
 #define TABLE_SHIFT 9
 #define TABLE_PAGES (1u << TABLE_SHIFT)
+#define IS_SPLIT TABLE_PAGES /* behind the entries, for DAX: they are 4 KiB ones */
 
 static uint64_t table_of(const struct mapping *m, uint64_t index)
 {
@@ -87,22 +89,77 @@ enum pte mapping_pte(const struct mapping *m, uint64_t index)
 	return table ? table[index & (TABLE_PAGES - 1)] : PTE_NONE;
 }
 
-void mapping_set_pte(struct sim *sim, struct mapping *m, uint64_t index, enum pte pte)
+static uint8_t *table_get(struct sim *sim, struct mapping *m, uint64_t index)
 {
 	uint8_t **table = &m->tables[table_of(m, index)];
-	struct page *page;
 
 	if (!*table)
-		*table = calloc(TABLE_PAGES, sizeof(**table));
-	if (!*table) {
+		*table = calloc(TABLE_PAGES + 1, sizeof(**table));
+	if (!*table)
 		sim->stop = -ENOMEM;
+	return *table;
+}
+
+void mapping_set_pte(struct sim *sim, struct mapping *m, uint64_t index, enum pte pte)
+{
+	uint8_t *table = table_get(sim, m, index);
+
+	if (!table)
 		return;
+	table[index & (TABLE_PAGES - 1)] = pte;
+	if (pte != PTE_OWN)
+		page_find(sim, m->file, index)->flags |= PAGE_MAPPED | PAGE_REFERENCED;
+}
+
+void mapping_set_dax(struct sim *sim, struct mapping *m, uint64_t index, uint32_t nr, enum pte pte)
+{
+	uint8_t *table = table_get(sim, m, index);
+
+	if (!table)
+		return;
+	/* A write to a private page of a 2 MiB entry makes the kernel take that apart: all goes. */
+	if (nr < TABLE_PAGES && !table[IS_SPLIT])
+		memset(table, PTE_NONE, TABLE_PAGES);
+	table[IS_SPLIT] |= nr < TABLE_PAGES;
+	memset(table + (index & (TABLE_PAGES - 1)), pte, nr);
+}
+
+bool mapping_is_split(const struct mapping *m, uint64_t index)
+{
+	const uint8_t *table = m->tables[table_of(m, index)];
+
+	return table && table[IS_SPLIT];
+}
+
+static uint8_t *table_of_file(const struct mapping *m, uint64_t index)
+{
+	if (index + TABLE_PAGES <= m->first || index >= m->end)
+		return NULL;
+	return m->tables[table_of(m, index)];
+}
+
+bool file_has_split_pte(const struct file *file, uint64_t index)
+{
+	for (const struct mapping *m = file->mappings; m; m = m->next) {
+		const uint8_t *table = table_of_file(m, index);
+
+		for (uint32_t k = 0; table && table[IS_SPLIT] && k < TABLE_PAGES; k++)
+			if (table[k] == PTE_READ || table[k] == PTE_WRITE)
+				return true;
 	}
-	(*table)[index & (TABLE_PAGES - 1)] = pte;
-	if (pte == PTE_OWN)
-		return;
-	page = page_find(sim, m->file, index);
-	page->flags |= PAGE_MAPPED | PAGE_REFERENCED;
+	return false;
+}
+
+void file_unmap_dax(struct file *file, uint64_t first, uint64_t nr)
+{
+	for (const struct mapping *m = file->mappings; m; m = m->next)
+		for (uint64_t i = first; i < first + nr && i < m->end; i += TABLE_PAGES) {
+			uint8_t *table = table_of_file(m, i);
+
+			for (uint32_t k = 0; table && k < TABLE_PAGES; k++)
+				if (table[k] != PTE_OWN)
+					table[k] = PTE_NONE;
+		}
 }
 
 static bool maps_page(const struct mapping *m, uint64_t index)
@@ -129,12 +186,14 @@ void mapping_zap(struct sim *sim, struct mapping *m)
 
 		for (uint32_t k = 0; m->tables[i] && k < TABLE_PAGES; k++) {
 			enum pte pte = m->tables[i][k];
+			struct page *page;
 
 			m->tables[i][k] = PTE_NONE;
 			if (pte != PTE_READ && pte != PTE_WRITE)
 				continue;
-			if (!is_mapped(m->file, first + k))
-				page_find(sim, m->file, first + k)->flags &= ~PAGE_MAPPED;
+			page = page_find(sim, m->file, first + k);
+			if (page && !is_mapped(m->file, first + k))
+				page->flags &= ~PAGE_MAPPED;
 		}
 	}
 }

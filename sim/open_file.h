@@ -85,6 +85,17 @@ void mapping_set_pte(struct sim *sim, struct mapping *m, uint64_t index, enum pt
 /* Empty its page table. */
 void mapping_zap(struct sim *sim, struct mapping *m);
 
+/*
+ * DAX, where no page is cached: entries from index on, which lie in one 2 MiB. A mapping that was
+ * given less than all 512 of them is split there: it has a table of 4 KiB entries, and keeps it.
+ */
+void mapping_set_dax(struct sim *sim, struct mapping *m, uint64_t index, uint32_t nr, enum pte pte);
+bool mapping_is_split(const struct mapping *m, uint64_t index);
+/* Some mapping of the file has a 4 KiB entry in these 2 MiB that is not a private copy. */
+bool file_has_split_pte(const struct file *file, uint64_t index);
+/* Empty page tables of the file: pages from first on, whole 2 MiB. */
+void file_unmap_dax(struct file *file, uint64_t first, uint64_t nr);
+
 /* A page with PAGE_MAPPED leaves the cache, or is about to be written back. */
 void page_unmap(struct file *file, struct page *page);
 void page_write_protect(struct file *file, const struct page *page);

@@ -44,6 +44,8 @@ struct dax_stats {
 	uint64_t waits; /* of tasks for a free range */
 	uint64_t wait_ns;
 	uint64_t ept_faults; /* pages that the host had to map */
+	uint64_t pte_faults; /* of mapped memory, for 4 KiB */
+	uint64_t pmd_faults; /* for 2 MiB */
 };
 
 /* Adds up the counters of VMs or of runs. */

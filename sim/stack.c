@@ -23,11 +23,11 @@ static const char *const mode_words[] = {"direct", "writethrough", "writeback", 
 		.offset = offsetof(struct stack, field), .max = ARRAY_SIZE(list) - 2,              \
 		.words = list, .meaning = text                                                     \
 	}
-#define DAX_COST(id, name, text)                                                                   \
+#define DAX_COST(id, name, instead, text)                                                          \
 	{                                                                                          \
 		.section = "dax", .key = name, .type = SETTING_DIST,                               \
 		.offset = offsetof(struct stack, dax.cost) + (id) * sizeof(struct dist),           \
-		.given_bit = 1u << (id), .meaning = text                                           \
+		.given_bit = 1u << (id), .stand_in = instead, .meaning = text                      \
 	}
 #define COST(id, name, text)                                                                       \
 	{                                                                                          \
@@ -136,11 +136,11 @@ const struct stack_setting stack_settings[] = {
 		"page faults of an mmap map 2 MiB where file and mapping allow it"),
 	SETTING(dax, "host_huge_pages", SETTING_BOOL, dax.host_huge_pages, 0, 1,
 		"the host backs a range with one huge page: one EPT fault for it, not 512"),
-	DAX_COST(DAX_EPT_FAULT, "ept_fault",
+	DAX_COST(DAX_EPT_FAULT, "ept_fault", NULL,
 		 "guest CPU stopped: first access to a page since its range was mapped"),
-	DAX_COST(DAX_PTE_FAULT, "pte_fault",
+	DAX_COST(DAX_PTE_FAULT, "pte_fault", "fault of [costs]",
 		 "guest CPU: page fault of an mmap that maps 4 KiB, without what it waits for"),
-	DAX_COST(DAX_PMD_FAULT, "pmd_fault",
+	DAX_COST(DAX_PMD_FAULT, "pmd_fault", "fault of [costs]",
 		 "guest CPU: page fault of an mmap that maps 2 MiB, without what it waits for"),
 };
 const unsigned int nr_stack_settings = ARRAY_SIZE(stack_settings);
@@ -199,8 +199,8 @@ static void dax_init_defaults(struct dax_settings *dax)
 {
 	dax->huge_pages = true;
 	dist_const(&dax->cost[DAX_EPT_FAULT], 1000);
-	dist_const(&dax->cost[DAX_PTE_FAULT], 700);
-	dist_const(&dax->cost[DAX_PMD_FAULT], 1000);
+	dist_const(&dax->cost[DAX_PTE_FAULT], 0);
+	dist_const(&dax->cost[DAX_PMD_FAULT], 0);
 }
 
 static void service_init(struct service_cost *service)

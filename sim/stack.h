@@ -161,7 +161,8 @@ struct stack_setting {
 	uint64_t max;
 	const char *const *words; /* SETTING_CHOICE: NULL-terminated */
 	const char *meaning; /* with its unit if the type does not say it */
-	uint32_t given_bit; /* of stack.dax.given: a cost with a default; 0: any other setting */
+	uint32_t given_bit; /* of stack.dax.given: a cost that may be left out; 0: any other setting */
+	const char *stand_in; /* then this cost stands in; NULL: its default */
 };
 
 /* Every key of a stack outside its service times, in the order in which files are written. */
