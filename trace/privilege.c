@@ -2,6 +2,7 @@
 /*
  * The capabilities of this process. By system call: libcap would be a library for four of them.
  */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -43,13 +44,44 @@ bool privilege_have(enum privilege privilege)
 	return data[CAP_TO_INDEX(bit)].effective & CAP_TO_MASK(bit);
 }
 
-int privilege_drop(void)
+static int set_capabilities(uint64_t effective, uint64_t permitted)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
+	for (unsigned int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].effective = (uint32_t)(effective >> (32 * i));
+		data[i].permitted = (uint32_t)(permitted >> (32 * i));
+	}
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+/* Whether a map that is open can be read without any capability. */
+static bool maps_need_bpf(int map)
+{
+	uint32_t key = 0, value;
+
+	return bpf_map_lookup_elem(map, &key, &value) && errno == EPERM;
+}
+
+int privilege_drop(void)
+{
+	uint64_t keep = 0, bpf = 1ULL << CAP_BPF;
+	bool have_bpf = privilege_have(PRIVILEGE_BPF);
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "vfscope_try", 4, 4, 1, NULL), err;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+		err = -errno;
+		goto out;
+	}
+	err = set_capabilities(0, have_bpf ? bpf : 0);
+	if (!err && have_bpf && map >= 0 && maps_need_bpf(map))
+		keep = bpf;
 	/* Ambient capabilities go with the permitted ones. */
-	return syscall(SYS_capset, &header, none) ? -errno : 0;
+	if (!err)
+		err = set_capabilities(keep, keep);
+out:
+	if (map >= 0)
+		close(map);
+	return err;
 }

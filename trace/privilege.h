@@ -25,7 +25,9 @@ bool privilege_have(enum privilege privilege);
 
 /*
  * Give up every capability for good, also for programs run later (no_new_privs). The user stays who
- * it is. 0 or -errno.
+ * it is. Kernels before 5.19 let nobody read a BPF map without CAP_BPF if
+ * kernel.unprivileged_bpf_disabled is set (c8644cd0efe7): where that is so, found by trying, this
+ * one stays. 0 or -errno.
  */
 int privilege_drop(void);
 

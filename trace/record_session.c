@@ -18,6 +18,7 @@
 #include "lib/loss.h"
 #include "lib/msg.h"
 #include "lib/units.h"
+#include "trace/privilege.h"
 #include "trace/record_command.h"
 #include "trace/record_session.h"
 
@@ -180,6 +181,18 @@ static int record_until_end(struct session *s)
 	return err < 0 ? err : 0; /* 1: nothing more can come */
 }
 
+/* What comes from now on, events and whatever the traced do, is handled without any power. */
+static int drop_privileges(void)
+{
+	int err = privilege_drop();
+
+	if (err)
+		msg_error("cannot give up this process's capabilities: %s; not recording with "
+			  "them",
+			  strerror(-err));
+	return err;
+}
+
 static int run(struct session *s)
 {
 	int err = s->ops->start(s->capture, keep_event, s);
@@ -188,6 +201,8 @@ static int run(struct session *s)
 		err = announce(s);
 	if (!err && s->config->command)
 		err = record_command_start(&s->command, s->config->command);
+	if (!err)
+		err = drop_privileges();
 	if (!err)
 		err = record_until_end(s);
 	return err;

@@ -63,4 +63,34 @@ teardown() {
 		map(select(.opcode == "READ" and .conn == $conn)) | length')" -eq 23 ]
 	[ "$(raw '.[-1] | [.interrupted, (.losses | add)] | tostring')" = '[false,0]' ]
 	[ "$(raw '[.[0].header.points[] | select(.mechanism == "none")] | length')" -eq 0 ]
+	# Root's capabilities were given up, all of them.
+	[ "$(grep -c '0000000000000000$' "$VM_DIR/caps")" -eq 4 ]
+	as_nobody_with_few_capabilities
+}
+
+# In the same VM: one boot less.
+as_nobody_with_few_capabilities() {
+	local mechanism caps=+bpf,+perfmon,+sys_admin
+	for mechanism in fentry kprobe; do
+		# shellcheck disable=SC2016
+		run --separate-stderr guest setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"--inh-caps=-all,$caps" "--ambient-caps=-all,$caps" "--bounding-set=-all,$caps" \
+			bash -c '
+			"$1" record --guest --mount /mnt/vfs -o /tmp/few.vft --ready-file /tmp/few.ready \
+				--mechanism "$2" & pid=$!
+			until [ -e /tmp/few.ready ] || ! kill -0 $pid; do sleep 0.1; done
+			grep CapEff /proc/$$/status
+			while grep CapEff /proc/$pid/status | grep -vq "0000000000000000$"; do sleep 0.1; done
+			grep -E "Cap(Eff|Prm|Inh|Amb)|NoNewPrivs" /proc/$pid/status
+			dd if=/mnt/vfs/file of=/dev/null bs=4k count=23 iflag=direct status=none
+			kill -INT $pid; wait $pid || exit $?
+			stat -c %a /tmp/few.vft
+			"$1" export /tmp/few.vft | grep -c "READ"; rm /tmp/few.*' \
+			vfscope "$TOP/build/vfscope" $mechanism
+		echo "$output$stderr"
+		[ "$status" -eq 0 ]
+		[ "$(grep -c '^Cap...:.0*$' <<<"$output")" -eq 4 ]
+		[ "$(grep -c '^CapEff:.*[1-9a-f]' <<<"$output")" -eq 1 ]
+		[[ $output == *"NoNewPrivs:"?"1"*600*23 ]]
+	done
 }

@@ -216,6 +216,9 @@ programs_of() { # PID
 	until [[ -e $BATS_TEST_TMPDIR/ready ]]; do sleep 0.1; done
 	programs=$(programs_of $recorder)
 	[ -n "$programs" ]
+	# It has given its capabilities up, for good.
+	while grep '^CapEff' /proc/$recorder/status | grep -vq '0000000000000000$'; do sleep 0.1; done
+	[ "$(grep -cE '^(Cap(Prm|Eff|Inh|Amb):.0*|NoNewPrivs:.1)$' /proc/$recorder/status)" -eq 5 ]
 	# a second, after which what came has been flushed
 	until [[ $(stat -c %s "$BATS_TEST_TMPDIR/host.vft") -gt 10000 ]]; do sleep 0.1; done
 	kill -9 $recorder
