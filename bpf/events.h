@@ -10,6 +10,8 @@
 #ifndef VFSCOPE_BPF_EVENTS_H
 #define VFSCOPE_BPF_EVENTS_H
 
+#include "lib/aggregate.h"
+
 #ifndef __bpf__
 #include <stdint.h>
 typedef uint64_t __ev_u64;
@@ -29,6 +31,7 @@ enum event_type {
 	EV_GUEST_REQUEST =
 		1, /* struct guest_request_event: one whole request as the guest saw it */
 	EV_GUEST_OP = 2, /* struct guest_op_event */
+	EV_AGGREGATE = 15, /* struct aggregate_event, of guest or host */
 	EV_HOST_CHAIN = 16, /* struct host_chain_event: a chain appeared in an avail ring */
 	EV_HOST_SYSCALL =
 		17, /* struct host_syscall_event: a daemon thread's system call returned */
@@ -182,6 +185,16 @@ struct host_used_event {
 	__ev_u16 pad16;
 	__ev_u64 t_absent_ns; /* last time the ring was seen without it, or 0: published between
 				 this and ts_ns */
+};
+
+/*
+ * Made by the recorder, not by BPF, of an aggregated recording. ts_ns: when the counters were read;
+ * added: since they were read before.
+ */
+struct aggregate_event {
+	struct event_header h;
+	struct aggregate_key key;
+	struct aggregate_count added;
 };
 
 /* Loss counters, one slot per class, kept in BPF maps and copied into the file's footer. */

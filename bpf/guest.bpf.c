@@ -22,6 +22,7 @@
 #include "bpf/guest_attach.bpf.h"
 #include "bpf/kernel_types.h"
 #include "bpf/guest_maps.bpf.h"
+#include "bpf/guest_aggregate.bpf.h"
 #include "bpf/guest_ops.bpf.h"
 #include "bpf/guest_issue.bpf.h"
 #include "bpf/guest_connection.bpf.h"
@@ -39,6 +40,9 @@ static __always_inline void begin_enqueue(struct virtqueue *vq, u64 req,
 		.vq = (u64)vq,
 	};
 
+	/* Nothing that would look at it, or remove it, is attached. */
+	if (aggregate)
+		return;
 	if (bpf_map_update_elem(&enqueues, &task, &enqueue, BPF_ANY))
 		count_loss(LOSS_MAP_FULL);
 }
@@ -71,7 +75,10 @@ static __always_inline void retry_enqueue(struct virtio_fs_vq *fsvq, u64 key)
 static __always_inline void emit_request(struct guest_request_event *ev)
 {
 	ev->h.ts_ns = ev->t_wake_ns ? ev->t_wake_ns : ev->t_end_ns;
-	emit(ev, sizeof(*ev));
+	if (aggregate)
+		aggregate_request(ev);
+	else
+		emit(ev, sizeof(*ev));
 }
 
 /* The last owner of this address is gone, and the program that would have seen it was skipped. */
@@ -423,6 +430,15 @@ ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 r
 	return 0;
 }
 
+/* Without its dequeue: that of a later batch, if the queue was interrupted again meanwhile. */
+static __always_inline void note_last_irq(struct guest_request_event *ev, u64 vq)
+{
+	struct queue_state *state = queue_state(vq);
+
+	if (state)
+		ev->t_irq_ns = state->t_irq_ns;
+}
+
 /* The device wrote the reply's header into the request. */
 static __always_inline void note_reply(struct guest_request_event *ev, struct fuse_req *req)
 {
@@ -443,6 +459,8 @@ ON_ENTRY(virtio_fs_request_complete, request_complete, struct fuse_req *fuse_req
 	if (req) {
 		req->ev.t_complete_ns = bpf_ktime_get_ns();
 		note_reply(&req->ev, fuse_req);
+		if (aggregate)
+			note_last_irq(&req->ev, (u64)KREAD(fsvq, vq));
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
@@ -537,6 +555,11 @@ ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
 	ev->t_add_ns = ev->t_send_ns;
 	/* One buffer that the device reads, nothing to write. */
 	ev->sg_out = 1;
+	if (aggregate) {
+		ev->t_end_ns = ev->t_send_ns; /* nobody waits for its end, nor do we */
+		emit_request(ev);
+		return 0;
+	}
 	remember_request(KREAD(fsvq, vq), (u64)forget, &entry);
 	return 0;
 }

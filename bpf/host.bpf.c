@@ -27,6 +27,8 @@
 #include "bpf/events.h"
 #include "bpf/host_abi.h"
 #include "bpf/host_request.bpf.h"
+#include "bpf/guest_chain.h"
+#include "bpf/host_aggregate.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -45,6 +47,7 @@ struct wire_used_elem {
 struct thread_call {
 	u64 t_enter_ns;
 	u64 iov_base;
+	u64 io_ns; /* aggregate: in file system calls since the thread last published */
 	int fd;
 	u16 nr;
 	u16 cls;
@@ -106,6 +109,11 @@ static __always_inline void count_loss(u32 loss_class, u64 n)
 		*slot += n;
 }
 
+static __always_inline void aggregate_lost(void)
+{
+	count_loss(LOSS_MAP_FULL, 1);
+}
+
 /* A reader that is woken for each event competes with the daemon for the CPU. */
 static __always_inline u64 wake_flag(void)
 {
@@ -165,11 +173,24 @@ static __always_inline void remember_unread(struct host_queue_state *state, u16 
 	__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_READY);
 }
 
+static __always_inline struct aggregate_chain_name chain_name(const struct scan *scan, u16 head)
+{
+	return (struct aggregate_chain_name){
+		.daemon = scan->daemon->slot,
+		.queue = scan->queue_index,
+		.head = head,
+	};
+}
+
 static __always_inline void send_chain(struct scan *scan, u16 type,
 				       const struct host_chain_event *from)
 {
 	struct host_chain_event *event;
 
+	if (aggregate) {
+		aggregate_chain_seen(chain_name(scan, from->head), from);
+		return;
+	}
 	event = new_event(type, sizeof(*event), from->h.ts_ns);
 	if (!event)
 		return;
@@ -300,6 +321,18 @@ static __always_inline void give_up_header(struct host_queue_state *state, u16 h
 	__sync_val_compare_and_swap(&retry->state, HOST_RETRY_BUSY, HOST_RETRY_FREE);
 }
 
+static __always_inline void count_used(struct scan *scan, const struct wire_used_elem *elem)
+{
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct thread_call *call = bpf_map_lookup_elem(&calls, &tid);
+
+	if (!aggregate_chain_used(chain_name(scan, elem->id), scan->ts_ns, elem->len,
+				  call ? call->io_ns : 0))
+		count_loss(LOSS_END_NO_START, 1);
+	if (call)
+		call->io_ns = 0;
+}
+
 static __noinline int report_used(struct scan *scan, u16 used_idx, struct wire_used_elem *elem,
 				  u64 absent_ns)
 {
@@ -308,6 +341,10 @@ static __noinline int report_used(struct scan *scan, u16 used_idx, struct wire_u
 	__sync_fetch_and_add(&scan->state->used, 1);
 	if (scan->state->nr_retries)
 		give_up_header(scan->state, elem->id);
+	if (aggregate) {
+		count_used(scan, elem);
+		return 0;
+	}
 	event = new_event(EV_HOST_USED, sizeof(*event), scan->ts_ns);
 	if (!event)
 		return 0;
@@ -445,6 +482,13 @@ static __always_inline struct host_daemon *current_daemon(void)
 		__arg;                                                                             \
 	})
 
+static __always_inline u64 io_so_far(u32 tid)
+{
+	struct thread_call *call = bpf_map_lookup_elem(&calls, &tid);
+
+	return call ? call->io_ns : 0;
+}
+
 static __always_inline int on_enter(struct pt_regs *regs, long nr)
 {
 	struct host_daemon *daemon = current_daemon();
@@ -473,6 +517,8 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 		bpf_map_delete_elem(&calls, &tid);
 		return 0;
 	}
+	if (aggregate)
+		call.io_ns = io_so_far(tid);
 	call.t_enter_ns = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&calls, &tid, &call, BPF_ANY))
 		count_loss(LOSS_MAP_FULL, 1);
@@ -483,6 +529,13 @@ static __always_inline void report_call(struct thread_call *call, u32 tid, long 
 {
 	struct host_syscall_event *event;
 
+	if (aggregate) {
+		if (call->cls == SYSC_DATA || call->cls == SYSC_META)
+			call->io_ns += now_ns - call->t_enter_ns;
+		else if (call->cls == SYSC_WAIT)
+			call->io_ns = 0;
+		return;
+	}
 	event = new_event(EV_HOST_SYSCALL, sizeof(*event), now_ns);
 	if (!event)
 		return;

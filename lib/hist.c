@@ -50,6 +50,7 @@ uint64_t hist_bucket_low(unsigned int bucket)
 
 	if (bucket < HIST_SUB_COUNT)
 		return bucket;
+	bucket = bucket < HIST_NR_BUCKETS ? bucket : HIST_NR_BUCKETS - 1;
 	shift = bucket / HIST_SUB_COUNT - 1;
 	return (uint64_t)(HIST_SUB_COUNT + bucket % HIST_SUB_COUNT) << shift;
 }
@@ -59,6 +60,20 @@ uint64_t hist_bucket_high(unsigned int bucket)
 	if (bucket + 1 >= HIST_NR_BUCKETS)
 		return UINT64_MAX;
 	return hist_bucket_low(bucket + 1);
+}
+
+void hist_add_bucket(struct hist *h, unsigned int bucket, uint64_t n, uint64_t sum)
+{
+	if (!n)
+		return;
+	if (bucket >= HIST_NR_BUCKETS)
+		bucket = HIST_NR_BUCKETS - 1;
+	h->count += n;
+	h->sum += sum;
+	h->bucket[bucket] += n;
+	h->min = min_u64(h->min, hist_bucket_low(bucket));
+	/* Nothing bounds the last bucket from above but what its values sum to. */
+	h->max = max_u64(h->max, min_u64(sum, hist_bucket_high(bucket) - 1));
 }
 
 uint64_t hist_quantile(const struct hist *h, double q)

@@ -62,6 +62,11 @@ struct hist {
 void hist_init(struct hist *h);
 void hist_add(struct hist *h, uint64_t value);
 void hist_add_n(struct hist *h, uint64_t value, uint64_t n);
+/*
+ * n values of one bucket, of which only their sum is known. The minimum and maximum are then known
+ * to the bucket's bounds. A bucket out of range counts as the last.
+ */
+void hist_add_bucket(struct hist *h, unsigned int bucket, uint64_t n, uint64_t sum);
 void hist_merge(struct hist *into, const struct hist *from);
 double hist_mean(const struct hist *h); /* 0 while empty */
 
@@ -72,7 +77,7 @@ double hist_mean(const struct hist *h); /* 0 while empty */
  */
 uint64_t hist_quantile(const struct hist *h, double q);
 
-/* Bucket bounds: values v with low <= v < high are counted in it. */
+/* Bucket bounds: values v with low <= v < high are counted in it. Out of range: the last one's. */
 uint64_t hist_bucket_low(unsigned int bucket);
 uint64_t hist_bucket_high(unsigned int bucket);
 

@@ -9,7 +9,9 @@
 #ifndef VFSCOPE_LIB_SPAN_H
 #define VFSCOPE_LIB_SPAN_H
 
+#ifndef __bpf__
 #include <stdint.h>
+#endif
 #include "lib/stage.h"
 
 /* What made the kernel send it; READ and WRITE mix several sources (told apart by FUSE flags). */
@@ -29,7 +31,9 @@ enum span_class {
 	NR_SPAN_CLASSES
 };
 
+#ifndef __bpf__
 const char *span_class_name(enum span_class cls);
+#endif
 
 enum span_flags {
 	SPAN_BACKGROUND = 1u << 0, /* no task waits: FR_BACKGROUND */
@@ -42,6 +46,8 @@ enum span_flags {
 	SPAN_ASYNC_DIO = 1u << 7, /* background request of asynchronous direct I/O */
 	SPAN_WRITABLE = 1u << 8, /* SETUPMAPPING for writing too */
 };
+
+#ifndef __bpf__
 
 struct span {
 	uint64_t t_issue_ns; /* guest CLOCK_MONOTONIC; simulated time; host clock if host half only
@@ -81,4 +87,5 @@ struct span {
 /* Latency: the stages' sum plus what could not be split. Exact, in ns. */
 uint64_t span_latency_ns(const struct span *span);
 
+#endif
 #endif

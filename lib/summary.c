@@ -169,6 +169,62 @@ int summary_add_op(struct summary *s, const struct op_record *op)
 	return 0;
 }
 
+static void add_requests(struct summary *s, struct opcode_summary *o,
+			 const struct aggregate_key *key, const struct aggregate_count *added,
+			 bool host)
+{
+	hist_add_bucket(&o->latency, key->bucket, added->count, added->sum);
+	o->count += added->count;
+	o->class_count[key->part < NR_SPAN_CLASSES ? key->part : SPAN_OTHER] += added->count;
+	s->nr_spans += added->count;
+	if (host)
+		s->nr_host_only += added->count;
+	else
+		s->nr_guest_only += added->count;
+}
+
+static void add_counter(struct summary *s, struct opcode_summary *o, enum aggregate_counter counter,
+			const struct aggregate_count *added)
+{
+	if (counter == AGG_ERRORS)
+		o->errors += added->count;
+	else if (counter == AGG_BYTES)
+		o->bytes += added->sum;
+	else if (counter == AGG_RETRIES)
+		s->ring_full_retries += added->sum;
+}
+
+int summary_add_aggregate(struct summary *s, uint64_t t_ns, const struct aggregate_key *key,
+			  const struct aggregate_count *added, bool host)
+{
+	struct opcode_summary *o = NULL;
+	struct hist *h = NULL;
+
+	s->first_ns = min_u64(s->first_ns, t_ns);
+	s->last_ns = max_u64(s->last_ns, t_ns);
+	if (key->what >= NR_AGG_WHAT)
+		return 0; /* from a newer vfscope */
+	if (key->what == AGG_DEPTH)
+		h = get_depth(s, key->of);
+	else
+		o = get_opcode(s, key->of);
+	if (!o && !h)
+		return -ENOMEM;
+	if (key->what == AGG_LATENCY)
+		add_requests(s, o, key, added, host);
+	else if (key->what == AGG_COUNTER)
+		add_counter(s, o, key->part, added);
+	else if (key->what == AGG_STAGE && key->part < NR_STAGES)
+		h = &o->stage[key->part];
+	else if (key->what == AGG_UNSPLIT)
+		h = &o->unsplit;
+	else if (key->what == AGG_HOST_IO)
+		h = &o->host_io;
+	if (h)
+		hist_add_bucket(h, key->bucket, added->count, added->sum);
+	return 0;
+}
+
 static void merge_opcode(struct opcode_summary *into, const struct opcode_summary *from)
 {
 	into->count += from->count;

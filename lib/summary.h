@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <jansson.h>
+#include "lib/aggregate.h"
 #include "lib/fuse_opcode.h"
 #include "lib/hist.h"
 #include "lib/op.h"
@@ -62,6 +63,12 @@ struct summary *summary_new(void); /* NULL: out of memory */
 void summary_free(struct summary *s);
 int summary_add_span(struct summary *s, const struct span *span); /* 0 or -ENOMEM */
 int summary_add_op(struct summary *s, const struct op_record *op);
+/*
+ * Counts of an aggregated recording, made until t_ns. What is of no known kind is left out. The
+ * time base begins at the first t_ns, unless first_ns was set before.
+ */
+int summary_add_aggregate(struct summary *s, uint64_t t_ns, const struct aggregate_key *key,
+			  const struct aggregate_count *added, bool host);
 int summary_merge(struct summary *into, const struct summary *from);
 
 /* Under 100 columns. */

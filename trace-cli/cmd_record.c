@@ -22,6 +22,8 @@ static const char *const mechanisms[] = {"auto", "fentry", "kprobe", NULL};
 struct record_options {
 	struct record_config session;
 	uint32_t mechanism; /* index into mechanisms */
+	bool ops;
+	bool aggregate;
 	bool guest;
 	bool host;
 	bool dry_run;
@@ -51,8 +53,15 @@ static const struct option_spec options[] = {
 	       "end after this time, such as 10s (default: no limit)"),
 	OPTION("mount", 'm', OPT_STRINGS, struct record_options, session.capture.mounts, "PATH",
 	       "guest: only this mount; may be repeated (default: every virtio-fs mount)"),
-	OPTION("ops", 0, OPT_BOOL, struct record_options, session.capture.ops, NULL,
+	OPTION("ops", 0, OPT_BOOL, struct record_options, ops, NULL,
 	       "guest: record file operations too (default; --no-ops: only requests)"),
+	OPTION("aggregate", 'a', OPT_BOOL, struct record_options, aggregate, NULL,
+	       "keep histograms per opcode and stage instead of requests: for permanent use; no "
+	       "ops, and join cannot use it"),
+	OPTION("max-overhead", 0, OPT_DOUBLE, struct record_options, session.max_overhead_percent,
+	       "PCT",
+	       "detach and end when the probes take more than this share of a CPU's time in a "
+	       "second (default: no limit)"),
 	OPTION_CHOICE(
 		"mechanism", 0, struct record_options, mechanism, mechanisms,
 		"guest: how to attach: fentry, or kprobe where the kernel refuses that (auto, "
@@ -82,6 +91,11 @@ static int wrong_use(const struct record_options *o)
 	}
 	if (o->host && o->session.capture.mounts.count) {
 		msg_error("--mount is for --guest; a host recording follows one daemon (--daemon)");
+		return EXIT_USAGE;
+	}
+	if (o->session.max_overhead_percent < 0) {
+		msg_error("--max-overhead is a percentage of a CPU's time, such as 3; it cannot be "
+			  "negative");
 		return EXIT_USAGE;
 	}
 	if (o->guest && strcmp(o->session.capture.daemon, "auto")) {
@@ -136,8 +150,8 @@ int cmd_record(int argc, char **argv)
 		.session = {.version = VFSCOPE_VERSION,
 			    .capture = {.output = "vfscope.vft",
 					.buffer_bytes = 8 << 20,
-					.ops = true,
 					.daemon = "auto"}},
+		.ops = true,
 	};
 	const struct capture_ops *ops;
 	int rest, status = options_parse(&help, options, &o, argc, argv, &rest);
@@ -150,6 +164,9 @@ int cmd_record(int argc, char **argv)
 	o.session.capture.mechanism = o.mechanism == 0	 ? ATTACH_NONE
 				      : o.mechanism == 1 ? ATTACH_FENTRY
 							 : ATTACH_KPROBE;
+	o.session.capture.level = o.aggregate ? RECORD_AGGREGATE
+				  : o.ops     ? RECORD_OPS
+					      : RECORD_REQUESTS;
 	ops = o.guest ? &guest_capture_ops : &host_capture_ops;
 	/* A guest that is not there within the recording's time would leave nothing to record. */
 	if (o.host && !o.session.capture.wait_ns)

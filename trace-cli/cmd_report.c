@@ -76,6 +76,13 @@ static int add_event(struct report *r, struct host_assembler *a, const struct ev
 	struct op_record op;
 	struct span span;
 
+	const struct aggregate_event *added;
+
+	if (event->type == EV_AGGREGATE) {
+		added = (const struct aggregate_event *)event;
+		return summary_add_aggregate(r->summary, event->ts_ns, &added->key, &added->added,
+					     r->kind == VFT_HOST);
+	}
 	if (a)
 		return host_assembler_add(a, event);
 	if (event->type == EV_GUEST_REQUEST) {

@@ -80,6 +80,32 @@ void bpf_util_explain(const char *what, int err)
 		msg_error("cannot load the %s: %s; %s", what, strerror(-err), hint);
 }
 
+int bpf_util_count_costs(void)
+{
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+
+	if (fd < 0)
+		msg_debug("cannot have the kernel count what probes cost: %s", strerror(errno));
+	return fd < 0 ? -1 : fd;
+}
+
+uint64_t bpf_util_run_time_ns(const struct bpf_object *object)
+{
+	struct bpf_program *prog;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_program(prog, object)
+	{
+		struct bpf_prog_info info = {};
+		uint32_t len = sizeof(info);
+		int fd = bpf_program__fd(prog);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			sum += info.run_time_ns;
+	}
+	return sum;
+}
+
 int bpf_util_sum_percpu(int map_fd, uint32_t entries, uint64_t *sums)
 {
 	int cpus = libbpf_num_possible_cpus();

@@ -24,6 +24,14 @@ int bpf_util_ringbuf_bytes(uint64_t wanted, uint64_t *bytes);
 /* Message of a failed load or attach, with what to do about it. what: "guest probes". */
 void bpf_util_explain(const char *what, int err);
 
+/*
+ * Have the kernel count what BPF programs cost, until the descriptor is closed. -1: it cannot, and
+ * costs stay unknown.
+ */
+int bpf_util_count_costs(void);
+/* Time that the programs of an object have run so far, if it was counted. */
+uint64_t bpf_util_run_time_ns(const struct bpf_object *object);
+
 /* Sum of a per-CPU array of uint64_t over all CPUs, entry by entry, added to sums. */
 int bpf_util_sum_percpu(int map_fd, uint32_t entries, uint64_t *sums);
 

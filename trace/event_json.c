@@ -4,7 +4,9 @@
  */
 #include "lib/compiler.h"
 #include "lib/fuse_opcode.h"
+#include "lib/hist.h"
 #include "lib/op.h"
+#include "lib/span.h"
 #include "trace/event_json.h"
 
 static void set_int(json_t *o, const char *name, int64_t value)
@@ -166,6 +168,39 @@ static json_t *host_used_json(const struct host_used_event *ev)
 	return o;
 }
 
+static json_t *aggregate_json(const struct aggregate_event *ev)
+{
+	static const char *const words[NR_AGG_WHAT] = {
+		[AGG_LATENCY] = "latency", [AGG_STAGE] = "stage", [AGG_UNSPLIT] = "unsplit",
+		[AGG_HOST_IO] = "host_io", [AGG_DEPTH] = "depth", [AGG_COUNTER] = "counter",
+	};
+	static const char *const counters[NR_AGG_COUNTERS] = {
+		[AGG_ERRORS] = "errors",
+		[AGG_BYTES] = "bytes",
+		[AGG_RETRIES] = "ring_full_retries",
+	};
+	json_t *o = new_object("aggregate", ev->h.ts_ns);
+
+	set_text(o, "what", ev->key.what < NR_AGG_WHAT ? words[ev->key.what] : "?");
+	if (ev->key.what == AGG_DEPTH)
+		set_int(o, "queue", ev->key.of);
+	else
+		set_text(o, "opcode", fuse_opcode_name(ev->key.of));
+	if (ev->key.what == AGG_STAGE)
+		set_text(o, "stage", stage_name(ev->key.part));
+	else if (ev->key.what == AGG_LATENCY)
+		set_text(o, "class", span_class_name(ev->key.part));
+	else if (ev->key.what == AGG_COUNTER && ev->key.part < NR_AGG_COUNTERS)
+		set_text(o, "counter", counters[ev->key.part]);
+	if (ev->key.what != AGG_COUNTER) {
+		set_int(o, "from", (int64_t)hist_bucket_low(ev->key.bucket));
+		set_int(o, "below", (int64_t)hist_bucket_high(ev->key.bucket));
+	}
+	set_int(o, "count", (int64_t)ev->added.count);
+	set_int(o, "sum", (int64_t)ev->added.sum);
+	return o;
+}
+
 json_t *event_json(const struct event_header *h)
 {
 	json_t *o;
@@ -175,6 +210,8 @@ json_t *event_json(const struct event_header *h)
 		return guest_request_json((const void *)h);
 	case EV_GUEST_OP:
 		return guest_op_json((const void *)h);
+	case EV_AGGREGATE:
+		return aggregate_json((const void *)h);
 	case EV_HOST_CHAIN:
 		return host_chain_json("chain", (const void *)h);
 	case EV_HOST_HEADER:

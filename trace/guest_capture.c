@@ -15,7 +15,9 @@
 #include "bpf/guest_abi.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
+#include "trace/aggregate_counts.h"
 #include "trace/bpf_util.h"
+#include "trace/event_source.h"
 #include "trace/guest_mounts.h"
 #include "trace/guest_probes.h"
 #include "trace/guest_wait.h"
@@ -27,14 +29,11 @@
 struct capture {
 	struct guest_probes probes;
 	struct guest_bpf *bpf; /* of probes: maps and settings */
-	struct ring_buffer *ring;
+	struct event_source source;
 	struct guest_mounts mounts; /* those that are recorded */
 	uint64_t missed; /* probe runs that the kernel skipped */
 	uint64_t unfinished; /* requests in flight at the end */
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
-	capture_event_fn emit;
-	void *emit_ctx;
-	int emit_err;
 };
 
 static int no_such_mount(const char *path, const struct guest_mounts *all)
@@ -128,7 +127,7 @@ static int load(struct capture *c, const struct capture_config *config)
 
 	if (err)
 		return err;
-	err = guest_probes_open(&c->probes, config->ops, config->mechanism);
+	err = guest_probes_open(&c->probes, config->level, config->mechanism);
 	if (err)
 		return err;
 	c->bpf = c->probes.bpf;
@@ -136,7 +135,10 @@ static int load(struct capture *c, const struct capture_config *config)
 	c->bpf->rodata->flag_o_direct = O_DIRECT;
 	c->bpf->rodata->flag_o_creat = O_CREAT;
 	c->bpf->rodata->wakeup_bytes = bytes / 4;
+	c->bpf->rodata->aggregate = config->level == RECORD_AGGREGATE;
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
+	if (config->level == RECORD_AGGREGATE)
+		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
 	err = guest_probes_load(&c->probes);
 	if (err)
 		return err;
@@ -147,7 +149,7 @@ static void guest_close(struct capture *c)
 {
 	if (!c)
 		return;
-	ring_buffer__free(c->ring);
+	event_source_close(&c->source);
 	guest_probes_close(&c->probes);
 	guest_mounts_free(&c->mounts);
 	if (c->stats_fd >= 0)
@@ -182,37 +184,22 @@ static int guest_describe(struct capture *c, json_t *header)
 {
 	if (json_object_set_new(header, "mounts", guest_mounts_json(&c->mounts)) ||
 	    json_object_set_new(header, "points",
-				guest_points_json(c->probes.choices, c->probes.ops)) ||
+				guest_points_json(c->probes.choices, c->probes.level)) ||
 	    json_object_set_new(header, "devices", guest_devices_json()))
 		return -ENOMEM;
 	return 0;
 }
 
-static int on_event(void *ctx, void *data, size_t size)
-{
-	struct capture *c = ctx;
-
-	if (!c->emit_err)
-		c->emit_err = c->emit(c->emit_ctx, data);
-	return c->emit_err;
-}
-
 static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 {
-	int err;
+	int aggregates =
+		c->probes.level == RECORD_AGGREGATE ? bpf_map__fd(c->bpf->maps.aggregates) : -1;
+	int err = event_source_open(&c->source, "guest ring buffer",
+				    bpf_map__fd(c->bpf->maps.events), aggregates, emit, ctx);
 
-	c->emit = emit;
-	c->emit_ctx = ctx;
-	c->ring = ring_buffer__new(bpf_map__fd(c->bpf->maps.events), on_event, c, NULL);
-	if (!c->ring) {
-		err = -errno;
-		bpf_util_explain("guest ring buffer", err);
+	if (err)
 		return err;
-	}
-	/* Not having it only leaves our own cost unknown. It ends when the descriptor is closed. */
-	c->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	if (c->stats_fd < 0)
-		msg_debug("cannot have the kernel count what probes cost: %s", strerror(errno));
+	c->stats_fd = bpf_util_count_costs();
 	err = guest_probes_attach(&c->probes);
 	if (err)
 		return err;
@@ -222,21 +209,18 @@ static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 
 static int guest_poll(struct capture *c, int timeout_ms)
 {
-	int err = ring_buffer__poll(c->ring, timeout_ms);
+	return event_source_poll(&c->source, timeout_ms);
+}
 
-	if (c->emit_err)
-		return c->emit_err;
-	if (err < 0 && err != -EINTR)
-		return err;
-	/* A few events do not wake us (see emit() in guest_maps.bpf.h): fetch them anyway. */
-	err = ring_buffer__consume(c->ring);
-	return c->emit_err ? c->emit_err : err < 0 && err != -EINTR ? err : 0;
+static uint64_t guest_cost_ns(struct capture *c)
+{
+	return guest_probes_cost_ns(&c->probes);
 }
 
 static int emit_entry(struct capture *c, struct guest_request_entry *entry)
 {
 	entry->ev.h.ts_ns = entry->ev.t_wake_ns ? entry->ev.t_wake_ns : entry->ev.t_end_ns;
-	return c->emit(c->emit_ctx, &entry->ev.h);
+	return c->source.emit(c->source.ctx, &entry->ev.h);
 }
 
 /* Requests that have ended, but the probe that would have handed them over was skipped. */
@@ -269,10 +253,12 @@ static int guest_stop(struct capture *c)
 {
 	int err;
 
+	if (!c->source.ring)
+		return 0;
 	c->bpf->bss->enabled = false;
 	guest_probes_detach(&c->probes);
 	c->missed = guest_probes_missed(&c->probes);
-	err = guest_poll(c, 0);
+	err = event_source_finish(&c->source);
 	return err ? err : drain_ended(c);
 }
 
@@ -323,7 +309,7 @@ static int guest_summarize(struct capture *c, json_t *footer)
 		return -ENOMEM;
 	if (c->probes.fell_back &&
 	    json_object_set_new(footer, "points",
-				guest_points_json(c->probes.choices, c->probes.ops)))
+				guest_points_json(c->probes.choices, c->probes.level)))
 		return -ENOMEM;
 	if (json_object_set_new(footer, "probe_cost", guest_probes_cost(&c->probes)))
 		return -ENOMEM;
@@ -337,6 +323,7 @@ const struct capture_ops guest_capture_ops = {
 	.describe = guest_describe,
 	.start = guest_start,
 	.poll = guest_poll,
+	.cost_ns = guest_cost_ns,
 	.stop = guest_stop,
 	.losses = guest_losses,
 	.summarize = guest_summarize,

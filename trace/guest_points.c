@@ -12,6 +12,7 @@ const char *const guest_modules[] = {"fuse", "virtiofs", "virtio", "virtio_ring"
 const struct guest_point guest_points[] = {
 	{POINT_NEEDED,
 	 false,
+	 2,
 	 "request issued",
 	 "nothing can be recorded",
 	 {{"fuse_chan_send", {"issue_sync_v72", "issued_sync_v72"}},
@@ -19,97 +20,116 @@ const struct guest_point guest_points[] = {
 	  {"fuse_simple_request", {"issue_sync_v61", "issued_sync_v61"}}}},
 	{POINT_NEEDED,
 	 false,
+	 2,
 	 "background request issued",
 	 "nothing can be recorded",
 	 {{"fuse_chan_send_bg", {"issue_bg_v72", "issued_bg_v72"}},
 	  {"fuse_simple_background", {"issue_bg_v61", "issued_bg_v61"}}}},
 	{POINT_NEEDED,
 	 false,
+	 1,
 	 "request queued",
 	 "nothing can be recorded",
 	 {{"virtio_fs_enqueue_req", {"enqueue_begin", "enqueue_end"}}}},
 	{POINT_NEEDED,
 	 true,
+	 0,
 	 "buffers added to the ring",
 	 "nothing can be recorded",
 	 {{"virtqueue_add_sgs", {"ring_add"}}}},
 	{POINT_NEEDED,
 	 true,
+	 0,
 	 "kick decided",
 	 "nothing can be recorded",
 	 {{"virtqueue_kick_prepare", {"kick_prepared"}}}},
 	{POINT_TIME,
 	 true,
+	 0,
 	 "doorbell rung",
 	 "no time of the kick, nor what the doorbell cost",
 	 {{"virtqueue_notify", {"notify_begin", "notify_end"}}}},
 	{POINT_NEEDED,
 	 true,
+	 0,
 	 "reply dequeued",
 	 "nothing can be recorded",
 	 {{"virtqueue_get_buf", {"ring_get"}}}},
 	{POINT_TIME,
 	 false,
+	 1,
 	 "interrupt",
 	 "interrupt cannot be told from completion",
 	 {{"virtio_fs_vq_done", {"queue_irq"}}}},
 	{POINT_TIME,
 	 false,
+	 0,
 	 "completion work",
 	 "no time between interrupt and the work that completes",
 	 {{"virtio_fs_requests_done_work", {"requests_work"}}}},
 	{POINT_TIME,
 	 false,
+	 0,
 	 "completion work of hiprio",
 	 "no time between interrupt and work for FORGET",
 	 {{"virtio_fs_hiprio_done_work", {"hiprio_work"}}}},
 	{POINT_NEEDED,
 	 false,
+	 1,
 	 "request completed",
 	 "nothing can be recorded",
 	 {{"virtio_fs_request_complete", {"request_complete", "request_completed"}}}},
 	{POINT_NEEDED,
 	 false,
+	 1,
 	 "request ended",
 	 "nothing can be recorded",
 	 {{"fuse_request_end", {"request_end"}}}},
 	{POINT_NEEDED,
 	 false,
+	 1,
 	 "waiting task woken",
 	 "nothing can be recorded",
 	 {{"request_wait_answer", {"waiter_woke"}}}},
 	{POINT_NEEDED,
 	 false,
+	 1,
 	 "FORGET sent",
 	 "nothing can be recorded",
 	 {{"send_forget_request", {"forget_begin", "forget_end"}}}},
 	{POINT_OP,
 	 false,
+	 0,
 	 "read",
 	 "record with --no-ops",
 	 {{"fuse_file_read_iter", {"read_begin", "read_end"}}}},
 	{POINT_OP,
 	 false,
+	 0,
 	 "write",
 	 "record with --no-ops",
 	 {{"fuse_file_write_iter", {"write_begin", "write_end"}}}},
 	{POINT_OP,
 	 false,
+	 0,
 	 "fsync",
 	 "record with --no-ops",
 	 {{"fuse_fsync", {"fsync_begin", "fsync_end"}}}},
 	{POINT_OP,
 	 false,
+	 0,
 	 "close",
 	 "record with --no-ops",
 	 {{"fuse_flush", {"close_begin", "close_end"}}}},
 	{POINT_OP,
 	 false,
+	 0,
 	 "open",
 	 "record with --no-ops",
 	 {{"fuse_open", {"open_begin", "open_end"}}}},
 	{POINT_OP_OPTIONAL,
 	 false,
+	 0,
 	 "open that creates",
 	 "opens that create a file are missing",
 	 {{"fuse_atomic_open", {"create_begin", "create_end"}}}},
@@ -118,9 +138,16 @@ const struct guest_point guest_points[] = {
 const size_t nr_guest_points = ARRAY_SIZE(guest_points);
 _Static_assert(ARRAY_SIZE(guest_points) <= GUEST_POINTS_MAX, "GUEST_POINTS_MAX is too small");
 
-bool guest_point_is_op(const struct guest_point *point)
+static bool is_op(const struct guest_point *point)
 {
 	return point->kind == POINT_OP || point->kind == POINT_OP_OPTIONAL;
+}
+
+int guest_point_programs(const struct guest_point *point, enum record_level level)
+{
+	if (level == RECORD_AGGREGATE)
+		return point->aggregate_programs;
+	return is_op(point) && level != RECORD_OPS ? 0 : GUEST_POINT_PROGRAMS;
 }
 
 const char *guest_point_function(const struct guest_point *point,
@@ -181,13 +208,14 @@ void guest_points_choose(struct kernel_functions *k, enum attach_mechanism only,
 		choose_one(k, &guest_points[i], only, attach, &choices[i]);
 }
 
-const struct guest_point *guest_points_missing(const struct guest_point_choice *choices, bool ops)
+const struct guest_point *guest_points_missing(const struct guest_point_choice *choices,
+					       enum record_level level)
 {
 	for (size_t i = 0; i < nr_guest_points; i++) {
 		const struct guest_point *point = &guest_points[i];
 
-		if (choices[i].mechanism == ATTACH_NONE &&
-		    (point->kind == POINT_NEEDED || (ops && point->kind == POINT_OP)))
+		if (choices[i].mechanism == ATTACH_NONE && guest_point_programs(point, level) &&
+		    (point->kind == POINT_NEEDED || point->kind == POINT_OP))
 			return point;
 	}
 	return NULL;
@@ -214,12 +242,12 @@ static json_t *choice_json(const struct guest_point *point, const struct guest_p
 	return entry;
 }
 
-json_t *guest_points_json(const struct guest_point_choice *choices, bool ops)
+json_t *guest_points_json(const struct guest_point_choice *choices, enum record_level level)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; array && i < nr_guest_points; i++) {
-		if (guest_point_is_op(&guest_points[i]) && !ops)
+		if (!guest_point_programs(&guest_points[i], level))
 			continue;
 		if (json_array_append_new(array, choice_json(&guest_points[i], &choices[i]))) {
 			json_decref(array);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "trace/attach.h"
+#include "trace/record_level.h"
 
 #define GUEST_POINT_ALTERNATIVES 3
 #define GUEST_POINT_PROGRAMS 2
@@ -28,6 +29,7 @@ enum guest_point_kind {
 struct guest_point {
 	enum guest_point_kind kind;
 	bool all_devices; /* of a virtqueue function, which all virtio devices call */
+	int aggregate_programs; /* of each alternative, that an aggregated recording uses */
 	const char *what;
 	const char *without; /* what a recording is without it */
 	/* The first one that the kernel has is used. */
@@ -52,7 +54,8 @@ struct guest_point_choice {
 	int err; /* ATTACH_NONE: why not at all */
 };
 
-bool guest_point_is_op(const struct guest_point *point);
+/* How many of the programs of an alternative a recording uses, from the first; 0: none. */
+int guest_point_programs(const struct guest_point *point, enum record_level level);
 
 /* "virtio_fs_enqueue_req", or all alternatives: "fuse_chan_send, fuse_simple_request". */
 const char *guest_point_function(const struct guest_point *point,
@@ -66,9 +69,10 @@ void guest_points_choose(struct kernel_functions *k, enum attach_mechanism only,
 			 struct guest_point_choice *choices);
 
 /* The first point that is missing though a recording needs it, or NULL. */
-const struct guest_point *guest_points_missing(const struct guest_point_choice *choices, bool ops);
+const struct guest_point *guest_points_missing(const struct guest_point_choice *choices,
+					       enum record_level level);
 
 /* For a file's header and `vfscope probe --format json`. A new array, or NULL. */
-json_t *guest_points_json(const struct guest_point_choice *choices, bool ops);
+json_t *guest_points_json(const struct guest_point_choice *choices, enum record_level level);
 
 #endif

@@ -39,10 +39,14 @@ static void autoload(struct bpf_object *object, const char *name)
 		bpf_program__set_autoload(prog, true);
 }
 
+static int nr_programs(const struct guest_probes *p, size_t point)
+{
+	return guest_point_programs(&guest_points[point], p->level);
+}
+
 static bool is_used(const struct guest_probes *p, size_t point, enum attach_mechanism mechanism)
 {
-	return p->choices[point].mechanism == mechanism &&
-	       (p->ops || !guest_point_is_op(&guest_points[point]));
+	return p->choices[point].mechanism == mechanism && nr_programs(p, point);
 }
 
 static const char *const *programs_of(const struct guest_probes *p, size_t point)
@@ -64,7 +68,7 @@ static bool choose_programs(struct guest_probes *p, struct bpf_object *object,
 		if (!is_used(p, i, mechanism))
 			continue;
 		any = true;
-		for (int n = 0; n < GUEST_POINT_PROGRAMS && programs[n]; n++)
+		for (int n = 0; n < nr_programs(p, i) && programs[n]; n++)
 			autoload(object, programs[n]);
 	}
 	return any;
@@ -80,9 +84,9 @@ static int check_driver(const struct kernel_functions *kernel)
 	return -ENOENT;
 }
 
-static int check_points(const struct guest_point_choice *choices, bool ops)
+static int check_points(const struct guest_point_choice *choices, enum record_level level)
 {
-	const struct guest_point *missing = guest_points_missing(choices, ops);
+	const struct guest_point *missing = guest_points_missing(choices, level);
 	const struct guest_point_choice *choice;
 	char functions[128];
 
@@ -123,17 +127,17 @@ static int choose(struct guest_probes *p, enum attach_mechanism only)
 	err = check_driver(kernel);
 	if (!err) {
 		guest_points_choose(kernel, only, false, p->choices);
-		err = check_points(p->choices, p->ops);
+		err = check_points(p->choices, p->level);
 	}
 	kernel_functions_close(kernel);
 	return err;
 }
 
-int guest_probes_open(struct guest_probes *p, bool ops, enum attach_mechanism only)
+int guest_probes_open(struct guest_probes *p, enum record_level level, enum attach_mechanism only)
 {
 	int err;
 
-	*p = (struct guest_probes){.ops = ops, .kretprobes = KRETPROBES_NONE};
+	*p = (struct guest_probes){.level = level, .kretprobes = KRETPROBES_NONE};
 	err = choose(p, only);
 	if (err)
 		return err;
@@ -243,7 +247,7 @@ static int attach_point(struct guest_probes *p, size_t point)
 	size_t had = p->nr_links;
 	int err = 0;
 
-	for (int n = 0; !err && object && n < GUEST_POINT_PROGRAMS && programs[n]; n++) {
+	for (int n = 0; !err && object && n < nr_programs(p, point) && programs[n]; n++) {
 		char args[64];
 
 		snprintf(args, sizeof(args), "%s_args", programs[n]);
@@ -342,6 +346,13 @@ json_t *guest_probes_cost(const struct guest_probes *p)
 	if (cost && p->kprobes)
 		add_cost(cost, p->kprobes->obj);
 	return cost;
+}
+
+uint64_t guest_probes_cost_ns(const struct guest_probes *p)
+{
+	uint64_t ns = p->bpf ? bpf_util_run_time_ns(p->bpf->obj) : 0;
+
+	return p->kprobes ? ns + bpf_util_run_time_ns(p->kprobes->obj) : ns;
 }
 
 static uint64_t program_missed(const struct bpf_object *object, const char *name)

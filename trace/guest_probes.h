@@ -26,7 +26,7 @@ struct guest_probes {
 	struct bpf_link **links;
 	size_t nr_links;
 	struct kretprobes kretprobes;
-	bool ops;
+	enum record_level level;
 	bool fell_back; /* choices changed when they were attached */
 };
 
@@ -35,7 +35,7 @@ struct guest_probes {
  * the caller then sets p->bpf's constants and map sizes. 0, or -errno after a message that names
  * what is missing.
  */
-int guest_probes_open(struct guest_probes *p, bool ops, enum attach_mechanism only);
+int guest_probes_open(struct guest_probes *p, enum record_level level, enum attach_mechanism only);
 /* 0, or -errno after a message. */
 int guest_probes_load(struct guest_probes *p);
 /* A point whose fentry cannot be attached after all gets kprobes. 0, or -errno after a message. */
@@ -55,5 +55,6 @@ uint64_t guest_probes_missed(const struct guest_probes *p);
  * not in it.
  */
 json_t *guest_probes_cost(const struct guest_probes *p);
+uint64_t guest_probes_cost_ns(const struct guest_probes *p); /* of all */
 
 #endif

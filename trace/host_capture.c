@@ -17,8 +17,10 @@
 #include "bpf/host_abi.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
+#include "trace/aggregate_counts.h"
 #include "trace/bpf_util.h"
 #include "trace/daemon_find.h"
+#include "trace/event_source.h"
 #include "trace/host_points.h"
 #include "trace/record_session.h"
 #include "trace/syscall_rules.h"
@@ -31,16 +33,15 @@
 
 struct capture {
 	struct host_bpf *bpf;
-	struct ring_buffer *ring;
+	struct event_source source;
 	struct daemon daemon;
 	struct host_daemon layout; /* its queues and memory */
 	int pidfd; /* readable when the daemon is gone */
 	struct host_point_choice points[HOST_POINTS_MAX];
 	bool gone;
 	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
-	capture_event_fn emit;
-	void *emit_ctx;
-	int emit_err;
+	bool aggregate;
+	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 };
 
 static uint64_t now_ns(void)
@@ -141,6 +142,9 @@ static int prepare(struct capture *c, uint64_t bytes)
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
 	syscall_rules_fill((struct host_syscall_rule *)c->bpf->rodata->rules);
 	c->bpf->rodata->wake_bytes = bytes / 4;
+	c->bpf->rodata->aggregate = c->aggregate;
+	if (c->aggregate)
+		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
 	return host_bpf__load(c->bpf);
 }
 
@@ -183,10 +187,12 @@ static void host_close(struct capture *c)
 {
 	if (!c)
 		return;
-	ring_buffer__free(c->ring);
+	event_source_close(&c->source);
 	host_bpf__destroy(c->bpf);
 	if (c->pidfd >= 0)
 		close(c->pidfd);
+	if (c->stats_fd >= 0)
+		close(c->stats_fd);
 	daemon_free(&c->daemon);
 	free(c);
 }
@@ -199,7 +205,8 @@ static int host_open(struct capture **out, const struct capture_config *config)
 	*out = NULL;
 	if (!c)
 		return -ENOMEM;
-	c->pidfd = -1;
+	c->pidfd = c->stats_fd = -1;
+	c->aggregate = config->level == RECORD_AGGREGATE;
 	bpf_util_begin();
 	err = find_rings(c, config);
 	if (err)
@@ -246,15 +253,6 @@ static int host_describe(struct capture *c, json_t *header)
 	return 0;
 }
 
-static int on_event(void *ctx, void *data, size_t size)
-{
-	struct capture *c = ctx;
-
-	if (!c->emit_err)
-		c->emit_err = c->emit(c->emit_ctx, data);
-	return c->emit_err;
-}
-
 /* Tell the program which rings are empty now: see start_queue() there. */
 static int note_idle_queues(struct capture *c)
 {
@@ -280,22 +278,24 @@ static int note_idle_queues(struct capture *c)
 
 static int host_start(struct capture *c, capture_event_fn emit, void *ctx)
 {
-	int err;
+	int aggregates = c->aggregate ? bpf_map__fd(c->bpf->maps.aggregates) : -1;
+	int err = event_source_open(&c->source, "host ring buffer",
+				    bpf_map__fd(c->bpf->maps.events), aggregates, emit, ctx);
 
-	c->emit = emit;
-	c->emit_ctx = ctx;
-	c->ring = ring_buffer__new(bpf_map__fd(c->bpf->maps.events), on_event, c, NULL);
-	if (!c->ring) {
-		err = -errno;
-		bpf_util_explain("host ring buffer", err);
+	if (err)
 		return err;
-	}
+	c->stats_fd = bpf_util_count_costs();
 	err = note_idle_queues(c);
 	if (!err)
 		err = host_bpf__attach(c->bpf);
 	if (err)
 		bpf_util_explain("host probes", err);
 	return err;
+}
+
+static uint64_t host_cost_ns(struct capture *c)
+{
+	return bpf_util_run_time_ns(c->bpf->obj);
 }
 
 /* Said once. */
@@ -310,24 +310,11 @@ static bool daemon_gone(struct capture *c)
 	return c->gone;
 }
 
-static int fetch(struct capture *c, int timeout_ms)
-{
-	int err = ring_buffer__poll(c->ring, timeout_ms);
-
-	if (c->emit_err)
-		return c->emit_err;
-	if (err < 0 && err != -EINTR)
-		return err;
-	/* A few events do not wake us (wake_flag() in host.bpf.c): fetch them anyway. */
-	err = ring_buffer__consume(c->ring);
-	return c->emit_err ? c->emit_err : err < 0 && err != -EINTR ? err : 0;
-}
-
 static int host_poll(struct capture *c, int timeout_ms)
 {
 	/* Asked before fetching: what the daemon did until its end is fetched, too. */
 	bool gone = daemon_gone(c);
-	int err = fetch(c, timeout_ms);
+	int err = event_source_poll(&c->source, timeout_ms);
 
 	return err ? err : gone;
 }
@@ -348,11 +335,11 @@ static int host_stop(struct capture *c)
 {
 	struct bpf_program *prog;
 
-	if (!c->ring)
+	if (!c->source.ring)
 		return 0;
 	host_bpf__detach(c->bpf);
 	bpf_object__for_each_program(prog, c->bpf->obj) c->missed += count_missed(prog);
-	return fetch(c, 0);
+	return event_source_finish(&c->source);
 }
 
 static int read_state(struct capture *c, uint32_t queue, struct host_queue_state *state)
@@ -407,6 +394,7 @@ const struct capture_ops host_capture_ops = {
 	.describe = host_describe,
 	.start = host_start,
 	.poll = host_poll,
+	.cost_ns = host_cost_ns,
 	.stop = host_stop,
 	.losses = host_losses,
 	.summarize = host_summarize,

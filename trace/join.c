@@ -7,42 +7,9 @@
  */
 #include <linux/fuse.h>
 #include <string.h>
+#include "bpf/guest_chain.h"
 #include "lib/compiler.h"
 #include "trace/join.h"
-
-/* Boundaries on one clock, in order; guest_chain() makes them monotonic. */
-struct guest_chain {
-	uint64_t issue, send, queued, complete, end, wake;
-	bool was_sent, was_queued;
-};
-
-static bool is_forget(uint32_t opcode)
-{
-	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET;
-}
-
-static enum span_class class_of(const struct guest_request_event *g)
-{
-	if ((g->flags & GREQ_FORGET) || is_forget(g->opcode))
-		return SPAN_FORGET;
-	if (g->opcode == FUSE_READ) {
-		/* The kernel names a lock owner in direct reads only. */
-		if (g->flags & GREQ_LOCKOWNER)
-			return SPAN_DIRECT;
-		if (g->flags & GREQ_BACKGROUND)
-			return SPAN_READAHEAD;
-		if (g->flags & GREQ_IN_WRITE_OP)
-			return SPAN_READ_MODIFY;
-		return g->flags & GREQ_DIRECT_FILE ? SPAN_DIRECT : SPAN_READAHEAD;
-	}
-	if (g->opcode == FUSE_WRITE) {
-		if (g->flags & GREQ_WRITE_CACHE)
-			return SPAN_WRITEBACK;
-		return g->flags & (GREQ_LOCKOWNER | GREQ_DIRECT_FILE) ? SPAN_DIRECT
-								      : SPAN_WRITETHROUGH;
-	}
-	return SPAN_OTHER;
-}
 
 static uint16_t flags_of(const struct guest_request_event *g, enum span_class cls)
 {
@@ -61,7 +28,7 @@ static uint16_t flags_of(const struct guest_request_event *g, enum span_class cl
 
 static void copy_guest(struct span *span, const struct guest_request_event *g)
 {
-	enum span_class cls = class_of(g);
+	enum span_class cls = guest_request_class(g);
 
 	*span = (struct span){
 		.unique = g->unique,
@@ -86,29 +53,6 @@ static void copy_guest(struct span *span, const struct guest_request_event *g)
 	};
 }
 
-static uint64_t first_known(uint64_t a, uint64_t b)
-{
-	return a ? a : b;
-}
-
-/* The guest's own boundaries. A time that was not seen takes the one before it. */
-static struct guest_chain guest_chain(const struct guest_request_event *g)
-{
-	struct guest_chain c = {.was_sent = g->t_send_ns, .was_queued = g->t_queued_ns};
-	uint64_t end = first_known(g->t_end_ns, first_known(g->t_complete_ns, g->h.ts_ns));
-
-	c.issue = first_known(g->t_issue_ns, first_known(g->t_send_ns, g->t_queued_ns));
-	c.issue = first_known(c.issue, end);
-	c.send = max_u64(c.issue, g->t_send_ns);
-	c.queued = max_u64(c.send, g->t_queued_ns);
-	c.end = max_u64(c.queued, end);
-	c.complete = g->t_complete_ns ? g->t_complete_ns : c.end;
-	c.complete = min_u64(max_u64(c.complete, c.queued), c.end);
-	/* A task that waits for a background request (fsync, say) waits for more than this one. */
-	c.wake = g->flags & GREQ_BACKGROUND ? c.end : max_u64(c.end, g->t_wake_ns);
-	return c;
-}
-
 static uint64_t set_stage(struct span *span, enum stage stage, uint64_t ns)
 {
 	span->stage_ns[stage] = ns;
@@ -127,8 +71,7 @@ void span_from_guest(struct span *span, const struct guest_request_event *g)
 		known += set_stage(span, STAGE_BG_WAIT, c.send - c.issue);
 	if (c.was_sent && c.was_queued)
 		known += set_stage(span, STAGE_RING_WAIT, c.queued - c.send);
-	/* An interrupt from before the request cannot have announced it. */
-	if (c.was_queued && g->t_irq_ns >= c.queued && g->t_irq_ns <= c.end)
+	if (chain_has_irq(&c, g->t_irq_ns))
 		known += set_stage(span, STAGE_COMPLETION, c.end - g->t_irq_ns);
 	span->unsplit_ns = c.end - c.issue - known;
 	set_stage(span, STAGE_WAKEUP, c.wake - c.end);
@@ -151,10 +94,10 @@ void span_from_host(struct span *span, const struct host_half *h)
 				       : 0,
 		.opcode = h->opcode,
 		.queue = h->queue,
-		.cls = is_forget(h->opcode) ? SPAN_FORGET : SPAN_OTHER,
+		.cls = opcode_is_forget(h->opcode) ? SPAN_FORGET : SPAN_OTHER,
 		.flags = SPAN_HAS_HOST,
 	};
-	if (is_forget(h->opcode))
+	if (opcode_is_forget(h->opcode))
 		span->flags |= SPAN_NO_REPLY;
 	if (h->flags & HHALF_SIGNALLED)
 		span->flags |= SPAN_SIGNALLED;

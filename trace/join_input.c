@@ -22,6 +22,18 @@ static int open_kind(struct vft_reader **out, const char *path, enum vft_kind wa
 	return -EINVAL;
 }
 
+static int check_level(const struct vft_reader *r, const char *path)
+{
+	const char *level = json_string_value(json_object_get(vft_reader_header(r), "level"));
+
+	if (!level || strcmp(level, "aggregate"))
+		return 0;
+	msg_error("%s is an aggregated recording: it has no requests to join; 'vfscope report' "
+		  "prints it, and recording without --aggregate keeps requests",
+		  path);
+	return -EINVAL;
+}
+
 static int keep_half(void *ctx, const struct host_half *half)
 {
 	struct join_input *in = ctx;
@@ -46,7 +58,11 @@ int join_input_open(struct join_input *in, const char *guest_path, const char *h
 	*in = (struct join_input){.any_conn = true};
 	err = open_kind(&in->guest, guest_path, VFT_GUEST);
 	if (!err)
+		err = check_level(in->guest, guest_path);
+	if (!err)
 		err = open_kind(&in->host, host_path, VFT_HOST);
+	if (!err)
+		err = check_level(in->host, host_path);
 	if (!err)
 		err = host_assembler_new(&in->assembler, keep_half, in);
 	return err;

@@ -219,7 +219,7 @@ static json_t *probe_guest_points(struct kernel_functions *k, json_t *problems)
 	check_kernel(problems);
 	check_privileges(problems, need);
 	check_guest_points(problems, choices);
-	return guest_points_json(choices, true);
+	return guest_points_json(choices, RECORD_OPS);
 }
 
 json_t *probe_guest(void)

@@ -24,6 +24,7 @@
 
 #define POLL_MS 100
 #define FLUSH_INTERVAL_NS NS_PER_SEC
+#define OVERHEAD_INTERVAL_NS NS_PER_SEC
 
 struct session {
 	const struct capture_ops *ops;
@@ -31,10 +32,15 @@ struct session {
 	struct capture *capture;
 	struct vft_writer *writer;
 	struct record_command command;
-	uint64_t start_ns;
+	uint64_t start_ns, end_ns; /* end_ns: nothing more is recorded */
 	uint64_t last_flush_ns;
 	uint64_t requests;
 	uint64_t losses[NR_LOSS_CLASSES];
+	struct {
+		uint64_t at_ns, cost_ns; /* when the probes' cost was looked at, and what it was */
+		double worst_percent; /* of a CPU, in any interval */
+		bool exceeded;
+	} overhead;
 };
 
 /* The only thing that a signal may do; a process has one set of signal handlers. */
@@ -61,6 +67,17 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
+const char *record_level_name(enum record_level level)
+{
+	static const char *const names[] = {
+		[RECORD_OPS] = "ops",
+		[RECORD_REQUESTS] = "requests",
+		[RECORD_AGGREGATE] = "aggregate",
+	};
+
+	return names[level];
+}
+
 static json_t *command_json(char **command)
 {
 	json_t *array = json_array();
@@ -78,12 +95,13 @@ static json_t *header_json(struct session *s)
 	if (uname(&uts))
 		return NULL;
 	s->start_ns = clock_ns(CLOCK_MONOTONIC);
-	header = json_pack("{s:s s:I s:I s:s s:s s:s s:s s:i s:I s:o}", "kind",
-			   vft_kind_name(s->ops->kind), "start_ns", (json_int_t)s->start_ns,
-			   "start_realtime_ns", (json_int_t)clock_ns(CLOCK_REALTIME), "hostname",
-			   uts.nodename, "kernel", uts.release, "arch", uts.machine,
-			   "vfscope_version", s->config->version, "cpus",
-			   (int)sysconf(_SC_NPROCESSORS_ONLN), "buffer_bytes",
+	header = json_pack("{s:s s:s s:I s:I s:s s:s s:s s:s s:i s:I s:o}", "kind",
+			   vft_kind_name(s->ops->kind), "level",
+			   record_level_name(s->config->capture.level), "start_ns",
+			   (json_int_t)s->start_ns, "start_realtime_ns",
+			   (json_int_t)clock_ns(CLOCK_REALTIME), "hostname", uts.nodename, "kernel",
+			   uts.release, "arch", uts.machine, "vfscope_version", s->config->version,
+			   "cpus", (int)sysconf(_SC_NPROCESSORS_ONLN), "buffer_bytes",
 			   (json_int_t)s->config->capture.buffer_bytes, "command",
 			   command_json(s->config->command));
 	if (header && s->ops->describe(s->capture, header)) {
@@ -112,6 +130,15 @@ static int open_output(struct session *s)
 	return err;
 }
 
+static uint64_t requests_of(const struct session *s, const struct event_header *event)
+{
+	const struct aggregate_event *added = (const struct aggregate_event *)event;
+
+	if (event->type == EV_AGGREGATE)
+		return added->key.what == AGG_LATENCY ? added->added.count : 0;
+	return event->type == s->ops->request_event;
+}
+
 static int keep_event(void *ctx, const struct event_header *event)
 {
 	struct session *s = ctx;
@@ -120,8 +147,8 @@ static int keep_event(void *ctx, const struct event_header *event)
 	if (err)
 		msg_error("cannot write to %s: %s; what was written before is readable",
 			  s->config->capture.output, strerror(-err));
-	else if (event->type == s->ops->request_event)
-		s->requests++;
+	else
+		s->requests += requests_of(s, event);
 	return err;
 }
 
@@ -164,6 +191,32 @@ static int poll_timeout_ms(uint64_t now_ns, uint64_t end_ns)
 	return (int)min_u64(POLL_MS, (end_ns - now_ns + NS_PER_SEC / 1000 - 1) / 1000000);
 }
 
+/*
+ * What the programs took since the last look, of one CPU's time. That is the share of the machine
+ * that one saturated task loses, whatever the number of CPUs.
+ */
+static void watch_overhead(struct session *s, uint64_t now_ns)
+{
+	double limit = s->config->max_overhead_percent, percent;
+	uint64_t cost_ns;
+
+	if (now_ns - s->overhead.at_ns < OVERHEAD_INTERVAL_NS)
+		return;
+	cost_ns = s->ops->cost_ns(s->capture);
+	percent = 100.0 * (double)(cost_ns - s->overhead.cost_ns) /
+		  (double)(now_ns - s->overhead.at_ns);
+	s->overhead.at_ns = now_ns;
+	s->overhead.cost_ns = cost_ns;
+	s->overhead.worst_percent =
+		percent > s->overhead.worst_percent ? percent : s->overhead.worst_percent;
+	if (limit > 0 && percent > limit && !s->overhead.exceeded) {
+		s->overhead.exceeded = true;
+		msg_warn("the probes took %.2f %% of a CPU, more than --max-overhead %g: they are "
+			 "detached, the recording ends; --aggregate or --no-ops costs less",
+			 percent, limit);
+	}
+}
+
 static int record_until_end(struct session *s)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), end_ns = UINT64_MAX;
@@ -171,12 +224,14 @@ static int record_until_end(struct session *s)
 
 	if (s->config->duration_ns)
 		end_ns = now_ns + s->config->duration_ns;
-	s->last_flush_ns = now_ns;
-	while (!err && !end_signal && now_ns < end_ns && !record_command_ended(&s->command)) {
+	s->last_flush_ns = s->overhead.at_ns = now_ns;
+	while (!err && !end_signal && now_ns < end_ns && !s->overhead.exceeded &&
+	       !record_command_ended(&s->command)) {
 		err = s->ops->poll(s->capture, poll_timeout_ms(now_ns, end_ns));
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 		if (!err)
 			err = flush_each_second(s, now_ns);
+		watch_overhead(s, now_ns);
 	}
 	return err < 0 ? err : 0; /* 1: nothing more can come */
 }
@@ -228,12 +283,16 @@ static int close_output(struct session *s)
 	int err, close_err;
 
 	err = s->ops->stop(s->capture);
+	s->end_ns = clock_ns(CLOCK_MONOTONIC);
 	if (!err)
 		err = summarize(s, footer);
 	if (footer) {
-		json_object_set_new(footer, "end_ns",
-				    json_integer((json_int_t)clock_ns(CLOCK_MONOTONIC)));
+		json_object_set_new(footer, "end_ns", json_integer((json_int_t)s->end_ns));
 		json_object_set_new(footer, "requests", json_integer((json_int_t)s->requests));
+		json_object_set_new(footer, "worst_overhead_percent",
+				    json_real(s->overhead.worst_percent));
+		json_object_set_new(footer, "overhead_exceeded",
+				    json_boolean(s->overhead.exceeded));
 	}
 	close_err = vft_writer_close(s->writer, s->losses, footer);
 	s->writer = NULL;
@@ -271,8 +330,7 @@ static int print_result(const struct session *s, uint64_t bytes)
 	bool lost;
 
 	msg_info("kept %" PRIu64 " requests of %s in %s, %s", s->requests,
-		 format_ns((double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns), seconds,
-			   sizeof(seconds)),
+		 format_ns((double)(s->end_ns - s->start_ns), seconds, sizeof(seconds)),
 		 s->config->capture.output, format_bytes((double)bytes, size, sizeof(size)));
 	lost = print_losses(s);
 	if (lost && s->config->strict) {
@@ -348,9 +406,9 @@ int record_session_run(const struct capture_ops *ops, const struct record_config
 	close_err = close_output(&s);
 	catch_signals(false);
 	/* A full disk is our trouble: nothing is attached any more, the workload may finish. */
-	if (err && s.command.name && !record_command_ended(&s.command))
+	if ((err || s.overhead.exceeded) && s.command.name && !record_command_ended(&s.command))
 		msg_warn("'%s' goes on without being recorded", s.command.name);
-	record_command_finish(&s.command, !err);
+	record_command_finish(&s.command, !err && !s.overhead.exceeded);
 	if (!err && !close_err)
 		status = print_result(&s, file_bytes(config->capture.output));
 	ops->close(s.capture);

@@ -15,13 +15,14 @@
 #include "bpf/events.h"
 #include "lib/option.h"
 #include "trace/attach.h"
+#include "trace/record_level.h"
 #include "trace/vft.h"
 
 struct capture_config {
 	const char *output; /* where the trace will be: must not lie on what is recorded */
 	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
-	bool ops; /* guest: record ops too */
+	enum record_level level;
 	enum attach_mechanism mechanism; /* guest: this alone; ATTACH_NONE: what is best */
 	const char *daemon; /* host: process id, or "auto" */
 	uint64_t wait_ns; /* how long open() may wait for what is not there yet */
@@ -49,6 +50,8 @@ struct capture_ops {
 	 * after a message if nothing more can come: the recording ends as if its time were up.
 	 */
 	int (*poll)(struct capture *c, int timeout_ms);
+	/* Time that BPF programs have run so far; 0 if the kernel does not count it. */
+	uint64_t (*cost_ns)(struct capture *c);
 	/* Detach, then hand over what is left in the buffers. */
 	int (*stop)(struct capture *c);
 	/* After stop. losses has NR_LOSS_CLASSES entries; add to them. */
@@ -66,6 +69,7 @@ struct record_config {
 	struct capture_config capture;
 	const char *ready_file; /* NULL: none. Created once everything is attached */
 	uint64_t duration_ns; /* 0: no limit */
+	double max_overhead_percent; /* end when probes take more of a CPU; 0: no limit */
 	bool strict;
 	char **command; /* NULL: none. NULL-terminated argument vector */
 	const char *version; /* of vfscope, for the header */

@@ -257,6 +257,55 @@ static void test_counts(void **state)
 	summary_free(s);
 }
 
+static void add_bucket(struct summary *s, struct aggregate_key key, const struct hist *h, bool host)
+{
+	for (unsigned int i = 0; i < HIST_NR_BUCKETS; i++) {
+		/* As if all values lay at the lower bound of their bucket. */
+		struct aggregate_count added = {h->bucket[i], h->bucket[i] * hist_bucket_low(i)};
+
+		key.bucket = i;
+		if (added.count)
+			assert_int_equal(summary_add_aggregate(s, 7000, &key, &added, host), 0);
+	}
+}
+
+/* Counted in BPF or folded here, the same requests have the same counts and quantiles. */
+static void test_aggregates(void **state)
+{
+	struct summary *folded = fold(0, 5000, 1), *counted = summary_new();
+	const struct opcode_summary *o = folded->opcode[FUSE_READ];
+	const struct aggregate_count moved = {o->count, o->bytes}, errors = {3, 3};
+	struct aggregate_key key = {.what = AGG_LATENCY, .part = SPAN_DIRECT, .of = FUSE_READ};
+	const struct opcode_summary *c;
+
+	add_bucket(counted, key, &o->latency, false);
+	key = (struct aggregate_key){.what = AGG_STAGE, .part = STAGE_WAKEUP, .of = FUSE_READ};
+	add_bucket(counted, key, &o->stage[STAGE_WAKEUP], false);
+	key = (struct aggregate_key){.what = AGG_COUNTER, .part = AGG_BYTES, .of = FUSE_READ};
+	assert_int_equal(summary_add_aggregate(counted, 9000, &key, &moved, false), 0);
+	key.part = AGG_ERRORS;
+	assert_int_equal(summary_add_aggregate(counted, 9000, &key, &errors, false), 0);
+	c = counted->opcode[FUSE_READ];
+	assert_int_equal(c->count, o->count);
+	assert_int_equal(c->bytes, o->bytes);
+	assert_int_equal(c->errors, 3);
+	assert_int_equal(c->class_count[SPAN_DIRECT], o->count);
+	assert_int_equal(counted->nr_guest_only, o->count);
+	assert_int_equal(counted->first_ns, 7000);
+	assert_int_equal(counted->last_ns, 9000);
+	for (double q = 0.05; q < 1; q += 0.05) {
+		assert_int_equal(hist_quantile(&c->latency, q), hist_quantile(&o->latency, q));
+		assert_int_equal(hist_quantile(&c->stage[STAGE_WAKEUP], q),
+				 hist_quantile(&o->stage[STAGE_WAKEUP], q));
+	}
+	/* What no table knows, as a damaged or newer file may say, is harmless. */
+	key = (struct aggregate_key){.what = 200, .part = 200, .of = 65535, .bucket = UINT32_MAX};
+	for (key.what = 0; key.what < 250; key.what++)
+		assert_int_equal(summary_add_aggregate(counted, 1, &key, &moved, true), 0);
+	summary_free(folded);
+	summary_free(counted);
+}
+
 static void test_ops(void **state)
 {
 	struct summary *s = summary_new();
@@ -371,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_merge_equals_adding),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_ops),
+		cmocka_unit_test(test_aggregates),
 		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_report_reads_well),
 	};

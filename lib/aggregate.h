@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an aggregated recording counts instead of keeping every request: how many values fell into
+ * each bucket of lib/hist.h. Plain data, stored as is in .vft files; BPF programs count under the
+ * same keys.
+ */
+#ifndef VFSCOPE_LIB_AGGREGATE_H
+#define VFSCOPE_LIB_AGGREGATE_H
+
+#ifndef __bpf__
+#include <stdint.h>
+typedef uint8_t __agg_u8;
+typedef uint16_t __agg_u16;
+typedef uint32_t __agg_u32;
+typedef uint64_t __agg_u64;
+#else
+typedef unsigned char __agg_u8;
+typedef unsigned short __agg_u16;
+typedef unsigned int __agg_u32;
+typedef unsigned long long __agg_u64;
+#endif
+
+enum aggregate_what {
+	AGG_LATENCY, /* of: opcode; part: enum span_class */
+	AGG_STAGE, /* of: opcode; part: enum stage */
+	AGG_UNSPLIT, /* of: opcode */
+	AGG_HOST_IO, /* of: opcode */
+	AGG_DEPTH, /* of: queue; values: others in flight */
+	AGG_COUNTER, /* of: opcode; part: enum aggregate_counter; bucket: 0 */
+	NR_AGG_WHAT
+};
+
+/* count: requests that had any; sum: of them all. */
+enum aggregate_counter {
+	AGG_ERRORS,
+	AGG_BYTES, /* moved, as reports count them */
+	AGG_RETRIES, /* tries that found the ring full */
+	NR_AGG_COUNTERS
+};
+
+struct aggregate_key {
+	__agg_u8 what; /* enum aggregate_what */
+	__agg_u8 part;
+	__agg_u16 of;
+	__agg_u32 bucket; /* of lib/hist.h */
+};
+
+struct aggregate_count {
+	__agg_u64 count;
+	__agg_u64 sum; /* of the values: exact, where a bucket's bounds are not */
+};
+
+#endif

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Aggregated recordings of guest and host count what recordings of every request have, and end by
+# themselves when the probes cost too much.
+
+bats_require_minimum_version 1.5.0
+load vm
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	start_vm --vcpus 1 --cache never --expose "$BATS_FILE_TMPDIR" || return 1
+	export VFSCOPE=$TOP/build/vfscope
+	guest dd if=/dev/urandom of=/mnt/vfs/file bs=1M count=4 status=none
+}
+
+teardown_file() {
+	stop_vm
+}
+
+# Records both sides at once with the options given, 1,000 direct reads under it.
+record_both() { # NAME OPTION...
+	local name=$1
+	shift
+	rm -f "ready-$name"
+	"$VFSCOPE" record --host --daemon "$VM_DAEMON_PID" -o "host-$name.vft" "$@" \
+		--ready-file "ready-$name" 2>host.log 3>&- &
+	local host=$!
+	wait_for_file "ready-$name" || return 1
+	guest "$VFSCOPE" record --guest --mount /mnt/vfs -o "/run/lab/guest-$name.vft" "$@" -- \
+		dd if=/mnt/vfs/file of=/dev/null bs=4k count=1000 iflag=direct status=none || return 1
+	cp "$VM_DIR/guest-$name.vft" .
+	kill -INT "$host"
+	wait "$host"
+}
+
+wait_for_file() {
+	until [[ -e $1 ]]; do
+		pause_for_vm || return 1
+	done
+}
+
+# A number of a report.
+of() { # FILE JQ
+	"$VFSCOPE" report --format json "$1" | jq -r "$2"
+}
+
+@test "aggregated, both sides count every request, with bytes, classes and stages" {
+	cd "$BATS_FILE_TMPDIR"
+	record_both agg --aggregate
+	for side in guest host; do
+		"$VFSCOPE" report "$side-agg.vft"
+		[[ $(of $side-agg.vft '.summary.opcodes.READ.count') = 1000 ]]
+		[[ $(of $side-agg.vft '.summary.opcodes.READ.bytes') = 4096000 ]]
+		[[ $(of $side-agg.vft '.header.level') = aggregate ]]
+		[[ $(of $side-agg.vft '[.losses[]] | add') = 0 ]]
+		"$VFSCOPE" export "$side-agg.vft" | jq -e -s 'map(.type) | index("request") == null'
+	done
+	[[ $(of guest-agg.vft '.summary.opcodes.READ.classes.direct') = 1000 ]]
+	# The stages and what is not split sum to the latency, exactly.
+	of guest-agg.vft '.summary.opcodes.READ | ([.stages_ns[].sum] | add) + .unsplit_ns.sum
+		== .latency_ns.sum' | grep -qx true
+	[[ $(of host-agg.vft '.summary.opcodes.READ.host_io_ns.count') = 1000 ]]
+}
+
+@test "what they count has the shape of a recording of every request" {
+	cd "$BATS_FILE_TMPDIR"
+	record_both all --no-ops
+	# Medians of two runs under emulation: the same order of magnitude.
+	for side in guest host; do
+		a=$(of $side-agg.vft '.summary.opcodes.READ.latency_ns.percentiles["50"]')
+		b=$(of $side-all.vft '.summary.opcodes.READ.latency_ns.percentiles["50"]')
+		echo "$side: median aggregated $a, of all requests $b ns"
+		((a > 0 && b > 0 && a < 10 * b && b < 10 * a))
+	done
+	# Fewer programs run for each request.
+	runs='.probe_cost | map(.runs) | add'
+	footer() { "$VFSCOPE" export --format raw "$1" | jq -s ".[-1].footer | $runs"; }
+	agg=$(footer guest-agg.vft) all=$(footer guest-all.vft)
+	echo "program runs: aggregated $agg, all requests $all"
+	((agg > 5000 && 2 * agg < all))
+}
+
+@test "join says why it cannot use an aggregated recording" {
+	cd "$BATS_FILE_TMPDIR"
+	run ! "$VFSCOPE" join guest-agg.vft host-all.vft -o x.vft
+	[[ $output = *"aggregate"* ]]
+	[[ ! -e x.vft ]]
+}
+
+@test "--max-overhead ends the recording, and the workload goes on" {
+	run guest "$VFSCOPE" record --guest --mount /mnt/vfs --max-overhead 0.01 -o /run/lab/over.vft -- \
+		sh -c 'for i in 1 2 3 4 5 6 7 8; do dd if=/mnt/vfs/file of=/dev/null bs=4k \
+			count=100 iflag=direct status=none; sleep 0.5; done; echo finished'
+	printf "%s\n" "$output"
+	[[ $status = 0 ]]
+	[[ $output = *"more than --max-overhead 0.01"* && $output = *"goes on without"* ]]
+	[[ $output = *finished* ]]
+	"$VFSCOPE" export --format raw "$VM_DIR/over.vft" | jq -e -s '.[-1].footer.overhead_exceeded'
+	run guest "$VFSCOPE" record --guest --mount /mnt/vfs --max-overhead 10000 -o /run/lab/under.vft -- true
+	[[ $status = 0 && $output != *overhead* ]]
+}

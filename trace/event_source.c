@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Polls a capture's ring buffer and reads its counters.
+ */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <time.h>
+#include "lib/compiler.h"
+#include "trace/aggregate_counts.h"
+#include "trace/bpf_util.h"
+#include "trace/event_source.h"
+
+/* What a kill -9 may lose of an aggregated recording; reading the counters costs some ms of CPU. */
+#define COUNTS_INTERVAL_NS (5 * NS_PER_SEC)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static int on_event(void *ctx, void *data, size_t size)
+{
+	struct event_source *s = ctx;
+
+	(void)size;
+	if (!s->err)
+		s->err = s->emit(s->ctx, data);
+	return s->err;
+}
+
+int event_source_open(struct event_source *s, const char *what, int ring_fd, int aggregates_fd,
+		      capture_event_fn emit, void *ctx)
+{
+	int err = 0;
+
+	*s = (struct event_source){.emit = emit, .ctx = ctx, .counted_ns = now_ns()};
+	s->ring = ring_buffer__new(ring_fd, on_event, s, NULL);
+	if (!s->ring)
+		err = -errno;
+	if (!err && aggregates_fd >= 0)
+		err = aggregate_counts_new(&s->counts, aggregates_fd);
+	if (err) {
+		bpf_util_explain(what, err);
+		event_source_close(s);
+	}
+	return err;
+}
+
+void event_source_close(struct event_source *s)
+{
+	ring_buffer__free(s->ring);
+	aggregate_counts_free(s->counts);
+	*s = (struct event_source){0};
+}
+
+static int read_counts(struct event_source *s)
+{
+	s->counted_ns = now_ns();
+	return aggregate_counts_emit(s->counts, s->counted_ns, s->emit, s->ctx);
+}
+
+int event_source_poll(struct event_source *s, int timeout_ms)
+{
+	int err = ring_buffer__poll(s->ring, timeout_ms);
+
+	if (s->err)
+		return s->err;
+	if (err < 0 && err != -EINTR)
+		return err;
+	/* A few events do not wake us (see emit() in guest_maps.bpf.h): fetch them anyway. */
+	err = ring_buffer__consume(s->ring);
+	if (s->err)
+		return s->err;
+	if (err < 0 && err != -EINTR)
+		return err;
+	if (s->counts && now_ns() - s->counted_ns >= COUNTS_INTERVAL_NS)
+		return read_counts(s);
+	return 0;
+}
+
+int event_source_finish(struct event_source *s)
+{
+	int err = event_source_poll(s, 0);
+
+	return err || !s->counts ? err : read_counts(s);
+}
