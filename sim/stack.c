@@ -198,7 +198,7 @@ const char *dax_cost_name(enum dax_cost cost)
 static void dax_init_defaults(struct dax_settings *dax)
 {
 	dax->huge_pages = true;
-	dist_const(&dax->cost[DAX_EPT_FAULT], 1000);
+	dist_const(&dax->cost[DAX_EPT_FAULT], 4000);
 	dist_const(&dax->cost[DAX_PTE_FAULT], 0);
 	dist_const(&dax->cost[DAX_PMD_FAULT], 0);
 }

@@ -109,13 +109,13 @@ static void stand_ins_stay_unknown(void **state)
 	assert_int_equal(model_set(a, "dax.window_bytes=1g"), 0);
 	assert_int_equal(model_set(a, "dax.pte_fault=const 5us"), 0);
 	text = written(a);
-	assert_non_null(strstr(text, "\n#ept_fault = const 1e+03ns (not known)\n"));
+	assert_non_null(strstr(text, "\n#ept_fault = const 4e+03ns (not known)\n"));
 	assert_non_null(strstr(text, "\npte_fault = const 5e+03ns\n"));
 	assert_int_equal(model_parse(b, "mem", text, strlen(text)), 0);
 	assert_int_equal(b->dax.given, 1u << DAX_PTE_FAULT);
 	assert_int_equal(b->dax.window_bytes, 1 << 30);
 	assert_true(dist_mean(&b->dax.cost[DAX_PTE_FAULT]) == 5000);
-	assert_true(dist_mean(&b->dax.cost[DAX_EPT_FAULT]) == 1000);
+	assert_true(dist_mean(&b->dax.cost[DAX_EPT_FAULT]) == 4000);
 	free(text);
 	free(a);
 	free(b);
