@@ -13,36 +13,12 @@
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "lib/units.h"
-#include "workloads/op_script.h"
+#include "workloads/op_script_parser.h"
 
-#define MAX_WORDS 8
-#define MAX_SCRIPT_FILES 4096
 #define MAX_OP_BYTES (32ULL << 20)
 #define PAGE 4096u
 
-struct parser {
-	const char *name;
-	uint32_t number; /* of the line */
-	struct op_script *script;
-	struct {
-		bool exists;
-		uint64_t size_bytes;
-	} state[MAX_SCRIPT_FILES];
-	/* What a task has of a file. */
-	struct held {
-		bool is_open;
-		bool is_mapped; /* bytes from map_start to before map_end */
-		bool map_is_private;
-		uint32_t flags; /* OP_DIRECT */
-		uint64_t map_start, map_end;
-	} held[OP_SCRIPT_TASKS][MAX_SCRIPT_FILES];
-	uint32_t task; /* of the line */
-	uint64_t think_ns[OP_SCRIPT_TASKS]; /* sleeps since its last op */
-	char *word[MAX_WORDS];
-	int nr_words;
-};
-
-static int bad(const struct parser *p, const char *why)
+int script_bad(const struct parser *p, const char *why)
 {
 	msg_error("%s:%u: %s", p->name, p->number, why);
 	return -EINVAL;
@@ -51,51 +27,6 @@ static int bad(const struct parser *p, const char *why)
 static struct held *held(struct parser *p, const struct workload_op *op)
 {
 	return &p->held[p->task][op->file];
-}
-
-/* Index of the file named by word 1, or -1. */
-static int find_file(const struct parser *p)
-{
-	for (uint32_t i = 0; p->nr_words > 1 && i < p->script->nr_files; i++)
-		if (!strcmp(p->script->files[i].name, p->word[1]))
-			return (int)i;
-	return -1;
-}
-
-static int add_file(struct parser *p)
-{
-	struct op_script *script = p->script;
-	struct workload_file *file;
-	uint64_t size = 0;
-
-	if (p->nr_words < 2 || p->nr_words > 3)
-		return bad(p, "want: file NAME [SIZE]");
-	if (strchr(p->word[1], '/') || p->word[1][0] == '.' ||
-	    strlen(p->word[1]) >= sizeof(file->name))
-		return bad(p, "a file's name is one path component that begins with no dot");
-	if (find_file(p) >= 0)
-		return bad(p, "there is a file of this name already");
-	if (script->nr_files == MAX_SCRIPT_FILES)
-		return bad(p, "too many files");
-	if (p->nr_words == 3 && parse_size(p->word[2], &size))
-		return bad(p, "the file's size is not one, like 2M");
-	if (array_grow((void **)&script->files, script->nr_files, sizeof(*file)))
-		return -ENOMEM;
-	p->state[script->nr_files].exists = size != 0;
-	p->state[script->nr_files].size_bytes = size;
-	file = &script->files[script->nr_files++];
-	memset(file, 0, sizeof(*file));
-	strcpy(file->name, p->word[1]);
-	file->size_bytes = size;
-	return 0;
-}
-
-static bool in_use(const struct parser *p, uint32_t file)
-{
-	for (uint32_t i = 0; i < p->script->nr_tasks; i++)
-		if (p->held[i][file].is_open || p->held[i][file].is_mapped)
-			return true;
-	return false;
 }
 
 static int parse_open(struct parser *p, struct workload_op *op)
@@ -108,24 +39,28 @@ static int parse_open(struct parser *p, struct workload_op *op)
 		else if (!strcmp(p->word[i], "create"))
 			create = true;
 		else
-			return bad(p, "want: open NAME [create] [direct]");
+			return script_bad(p, "want: open NAME [create] [direct]");
 	}
 	if (held(p, op)->is_open)
-		return bad(p, "the file is open already");
+		return script_bad(p, "the file is open already");
 	if (held(p, op)->is_mapped)
-		return bad(p, "the file is mapped still: munmap it first");
-	if (create == p->state[op->file].exists)
-		return bad(p, create ? "the file is there already: open it without 'create'"
-				     : "the file is not there: open it with 'create'");
-	if (create && in_use(p, op->file))
-		return bad(p, "the file was removed but is open or mapped still");
+		return script_bad(p, "the file is mapped still: munmap it first");
+	if (p->state[op->file].kind & (SCRIPT_DIRECTORY | SCRIPT_SYMLINK))
+		return script_bad(p, "only regular files can be opened");
+	if (!script_has_parent(p, p->word[1]))
+		return script_bad(p, "its directory is not there");
+	if (create != !p->state[op->file].kind)
+		return script_bad(p, create ? "the file is there already: open it without 'create'"
+					    : "the file is not there: open it with 'create'");
+	if (create && script_in_use(p, op->file))
+		return script_bad(p, "the file was removed but is open or mapped still");
 	if (create) {
 		op->flags |= OP_CREATES;
 		p->state[op->file].size_bytes = 0;
 	}
 	held(p, op)->flags = op->flags & OP_DIRECT;
 	held(p, op)->is_open = true;
-	p->state[op->file].exists = true;
+	p->state[op->file].kind = SCRIPT_FILE;
 	return 0;
 }
 
@@ -135,9 +70,9 @@ static int parse_range(const struct parser *p, struct workload_op *op)
 	uint64_t size;
 
 	if (parse_size(p->word[2], &op->offset_bytes) || op->offset_bytes > INT64_MAX / 2)
-		return bad(p, "the offset is not one, like 64k");
+		return script_bad(p, "the offset is not one, like 64k");
 	if (parse_size(p->word[3], &size) || !size || size > MAX_OP_BYTES)
-		return bad(p, "the size is not one from 1 to 32M, like 4k");
+		return script_bad(p, "the size is not one from 1 to 32M, like 4k");
 	op->size_bytes = (uint32_t)size;
 	return 0;
 }
@@ -148,13 +83,13 @@ static int parse_io(struct parser *p, struct workload_op *op)
 	int err;
 
 	if (p->nr_words < 4 || p->nr_words > 5)
-		return bad(p, "want: read|write NAME OFFSET SIZE [buffer=BYTES]");
+		return script_bad(p, "want: read|write NAME OFFSET SIZE [buffer=BYTES]");
 	err = parse_range(p, op);
 	if (err)
 		return err;
 	if (p->nr_words == 5 && (strncmp(p->word[4], "buffer=", 7) ||
 				 parse_size(p->word[4] + 7, &buffer) || buffer > 4095))
-		return bad(p, "want buffer=BYTES, from 0 to 4095");
+		return script_bad(p, "want buffer=BYTES, from 0 to 4095");
 	op->flags |= held(p, op)->flags;
 	op->buffer_offset = (uint32_t)buffer;
 	if (op->type == OP_WRITE &&
@@ -173,9 +108,9 @@ static int parse_mmap(struct parser *p, struct workload_op *op)
 		p->nr_words--;
 	}
 	if (p->nr_words != 2 && p->nr_words != 4)
-		return bad(p, "want: mmap NAME [OFFSET SIZE] [private]");
+		return script_bad(p, "want: mmap NAME [OFFSET SIZE] [private]");
 	if (held(p, op)->is_mapped)
-		return bad(p, "the file is mapped already: munmap it first");
+		return script_bad(p, "the file is mapped already: munmap it first");
 	if (p->nr_words == 4) {
 		err = parse_range(p, op);
 		if (err)
@@ -183,7 +118,8 @@ static int parse_mmap(struct parser *p, struct workload_op *op)
 		size = op->size_bytes;
 	}
 	if (op->offset_bytes % PAGE || !size || size > UINT32_MAX)
-		return bad(p, "a mapping begins at a multiple of 4k and is 1 byte to 4 GiB long");
+		return script_bad(
+			p, "a mapping begins at a multiple of 4k and is 1 byte to 4 GiB long");
 	op->size_bytes = (uint32_t)size;
 	held(p, op)->is_mapped = true;
 	held(p, op)->map_is_private = op->flags & OP_MAP_PRIVATE;
@@ -197,14 +133,15 @@ static int parse_access(struct parser *p, struct workload_op *op)
 {
 	uint64_t end = (p->state[op->file].size_bytes + PAGE - 1) / PAGE * PAGE;
 	int err = p->nr_words == 4 ? parse_range(p, op)
-				   : bad(p, "want: mread|mwrite NAME OFFSET SIZE");
+				   : script_bad(p, "want: mread|mwrite NAME OFFSET SIZE");
 
 	if (err)
 		return err;
 	if (held(p, op)->map_end < end)
 		end = held(p, op)->map_end;
 	if (op->offset_bytes < held(p, op)->map_start || op->offset_bytes + op->size_bytes > end)
-		return bad(p, "this memory is not mapped, or lies beyond the end of the file");
+		return script_bad(p,
+				  "this memory is not mapped, or lies beyond the end of the file");
 	return 0;
 }
 
@@ -213,14 +150,14 @@ static int parse_msync(struct parser *p, struct workload_op *op)
 	int err = 0;
 
 	if (p->nr_words != 2 && p->nr_words != 4)
-		return bad(p, "want: msync NAME [OFFSET SIZE]");
+		return script_bad(p, "want: msync NAME [OFFSET SIZE]");
 	if (p->nr_words == 4)
 		err = parse_range(p, op);
 	if (err)
 		return err;
 	if (op->offset_bytes % PAGE || op->offset_bytes + op->size_bytes > held(p, op)->map_end ||
 	    (op->size_bytes && op->offset_bytes < held(p, op)->map_start))
-		return bad(p, "want a range of the mapping that begins at a multiple of 4k");
+		return script_bad(p, "want a range of the mapping that begins at a multiple of 4k");
 	return 0;
 }
 
@@ -243,7 +180,8 @@ static int parse_advice(struct parser *p, struct workload_op *op)
 		op->flags |= advice[i].flags;
 		return 0;
 	}
-	return bad(p, "want: fadvise|madvise NAME normal|random|sequential|dontneed|willneed");
+	return script_bad(p,
+			  "want: fadvise|madvise NAME normal|random|sequential|dontneed|willneed");
 }
 
 static const struct verb {
@@ -251,6 +189,7 @@ static const struct verb {
 	enum op_type type;
 	bool needs_open;
 	bool needs_mapping;
+	bool whole_share; /* takes no name */
 	uint32_t flags;
 } verbs[] = {
 	{.name = "open", .type = OP_OPEN},
@@ -267,8 +206,22 @@ static const struct verb {
 	{"msync", OP_MSYNC, .needs_mapping = true},
 	{"munmap", OP_MUNMAP, .needs_mapping = true},
 	{.name = "stat", .type = OP_STAT},
+	{.name = "lookup", .type = OP_LOOKUP},
+	{.name = "statfs", .type = OP_STATFS},
+	{.name = "readlink", .type = OP_READLINK},
+	{.name = "chmod", .type = OP_CHMOD},
+	{.name = "utimes", .type = OP_UTIMES},
+	{.name = "readdir", .type = OP_READDIR},
+	{.name = "mkdir", .type = OP_MKDIR},
+	{.name = "symlink", .type = OP_SYMLINK},
+	{.name = "rmdir", .type = OP_RMDIR},
 	{.name = "unlink", .type = OP_UNLINK},
-	{.name = "dropcaches", .type = OP_DROP_CACHES},
+	{.name = "rename", .type = OP_RENAME},
+	{.name = "link", .type = OP_LINK},
+	{"sync", OP_SYNC, .whole_share = true},
+	{"dropcaches", OP_DROP_CACHES, .whole_share = true},
+	{"mount", OP_MOUNT, .whole_share = true},
+	{"umount", OP_UMOUNT, .whole_share = true},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -283,32 +236,31 @@ static const struct verb *find_verb(const char *name)
 static int parse_plain(struct parser *p, struct workload_op *op)
 {
 	if (p->nr_words != 2)
-		return bad(p, "this op takes a file's name and nothing else");
+		return script_bad(p, "this op takes a file's name and nothing else");
 	if (op->type == OP_CLOSE)
 		held(p, op)->is_open = false;
 	if (op->type == OP_MUNMAP)
 		held(p, op)->is_mapped = false;
-	if ((op->type == OP_STAT || op->type == OP_UNLINK) && !p->state[op->file].exists)
-		return bad(p, "the file is not there");
-	if (op->type == OP_UNLINK)
-		p->state[op->file].exists = false;
 	return 0;
 }
 
 static int parse_op(struct parser *p, const struct verb *verb, struct workload_op *op)
 {
-	int file = find_file(p);
+	int err;
 
 	op->type = verb->type;
-	if (op->type == OP_DROP_CACHES)
-		return p->nr_words == 1 ? 0 : bad(p, "dropcaches takes nothing");
-	if (file < 0)
-		return bad(p, "no such file: declare it before with a line 'file NAME [SIZE]'");
-	op->file = (uint32_t)file;
+	if (verb->whole_share)
+		return script_parse_share(p, op);
+	if (p->is_unmounted)
+		return script_bad(p, "the share is not mounted");
+	err = p->nr_words > 1 ? script_path(p, p->word[1], &op->file)
+			      : script_bad(p, "which file?");
+	if (err)
+		return err;
 	if (verb->needs_open && !held(p, op)->is_open)
-		return bad(p, "the file is not open");
+		return script_bad(p, "the file is not open");
 	if (verb->needs_mapping && !held(p, op)->is_mapped)
-		return bad(p, "the file is not mapped");
+		return script_bad(p, "the file is not mapped");
 	op->flags = verb->flags;
 	switch (op->type) {
 	case OP_OPEN:
@@ -325,8 +277,13 @@ static int parse_op(struct parser *p, const struct verb *verb, struct workload_o
 	case OP_FADVISE:
 	case OP_MADVISE:
 		return parse_advice(p, op);
-	default:
+	case OP_FSYNC:
+	case OP_FDATASYNC:
+	case OP_CLOSE:
+	case OP_MUNMAP:
 		return parse_plain(p, op);
+	default:
+		return script_parse_names(p, op);
 	}
 }
 
@@ -335,7 +292,7 @@ static int parse_sleep(struct parser *p)
 	uint64_t ns;
 
 	if (p->nr_words != 2 || parse_time_ns(p->word[1], &ns) || p->think_ns[p->task] + ns < ns)
-		return bad(p, "want: sleep TIME, like 1.2s or 50ms");
+		return script_bad(p, "want: sleep TIME, like 1.2s or 50ms");
 	p->think_ns[p->task] += ns;
 	return 0;
 }
@@ -352,12 +309,12 @@ static int parse_task(struct parser *p)
 		p->word[0][len - 1] = 0;
 		label = p->word[0];
 		if (len == 1 || len > sizeof(script->tasks[0]) || p->nr_words < 2)
-			return bad(p, "want LABEL: before an op, at most 31 characters");
+			return script_bad(p, "want LABEL: before an op, at most 31 characters");
 	}
 	while (task < script->nr_tasks && strcmp(script->tasks[task], label))
 		task++;
 	if (task == OP_SCRIPT_TASKS)
-		return bad(p, "more than 16 tasks");
+		return script_bad(p, "more than 16 tasks");
 	if (task == script->nr_tasks)
 		strcpy(script->tasks[script->nr_tasks++], label);
 	p->task = task;
@@ -373,7 +330,7 @@ static int parse_time(struct parser *p, uint64_t *ns)
 	if (p->word[0][0] != '@')
 		return 0;
 	if (parse_time_ns(p->word[0] + 1, ns) || p->nr_words < 2)
-		return bad(p, "want @TIME before an op, like @12ms");
+		return script_bad(p, "want @TIME before an op, like @12ms");
 	memmove(p->word, p->word + 1, --p->nr_words * sizeof(p->word[0]));
 	return 0;
 }
@@ -388,7 +345,9 @@ static int parse_line(struct parser *p)
 	if (err)
 		return err;
 	if (!strcmp(p->word[0], "file"))
-		return add_file(p);
+		return script_declare(p, SCRIPT_FILE);
+	if (!strcmp(p->word[0], "dir"))
+		return script_declare(p, SCRIPT_DIRECTORY);
 	err = parse_task(p);
 	if (err)
 		return err;
@@ -396,9 +355,11 @@ static int parse_line(struct parser *p)
 		return parse_sleep(p);
 	verb = find_verb(p->word[0]);
 	if (!verb)
-		return bad(p, "no such op: want file, sleep, open, read, write, fsync, fdatasync, "
-			      "close, mmap, mread, mwrite, msync, munmap, fadvise, madvise, stat, "
-			      "unlink or dropcaches");
+		return script_bad(p, "no such op: want file, dir, sleep, open, read, write, fsync, "
+				     "fdatasync, close, mmap, mread, mwrite, msync, munmap, "
+				     "fadvise, madvise, stat, lookup, statfs, readlink, chmod, "
+				     "utimes, readdir, mkdir, symlink, rmdir, unlink, rename, "
+				     "link, sync, dropcaches, mount or umount");
 	err = parse_op(p, verb, &op);
 	if (err)
 		return err;
@@ -418,8 +379,8 @@ static int split_and_parse(struct parser *p, char *line)
 	line[strcspn(line, "#")] = 0;
 	p->nr_words = 0;
 	for (word = strtok_r(line, " \t\r", &rest); word; word = strtok_r(NULL, " \t\r", &rest)) {
-		if (p->nr_words == MAX_WORDS)
-			return bad(p, "too many words");
+		if (p->nr_words == SCRIPT_MAX_WORDS)
+			return script_bad(p, "too many words");
 		p->word[p->nr_words++] = word;
 	}
 	return p->nr_words ? parse_line(p) : 0;
@@ -437,7 +398,7 @@ static int parse_text(struct parser *p, const char *text, size_t len)
 
 		p->number++;
 		if (size >= sizeof(line) || memchr(text, 0, size))
-			return bad(p, "not a line of an op script: too long, or not text");
+			return script_bad(p, "not a line of an op script: too long, or not text");
 		memcpy(line, text, size);
 		line[size] = 0;
 		err = split_and_parse(p, line);
@@ -575,6 +536,7 @@ int op_script_to_workload(struct op_script *script, struct workload **out)
 	}
 	w->files = script->files;
 	w->nr_files = script->nr_files;
+	w->makes_directories = true;
 	script->files = NULL;
 	op_script_free(script);
 	*out = w;

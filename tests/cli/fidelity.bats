@@ -11,11 +11,11 @@ DATA=$BATS_TEST_DIRNAME/../fidelity
 
 simulated_steps() { # KERNEL MODE
 	local names script=$BATS_TEST_TMPDIR/script.ops
-	sed -E "s/^#$1 //; $([[ $2 = direct ]] || echo 's/^#cached //')" "$DATA/shared.ops" >"$script"
-	names=$(sed -E '/^#|^file|^sleep/d; s/.*# == ?(.*)/=\1/; t; s/.*//' "$script" |
+	sed -E "s/^#$1 //; s/^#$([[ $2 = direct ]] && echo direct || echo cached) //" "$DATA/shared.ops" >"$script"
+	names=$(sed -E '/^#|^sleep/d; s/.*# == ?(.*)/=\1/; t; s/.*//' "$script" |
 		jq -R 'if startswith("=") then .[1:] else null end' | jq -sc .)
 	# A pause before each op: what read-ahead has begun ends meanwhile, as in the recordings.
-	sed -E 's/^(open|read|write|fsync|close|stat|unlink|dropcaches|mmap|mread|mwrite|msync|munmap)/sleep 2ms\n&/' \
+	sed -E 's/^(open|read|write|fsync|close|stat|unlink|dropcaches|mmap|mread|mwrite|msync|munmap|mkdir|rmdir|readdir|mount|umount)/sleep 2ms\n&/' \
 		"$script" >"$BATS_TEST_TMPDIR/paced.ops"
 	"$VFSCOPE" simulate "$BATS_TEST_TMPDIR/paced.ops" --mode "$2" --set guest.kernel="$1" \
 		--set transport.queue_size=128 --set daemon.kind=rust --set guest.vcpus=2 \

@@ -11,15 +11,21 @@
  * simulate to run with the same times. Comments at its begin tell that time in ns of
  * CLOCK_MONOTONIC, and the thread of each task.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <mntent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 #include "lib/compiler.h"
@@ -47,6 +53,7 @@ struct run {
 	struct op_script script;
 	struct task *tasks;
 	const char *dir;
+	char tag[64]; /* of the share, while it is not mounted */
 	uint64_t pause_ns;
 	uint64_t attr_timeout_ns;
 	bool parallel;
@@ -247,16 +254,120 @@ static int perform_on_memory(struct task *t, const struct workload_op *op)
 	}
 }
 
+/* "." is the directory itself: with it behind a slash, its permissions would be looked at. */
+static const char *path_of(const struct run *r, uint32_t file, char path[PATH_MAX])
+{
+	const char *name = r->script.files[file].name;
+
+	if (!strcmp(name, "."))
+		return r->dir;
+	snprintf(path, PATH_MAX, "%s/%s", r->dir, name);
+	return path;
+}
+
+static int look_up(const char *path)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* With readdir(3)'s own buffer, or getdents64(2) into one of the size wanted. */
+static int list(struct task *t, const char *path, uint32_t size)
+{
+	DIR *dir = opendir(path);
+	long n = 1;
+
+	if (!dir)
+		return -errno;
+	errno = 0;
+	if (size)
+		while ((n = syscall(SYS_getdents64, dirfd(dir), t->buffer, size)) > 0)
+			;
+	else
+		while (readdir(dir))
+			;
+	if (errno)
+		n = -errno;
+	closedir(dir);
+	return n < 0 ? (int)n : 0;
+}
+
+/* The text of a link leads nowhere and is never followed. */
+static int perform_on_names(struct task *t, const struct workload_op *op)
+{
+	const struct run *r = t->run;
+	static const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	char room[PATH_MAX], room2[PATH_MAX], target[16];
+	const char *path = path_of(r, op->file, room), *path2 = path_of(r, op->file2, room2);
+	struct statfs fs;
+	struct stat st;
+
+	switch (op->type) {
+	case OP_STAT:
+		return lstat(path, &st) ? -errno : 0;
+	case OP_LOOKUP:
+		return look_up(path);
+	case OP_STATFS:
+		return statfs(path, &fs) ? -errno : 0;
+	case OP_READLINK:
+		return readlink(path, target, sizeof(target)) < 0 ? -errno : 0;
+	case OP_CHMOD:
+		return chmod(path, 0755) ? -errno : 0;
+	case OP_UTIMES:
+		return utimensat(AT_FDCWD, path, times, 0) ? -errno : 0;
+	case OP_READDIR:
+		return list(t, path, op->size_bytes);
+	case OP_MKDIR:
+		return mkdir(path, 0755) ? -errno : 0;
+	case OP_SYMLINK:
+		return symlink("nowhere", path) ? -errno : 0;
+	case OP_RMDIR:
+		return rmdir(path) ? -errno : 0;
+	case OP_UNLINK:
+		return unlink(path) ? -errno : 0;
+	case OP_RENAME:
+		return rename(path, path2) ? -errno : 0;
+	case OP_LINK:
+		return link(path2, path) ? -errno : 0;
+	default:
+		return -ENOTSUP;
+	}
+}
+
+/* The tag is what the share was mounted by. */
+static int unmount_share(struct run *r)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *entry;
+
+	while (mounts && (entry = getmntent(mounts)))
+		if (!strcmp(entry->mnt_dir, r->dir))
+			snprintf(r->tag, sizeof(r->tag), "%s", entry->mnt_fsname);
+	if (mounts)
+		endmntent(mounts);
+	return umount(r->dir) ? -errno : 0;
+}
+
+static int mount_share(struct run *r)
+{
+	struct stat st;
+
+	if (mount(r->tag, r->dir, "virtiofs", 0, NULL))
+		return -errno;
+	return stat(r->dir, &st) ? -errno : 0;
+}
+
 static int64_t perform(struct task *t, const struct op_script_line *line)
 {
 	const struct workload_op *op = &line->op;
-	char path[4096];
-	struct stat st;
+	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s", t->run->dir, t->run->script.files[op->file].name);
 	switch (op->type) {
 	case OP_OPEN:
-		return open_file(t, line, path);
+		return open_file(t, line, path_of(t->run, op->file, path));
 	case OP_READ:
 	case OP_WRITE:
 		return transfer(t, op);
@@ -266,12 +377,15 @@ static int64_t perform(struct task *t, const struct op_script_line *line)
 		return fdatasync(t->fd[op->file]) ? -errno : 0;
 	case OP_CLOSE:
 		return close_file(t, op->file);
-	case OP_STAT:
-		return stat(path, &st) ? -errno : 0;
-	case OP_UNLINK:
-		return unlink(path) ? -errno : 0;
 	case OP_DROP_CACHES:
 		return drop_caches(t->run);
+	case OP_SYNC:
+		sync();
+		return 0;
+	case OP_MOUNT:
+		return mount_share(t->run);
+	case OP_UMOUNT:
+		return unmount_share(t->run);
 	case OP_FADVISE:
 		return advise(t, op);
 	case OP_MMAP:
@@ -282,13 +396,28 @@ static int64_t perform(struct task *t, const struct op_script_line *line)
 	case OP_MUNMAP:
 		return perform_on_memory(t, op);
 	default:
-		return -ENOTSUP;
+		return perform_on_names(t, op);
 	}
 }
 
 static bool walks_path(const struct workload_op *op)
 {
-	return op->type == OP_OPEN || op->type == OP_STAT || op->type == OP_UNLINK;
+	switch (op->type) {
+	case OP_READ:
+	case OP_WRITE:
+	case OP_FSYNC:
+	case OP_FDATASYNC:
+	case OP_CLOSE:
+	case OP_FADVISE:
+	case OP_MMAP:
+	case OP_MMAP_FAULT:
+	case OP_MSYNC:
+	case OP_MADVISE:
+	case OP_MUNMAP:
+		return false;
+	default:
+		return true;
+	}
 }
 
 /* Whether both look at the attributes of one inode: of a file, or of the root. */

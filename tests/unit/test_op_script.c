@@ -184,6 +184,93 @@ static void test_refused(void **state)
 	assert_int_equal(op_script_read("/nonexistent/a.ops", &s), -ENOENT);
 }
 
+static void test_names(void **state)
+{
+	static const char text[] = "dir d\nfile d/a 4k\nfile b 8k\n"
+				   "open d/a\n"
+				   "rename d e\n" /* the open file goes by its old name */
+				   "read d/a 0 1\n"
+				   "stat e/a\n"
+				   "lookup d/a\n"
+				   "link b e/c\n"
+				   "rename e/c e/a\n"
+				   "symlink l\nreadlink l\nunlink l\n"
+				   "mkdir e/f\nreaddir e/f 4k\nrmdir e/f\n"
+				   "readdir .\nstatfs .\nchmod e\nutimes b\n"
+				   "close d/a\nsync\numount\nmount\nstat e/a\n";
+	static const enum op_type types[] = {
+		OP_OPEN,   OP_RENAME,  OP_READ,	    OP_STAT,   OP_LOOKUP, OP_LINK,
+		OP_RENAME, OP_SYMLINK, OP_READLINK, OP_UNLINK, OP_MKDIR,  OP_READDIR,
+		OP_RMDIR,  OP_READDIR, OP_STATFS,   OP_CHMOD,  OP_UTIMES, OP_CLOSE,
+		OP_SYNC,   OP_UMOUNT,  OP_MOUNT,    OP_STAT,
+	};
+	const struct op_script_line *lines;
+	struct op_script s;
+
+	assert_int_equal(parse(text, &s), 0);
+	assert_int_equal(s.nr_lines, sizeof(types) / sizeof(types[0]));
+	lines = s.lines;
+	for (uint32_t i = 0; i < s.nr_lines; i++)
+		assert_int_equal(lines[i].op.type, types[i]);
+	assert_int_equal(s.files[0].type, FILE_DIRECTORY);
+	assert_int_equal(lines[2].op.file, lines[0].op.file);
+	assert_string_equal(s.files[lines[3].op.file].name, "e/a");
+	/* link: the new name first */
+	assert_string_equal(s.files[lines[5].op.file].name, "e/c");
+	assert_string_equal(s.files[lines[5].op.file2].name, "b");
+	assert_string_equal(s.files[lines[6].op.file2].name, "e/a");
+	assert_int_equal(lines[11].op.size_bytes, 4096);
+	assert_int_equal(lines[13].op.size_bytes, 0);
+	op_script_free(&s);
+}
+
+static void test_names_refused(void **state)
+{
+	static const char *const texts[] = {
+		"file d/a 1\n", /* no directory */
+		"dir d\ndir d\n",
+		"dir d 5\nstat d\n",
+		"dir d\nopen d\n",
+		"dir d\nmkdir d\n",
+		"mkdir a/b\n",
+		"mkdir a/../b\n",
+		"mkdir /a\n",
+		"mkdir a/\n",
+		"mkdir .\n",
+		"dir d\nfile d/a 1\nrmdir d\n",
+		"file a 1\nrmdir a\n",
+		"dir d\nunlink d\n",
+		"dir d\nrename d d\n",
+		"dir d\nrename d d/e\n",
+		"dir d\nfile a 1\nrename d a\n",
+		"dir d\nfile a 1\nrename a d\n",
+		"dir d\ndir e\nfile e/a 1\nrename d e\n",
+		"file a 1\nfile b 1\nopen b\nrename a b\n",
+		"file a 1\nrename a d/a\n",
+		"file a 1\nrename a\n",
+		"file a 1\nrename . b\n",
+		"dir d\nlink d e\n",
+		"file a 1\nlink a a\n",
+		"readlink a\n",
+		"file a 1\nreadlink a\n",
+		"symlink l\nopen l\n",
+		"file a 1\nreaddir a\n",
+		"dir d\nreaddir d 4\n",
+		"file a 1\nopen a\nrename a b\nmkdir a\n",
+		"umount\nsync\n",
+		"umount\nlookup a\n",
+		"mount\n",
+		"sync now\n",
+		"file a 1\nopen a\numount\n",
+		"lookup a\nfile b 1\n",
+	};
+	struct op_script s;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (parse(texts[i], &s) != -EINVAL)
+			fail_msg("'%s' is not refused", texts[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +278,8 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_tasks),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
