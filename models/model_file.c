@@ -16,6 +16,7 @@
 #include "lib/compiler.h"
 #include "lib/data_file.h"
 #include "lib/msg.h"
+#include "lib/text_file.h"
 #include "models/model_file.h"
 #include "models/model_keys.h"
 
@@ -163,10 +164,9 @@ int model_parse(struct stack *stack, const char *name, const char *text, size_t 
 	int err;
 
 	stack_init(stack);
-	if (memchr(text, '\0', len)) {
-		msg_error("%s: not a model file: it holds NUL bytes", name);
-		return -EINVAL;
-	}
+	err = text_check(name, "model file", text, len);
+	if (err)
+		return err;
 	r.seen_line = calloc(model_nr_slots(), sizeof(*r.seen_line));
 	if (!r.seen_line)
 		return -ENOMEM;
@@ -175,72 +175,40 @@ int model_parse(struct stack *stack, const char *name, const char *text, size_t 
 	return err ? err : model_check(stack);
 }
 
-static int read_stream(struct stack *stack, const char *path, FILE *in)
-{
-	char *text = malloc(MODEL_MAX_FILE_BYTES + 1);
-	size_t len;
-	int err;
-
-	if (!text)
-		return -ENOMEM;
-	len = fread(text, 1, MODEL_MAX_FILE_BYTES + 1, in);
-	if (ferror(in)) {
-		msg_error("cannot read model '%s': %s", path, strerror(errno));
-		err = -EINVAL;
-	} else if (len > MODEL_MAX_FILE_BYTES) {
-		msg_error("%s: not a model file: larger than %u KiB", path,
-			  MODEL_MAX_FILE_BYTES >> 10);
-		err = -EINVAL;
-	} else {
-		err = model_parse(stack, path, text, len);
-	}
-	free(text);
-	return err;
-}
-
 /* A name is NAME.model in ./models, where calibrated ones are kept, else a shipped model. */
-static FILE *open_named(const char *name, char *path, size_t len)
+static int find_named(const char *name, char *path, size_t len)
 {
 	char file[256];
-	FILE *in;
 
-	if (snprintf(file, sizeof(file), "models/%s.model", name) >= (int)sizeof(file)) {
-		errno = ENAMETOOLONG;
-		return NULL;
-	}
+	if (snprintf(file, sizeof(file), "models/%s.model", name) >= (int)sizeof(file))
+		return -ENAMETOOLONG;
 	snprintf(path, len, "%s", file);
-	in = fopen(path, "re");
-	if (in)
-		return in;
-	if (data_file_find(file, path, len)) {
-		errno = ENOENT;
-		return NULL;
+	if (access(path, F_OK) && data_file_find(file, path, len)) {
+		msg_error("no model '%s': neither models/%s.model here nor a shipped one (last "
+			  "looked for as '%s') can be opened. Give a path, or make one with "
+			  "'vfscope calibrate'",
+			  name, name, path);
+		return -ENOENT;
 	}
-	return fopen(path, "re");
+	return 0;
 }
 
 int model_read(struct stack *stack, const char *path)
 {
 	bool is_path = strchr(path, '/') || strchr(path, '.');
-	char found[PATH_MAX] = "";
-	FILE *in;
-	int err;
+	char found[PATH_MAX] = "", *text;
+	size_t len;
+	int err = 0;
 
 	snprintf(found, sizeof(found), "%s", path);
-	in = is_path ? fopen(found, "re") : open_named(path, found, sizeof(found));
-	if (!in) {
-		err = -errno;
-		if (is_path)
-			msg_error("cannot open model '%s': %s", path, strerror(errno));
-		else
-			msg_error("no model '%s': neither models/%s.model here nor a shipped one "
-				  "(last looked for as '%s') can be opened. Give a path, or make "
-				  "one with 'vfscope calibrate'",
-				  path, path, found);
+	if (!is_path)
+		err = find_named(path, found, sizeof(found));
+	if (!err)
+		err = text_file_read(found, "model file", MODEL_MAX_FILE_BYTES, &text, &len);
+	if (err)
 		return err;
-	}
-	err = read_stream(stack, found, in);
-	fclose(in);
+	err = model_parse(stack, found, text, len);
+	free(text);
 	return err;
 }
 

@@ -249,6 +249,8 @@ void page_clear_dirty(struct sim *sim, struct file *file, struct page *page)
 
 uint64_t page_next_dirty(const struct sim *sim, const struct file *file, uint64_t index)
 {
+	if (!file->nr_dirty)
+		return UINT64_MAX;
 	while (index >> CHUNK_SHIFT < file->nr_chunks) {
 		const struct page_chunk *chunk = file->chunks[index >> CHUNK_SHIFT];
 		uint64_t end = ((index >> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
@@ -267,7 +269,7 @@ uint64_t page_next_dirty(const struct sim *sim, const struct file *file, uint64_
 static void drop_range(struct sim *sim, struct file *file, uint64_t first, uint64_t end,
 		       uint32_t keep)
 {
-	end = min_u64(end, file->nr_chunks << CHUNK_SHIFT);
+	end = file->nr_cached ? min_u64(end, file->nr_chunks << CHUNK_SHIFT) : 0;
 	while (first < end) {
 		const struct page_chunk *chunk = chunk_of(file, first);
 		uint64_t chunk_end = min_u64(end, ((first >> CHUNK_SHIFT) + 1) << CHUNK_SHIFT);

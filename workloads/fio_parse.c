@@ -16,6 +16,7 @@
 #include "lib/array.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
+#include "lib/text_file.h"
 #include "workloads/fio_parse.h"
 
 /* Files being read, innermost first: to refuse a cycle and to print where we are. */
@@ -184,10 +185,9 @@ static int parse_data(struct fio_text *text, const struct include_level *at, cha
 	err = keep_string(text, data);
 	if (err)
 		return err;
-	if (memchr(data, '\0', len)) {
-		msg_error("%s: not a fio job file: it holds NUL bytes", at->path);
-		return -EINVAL;
-	}
+	err = text_check(at->path, "fio job file", data, len);
+	if (err)
+		return err;
 	while (next) {
 		char *line = strsep(&next, "\n");
 
@@ -195,38 +195,6 @@ static int parse_data(struct fio_text *text, const struct include_level *at, cha
 		if (err)
 			return err;
 	}
-	return 0;
-}
-
-/* At most FIO_MAX_FILE_BYTES: garbage of any size is refused without reading it all. */
-static int read_whole(int fd, const char *path, char **data, size_t *len)
-{
-	char *buf = malloc(FIO_MAX_FILE_BYTES + 1);
-	size_t got = 0;
-	ssize_t n;
-
-	if (!buf)
-		return -ENOMEM;
-	do {
-		n = read(fd, buf + got, FIO_MAX_FILE_BYTES + 1 - got);
-		if (n > 0)
-			got += n;
-	} while ((n > 0 && got <= FIO_MAX_FILE_BYTES) || (n < 0 && errno == EINTR));
-	if (n < 0) {
-		n = -errno;
-		msg_error("cannot read job file '%s': %s", path, strerror(errno));
-		free(buf);
-		return n;
-	}
-	if (got > FIO_MAX_FILE_BYTES) {
-		msg_error("%s: not a fio job file: larger than %u KiB", path,
-			  FIO_MAX_FILE_BYTES >> 10);
-		free(buf);
-		return -EINVAL;
-	}
-	buf[got] = '\0';
-	*data = buf;
-	*len = got;
 	return 0;
 }
 
@@ -247,25 +215,17 @@ static int read_level(struct fio_text *text, const struct include_level *outer, 
 	struct stat st;
 	char *data = NULL;
 	size_t len = 0;
-	int fd, err;
+	int err = 0;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st)) {
-		err = -errno;
-		msg_error("cannot open job file '%s': %s", path, strerror(errno));
-		goto out;
+	/* What cannot be opened is text_file_read()'s to tell. */
+	if (!stat(path, &st)) {
+		at.dev = st.st_dev;
+		at.ino = st.st_ino;
+		err = check_cycle(&at);
 	}
-	at.dev = st.st_dev;
-	at.ino = st.st_ino;
-	err = check_cycle(&at);
 	if (!err)
-		err = read_whole(fd, path, &data, &len);
-	if (!err)
-		err = parse_data(text, &at, data, len);
-out:
-	if (fd >= 0)
-		close(fd);
-	return err;
+		err = text_file_read(path, "fio job file", FIO_MAX_FILE_BYTES, &data, &len);
+	return err ? err : parse_data(text, &at, data, len);
 }
 
 int fio_text_read(struct fio_text *text, const char *path)

@@ -12,6 +12,7 @@
 #include "lib/array.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
+#include "lib/text_file.h"
 #include "lib/units.h"
 #include "workloads/op_script_parser.h"
 
@@ -69,8 +70,9 @@ static int parse_range(const struct parser *p, struct workload_op *op)
 {
 	uint64_t size;
 
-	if (parse_size(p->word[2], &op->offset_bytes) || op->offset_bytes > INT64_MAX / 2)
-		return script_bad(p, "the offset is not one, like 64k");
+	if (parse_size(p->word[2], &op->offset_bytes) ||
+	    op->offset_bytes > SCRIPT_MAX_FILE_BYTES - MAX_OP_BYTES)
+		return script_bad(p, "the offset is not one below 1T, like 64k");
 	if (parse_size(p->word[3], &size) || !size || size > MAX_OP_BYTES)
 		return script_bad(p, "the size is not one from 1 to 32M, like 4k");
 	op->size_bytes = (uint32_t)size;
@@ -433,28 +435,15 @@ int op_script_parse(const char *name, const char *text, size_t len, struct op_sc
 
 int op_script_read(const char *path, struct op_script *out)
 {
-	FILE *file = fopen(path, "re");
-	char *text = malloc(MAX_SCRIPT_BYTES);
-	int err = 0;
+	char *text;
 	size_t len;
+	int err;
 
 	memset(out, 0, sizeof(*out));
-	if (!file || !text) {
-		err = file ? -ENOMEM : -errno;
-		msg_error("cannot read op script '%s': %s", path, strerror(-err));
-		goto out;
-	}
-	len = fread(text, 1, MAX_SCRIPT_BYTES, file);
-	if (ferror(file) || len == MAX_SCRIPT_BYTES) {
-		err = ferror(file) ? -EIO : -EINVAL;
-		msg_error("cannot read op script '%s': %s", path,
-			  len == MAX_SCRIPT_BYTES ? "it is larger than 16 MiB" : strerror(EIO));
-		goto out;
-	}
+	err = text_file_read(path, "op script", MAX_SCRIPT_BYTES, &text, &len);
+	if (err)
+		return err;
 	err = op_script_parse(path, text, len, out);
-out:
-	if (file)
-		fclose(file);
 	free(text);
 	return err;
 }

@@ -89,8 +89,8 @@ int script_declare(struct parser *p, enum script_kind kind)
 		return script_bad(p, "files and directories are declared before the first op");
 	if (find_path(p, p->word[1]) >= 0)
 		return script_bad(p, "there is a file of this name already");
-	if (p->nr_words == 3 && parse_size(p->word[2], &size))
-		return script_bad(p, "the file's size is not one, like 2M");
+	if (p->nr_words == 3 && (parse_size(p->word[2], &size) || size > SCRIPT_MAX_FILE_BYTES))
+		return script_bad(p, "the file's size is not one up to 1T, like 2M");
 	err = add_path(p, p->word[1], &path);
 	if (err)
 		return err;

@@ -10,6 +10,8 @@
 
 #define SCRIPT_MAX_WORDS 8
 #define SCRIPT_MAX_FILES 4096
+/* The simulated page cache's index of a file is one array, which takes 4 MiB for this. */
+#define SCRIPT_MAX_FILE_BYTES (1ULL << 40)
 
 /* What has a name, as bits; 0: nothing. */
 enum script_kind {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "trace/vft_format.h"
 #include "workloads/fio_job.h"
@@ -54,19 +55,44 @@ out:
 	return err;
 }
 
+/* Its first bytes, at most len; -1: none can be had. A pipe gives each byte only once: of it none.
+ */
+static ssize_t read_begin(const char *path, char *begin, size_t len)
+{
+	struct stat st;
+	ssize_t n = -1;
+	int fd;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = pread(fd, begin, len, 0);
+		close(fd);
+	}
+	return n;
+}
+
+/* What calls itself a trace but is none is a bad trace, not a bad job. */
+static bool is_trace_name(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 4 && !strcmp(path + len - 4, ".vft");
+}
+
 int workload_load(const char *path, uint64_t seed, struct workload **out)
 {
 	static const char log_begin[] = "fio version ";
 	char begin[sizeof(log_begin) - 1] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : pread(fd, begin, sizeof(begin), 0);
+	ssize_t n = read_begin(path, begin, sizeof(begin));
 
 	*out = NULL;
-	if (fd >= 0)
-		close(fd);
 	if (is_op_script(path))
 		return op_script_load(path, out);
-	/* If it cannot be opened, the reader of job files says so. */
+	/* If it cannot be read, the reader of job files says so. */
+	if (is_trace_name(path) && n >= 0)
+		return recorded_ops_load(path, out);
 	if (n >= VFT_MAGIC_BYTES && !memcmp(begin, VFT_MAGIC, VFT_MAGIC_BYTES))
 		return recorded_ops_load(path, out);
 	if (n == sizeof(begin) && !memcmp(begin, log_begin, sizeof(begin)))

@@ -108,7 +108,7 @@ bad() {
 @test "garbage of 10 GB is refused at once, in little memory" {
 	truncate -s 10G garbage
 	expect 4 "$VFSCOPE" simulate garbage
-	says "larger than"
+	says "garbage:1: " "NUL"
 	printf 'fio version 3 iolog\n' | dd of=garbage conv=notrunc status=none
 	# A sanitizer build needs more address space just to start.
 	limit=500000

@@ -123,6 +123,13 @@ mean_near() {
 	echo "include job.fio" >>"$BATS_TEST_TMPDIR/common.fio"
 	expect 4 "$VFSCOPE" simulate "$job"
 	says "includes itself"
+	# Through others, and under other names.
+	printf 'include one.fio\n' >"$BATS_TEST_TMPDIR/two.fio"
+	ln -s two.fio "$BATS_TEST_TMPDIR/three.fio"
+	printf '[a]\nrw=read\nsize=4k\ninclude three.fio\n' >"$BATS_TEST_TMPDIR/one.fio"
+	expect 4 "$VFSCOPE" simulate "$BATS_TEST_TMPDIR/one.fio"
+	says "includes itself"
+	[ "$(wc -l <<<"$stderr")" -eq 1 ]
 }
 
 @test "garbage, binary, empty and huge job files" {
@@ -131,10 +138,49 @@ mean_near() {
 	says "no job in it"
 	head -c 5000 /dev/zero >"$job"
 	expect 4 "$VFSCOPE" simulate "$job"
-	says "NUL"
-	truncate -s 10G "$job"
+	says "job.fio:1: no fio job file: it holds NUL bytes"
+	yes '# a comment' | head -c 2M >"$job"
 	expect 4 "$VFSCOPE" simulate "$job"
 	says "larger than"
+}
+
+# refused_at_once TEXT COMMAND...: garbage without end is refused with one message, in little memory.
+refused_at_once() {
+	local text=$1 limit=200000
+	shift
+	# A sanitizer build needs more address space just to start.
+	(ulimit -v $limit; "$VFSCOPE" --version >/dev/null 2>&1) || limit=unlimited
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	expect 4 bash -c 'ulimit -v "$1"; shift; exec timeout 60 "$@"' - $limit "$@"
+	says "$text"
+	[ "$(wc -l <<<"$stderr")" -eq 1 ]
+	[ -z "$output" ]
+}
+
+@test "10 GB of garbage as job, log, op script, trace or model, and a pipe without end" {
+	local at=$BATS_TEST_TMPDIR
+	printf '[a]\nrw=read\n' >"$at/g.fio"
+	printf 'fio version 3 iolog\n1 f add\n' >"$at/g.log"
+	printf 'file f 1M\nopen f\n' >"$at/g.ops"
+	printf 'no magic\n' >"$at/g.vft"
+	printf '[guest]\nvcpus = 2\n' >"$at/g.model"
+	truncate -s 10G "$at"/g.*
+	printf '[a]\nread_iolog=%s\n' "$at/g.log" >"$at/log.fio"
+	refused_at_once "g.fio:3: no fio job file: it holds NUL bytes" \
+		"$VFSCOPE" simulate "$at/g.fio"
+	refused_at_once "g.log:3: not an I/O log of fio" "$VFSCOPE" simulate "$at/g.log"
+	refused_at_once "g.log:3: not an I/O log of fio" "$VFSCOPE" simulate "$at/log.fio"
+	refused_at_once "g.ops:3: no op script: it holds NUL bytes" \
+		"$VFSCOPE" simulate "$at/g.ops"
+	refused_at_once "g.vft" "$VFSCOPE" simulate "$at/g.vft"
+	refused_at_once "g.model:3: no model file: it holds NUL bytes" \
+		"$VFSCOPE" simulate "$REPO/workloads/mixed.fio" --model "$at/g.model"
+	refused_at_once "/dev/zero:1: no fio job file" "$VFSCOPE" simulate /dev/zero
+	refused_at_once "/dev/zero:1: no model file" \
+		"$VFSCOPE" simulate "$REPO/workloads/mixed.fio" --model /dev/zero
+	mkfifo "$at/endless.fio"
+	{ yes '[a]' >"$at/endless.fio" 2>/dev/null || :; } 3>&- &
+	refused_at_once "endless.fio: no fio job file: larger than 1024 KiB" "$VFSCOPE" simulate "$at/endless.fio"
 }
 
 @test "bad models" {
@@ -159,7 +205,24 @@ mean_near() {
 	says "there is no key pool in [daemon]"
 	expect 2 "$VFSCOPE" simulate "$job" --set guest.vcpus=none
 	says "--set guest.vcpus=none"
+	for change in 'costs.kick=const -1us' 'costs.kick=exp' 'costs.kick=const 1' \
+		'daemon.attr_timeout=-1s' 'guest.vcpus=0' 'guest.vcpus=-2' 'guest.hz=0' \
+		'transport.queue_size=4' 'guest.kernel=six' 'service.READ.cpu=exp -3us' \
+		'service.READ.host_io_ns_per_byte=-1' 'transport.request_queues=0'; do
+		expect 2 "$VFSCOPE" simulate "$job" --set "$change"
+		says "--set $change"
+		[ "$(wc -l <<<"$stderr")" -eq 1 ]
+	done
+	expect 2 "$VFSCOPE" simulate "$job" --sets guest.vcpus=1
+	says "--sets"
 	expect 2 "$VFSCOPE" simulate "$job" --mode sideways
+}
+
+@test "settings that cannot go together" {
+	expect 4 "$VFSCOPE" simulate "$job" --set guest.irq_cpu=64
+	says "guest.irq_cpu=64" "below"
+	expect 4 "$VFSCOPE" simulate "$job" --set daemon.queue_order=priority
+	says "daemon.queue_order=priority" "daemon.kind=rust"
 }
 
 @test "--requests into a place that cannot be written" {
