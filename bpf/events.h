@@ -59,6 +59,10 @@ enum guest_request_flags {
 	GREQ_IN_WRITE_OP = 1u << 8, /* issued inside a write op: a READ is read-modify */
 	GREQ_IN_READ_OP = 1u << 9,
 	GREQ_ABORTED = 1u << 10, /* ended without having been in the ring */
+	/* Of DAX mappings; a REMOVEMAPPING with neither is by a task that needs the range */
+	GREQ_DAX_UPGRADE = 1u << 11, /* SETUPMAPPING: was mapped for reading, now for writing */
+	GREQ_DAX_WORKER = 1u << 12, /* REMOVEMAPPING: by the worker that keeps ranges free */
+	GREQ_DAX_EVICT = 1u << 13, /* REMOVEMAPPING: the inode leaves the cache */
 };
 
 /*
@@ -69,7 +73,7 @@ struct guest_request_event {
 	struct event_header h;
 	__ev_u64 unique;
 	__ev_u64 nodeid;
-	__ev_u64 offset_bytes; /* READ, WRITE */
+	__ev_u64 offset_bytes; /* READ, WRITE, SETUPMAPPING */
 	__ev_u64 op_id; /* op it was issued in, or 0 */
 	__ev_u64 t_issue_ns; /* fuse_simple_request / fuse_simple_background entered */
 	__ev_u64 t_send_ns; /* first virtio_fs_enqueue_req entered: left the background queue */
@@ -85,12 +89,12 @@ struct guest_request_event {
 	__ev_u32 conn; /* s_dev of the mount (MINOR) */
 	__ev_u32 opcode;
 	__ev_u32 task; /* thread that issued it */
-	__ev_u32 size_bytes;
+	__ev_u32 size_bytes; /* READ, WRITE; SETUPMAPPING, REMOVEMAPPING: of all ranges */
 	__ev_u32 in_len; /* in.h.len */
 	__ev_u32 reply_bytes; /* out.h.len - 16 */
 	__ev_s32 error;
 	__ev_u32 flags; /* enum guest_request_flags */
-	__ev_u32 fuse_flags; /* read_flags or write_flags */
+	__ev_u32 fuse_flags; /* read_flags, write_flags, or the flags of SETUPMAPPING */
 	__ev_u16 queue;
 	__ev_u16 sg_out;
 	__ev_u16 sg_in;
@@ -100,7 +104,8 @@ struct guest_request_event {
 	__ev_u16 avail_idx_known;
 	__ev_u16 pad16;
 	__ev_u32 end_cpu;
-	__ev_u32 pad[2];
+	__ev_u32 window_range; /* SETUPMAPPING, REMOVEMAPPING: (first) range of the DAX window */
+	__ev_u32 pad;
 };
 
 struct guest_op_event {
@@ -117,6 +122,7 @@ struct guest_op_event {
 	__ev_u16 flags; /* enum op_flags */
 	__ev_u32 nr_requests;
 	__ev_u32 pad;
+	__ev_u64 range_wait_ns; /* without a free range of the DAX window that it needed */
 };
 
 enum host_chain_flags {

@@ -11,6 +11,8 @@
  * - end: virtio_fs_request_complete, fuse_request_end; a background request's event
  * - wake-up: request_wait_answer returns; a synchronous request's event
  *
+ * Where there is a DAX window, guest_dax.bpf.h watches what becomes of its ranges.
+ *
  * FORGETs have no fuse_req and no reply: send_forget_request to virtqueue_get_buf. Where kernels
  * differ in a function's name or arguments there is one program for each, and the loader chooses
  * by the kernel's BTF (trace/guest_probes.c).
@@ -24,6 +26,7 @@
 #include "bpf/guest_maps.bpf.h"
 #include "bpf/guest_aggregate.bpf.h"
 #include "bpf/guest_ops.bpf.h"
+#include "bpf/guest_dax.bpf.h"
 #include "bpf/guest_issue.bpf.h"
 #include "bpf/guest_connection.bpf.h"
 
@@ -114,6 +117,8 @@ static __always_inline void describe_io(struct guest_request_event *ev, struct f
 {
 	struct wire_rw_in in = {};
 
+	if (record_dax)
+		describe_mapping(ev, args);
 	if (ev->opcode != WIRE_OPCODE_READ && ev->opcode != WIRE_OPCODE_WRITE)
 		return;
 	if (bpf_probe_read_kernel(&in, sizeof(in), BPF_CORE_READ(args, in_args[0].value)))

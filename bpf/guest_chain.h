@@ -14,6 +14,8 @@
 #define CHAIN_OPCODE_READ 15
 #define CHAIN_OPCODE_WRITE 16
 #define CHAIN_OPCODE_BATCH_FORGET 42
+#define CHAIN_OPCODE_SETUPMAPPING 48
+#define CHAIN_OPCODE_REMOVEMAPPING 49
 
 /* Boundaries on one clock; guest_chain() makes them monotonic. */
 struct guest_chain {
@@ -59,6 +61,22 @@ static inline __attribute__((always_inline)) int chain_has_irq(const struct gues
 	return c->was_queued && t_irq_ns >= c->queued && t_irq_ns <= c->end;
 }
 
+/* Without the probes of the DAX window the reason is not known, nor the size. */
+static inline __attribute__((always_inline)) enum span_class
+mapping_class(const struct guest_request_event *g)
+{
+	if (!g->size_bytes)
+		return SPAN_OTHER;
+	if (g->opcode == CHAIN_OPCODE_SETUPMAPPING)
+		return g->flags & GREQ_DAX_UPGRADE ? SPAN_UPGRADE : SPAN_SETUP;
+	if (g->opcode != CHAIN_OPCODE_REMOVEMAPPING)
+		return SPAN_OTHER;
+	/* The worker may drop the last reference to an inode. */
+	if (g->flags & GREQ_DAX_EVICT)
+		return SPAN_EVICT;
+	return g->flags & GREQ_DAX_WORKER ? SPAN_RECLAIM : SPAN_INLINE_RECLAIM;
+}
+
 static inline __attribute__((always_inline)) enum span_class
 guest_request_class(const struct guest_request_event *g)
 {
@@ -80,7 +98,7 @@ guest_request_class(const struct guest_request_event *g)
 		return g->flags & (GREQ_LOCKOWNER | GREQ_DIRECT_FILE) ? SPAN_DIRECT
 								      : SPAN_WRITETHROUGH;
 	}
-	return SPAN_OTHER;
+	return mapping_class(g);
 }
 
 #endif

@@ -24,6 +24,8 @@ static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *a
 		issue.op_id = op->ev.op_id;
 		issue.flags = op->request_flags;
 	}
+	if (record_dax)
+		issue.flags |= dax_issue_flags(issue.task);
 	issue.t_ns = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&issues, &key, &issue, BPF_ANY))
 		count_loss(LOSS_MAP_FULL);

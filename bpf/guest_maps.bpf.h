@@ -14,6 +14,7 @@ const volatile bool filter_mounts = false; /* record only connections in mount_f
 const volatile bool record_ops = true;
 const volatile __u32 flag_o_direct = 0; /* O_DIRECT and O_CREAT differ between architectures */
 const volatile __u32 flag_o_creat = 0;
+const volatile bool record_dax = false; /* this machine has a DAX window */
 const volatile __u64 wakeup_bytes = 0; /* wake the reader when this much waits in the ring buffer */
 
 /* Set when every probe is attached: before that a request would be seen half. */
@@ -41,6 +42,7 @@ struct op_state {
 	struct guest_op_event ev;
 	u32 request_flags; /* enum guest_request_flags for requests issued inside */
 	u32 pad;
+	u64 t_no_range_ns; /* since when it has needed a range of the DAX window, or 0 */
 };
 
 struct queue_state {

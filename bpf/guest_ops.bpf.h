@@ -10,9 +10,12 @@
 
 #include "bpf/guest_maps.bpf.h"
 
-/* fsync of a write on an O_SYNC file: the only op that runs inside another. */
+/* The only ops that run inside another: fsync of a write on an O_SYNC file, and faults in the
+ * buffer. */
 static __always_inline bool is_part_of(u32 type, const struct op_state *outer)
 {
+	if (type == OP_MMAP_FAULT)
+		return outer->ev.op_type != OP_MMAP_FAULT;
 	return outer->ev.op_type == OP_WRITE && (type == OP_FSYNC || type == OP_FDATASYNC);
 }
 
@@ -82,10 +85,20 @@ static __always_inline void op_forget(struct op_state *state)
 	bpf_map_delete_elem(&ops, &task);
 }
 
+/* A range of the DAX window was found, or given up. */
+static __always_inline void op_has_range(struct op_state *state)
+{
+	if (state->t_no_range_ns)
+		state->ev.range_wait_ns += bpf_ktime_get_ns() - state->t_no_range_ns;
+	state->t_no_range_ns = 0;
+}
+
 static __always_inline void op_end(struct op_state *state, s64 result)
 {
 	state->ev.h.ts_ns = bpf_ktime_get_ns();
 	state->ev.result = result;
+	if (record_dax)
+		op_has_range(state);
 	if (result == -EIOCBQUEUED)
 		state->ev.flags |= OP_ASYNC;
 	emit(&state->ev, sizeof(state->ev));
@@ -109,6 +122,8 @@ static __always_inline void rw_begin(struct kiocb *iocb, struct iov_iter *iter, 
 
 	if (KREAD(iocb, ki_flags) & IOCB_DIRECT)
 		flags |= OP_DIRECT;
+	if (record_dax && inode_is_dax(KREAD(file, f_inode)))
+		flags |= OP_DAX;
 	op_begin(KREAD(file, f_inode), type, KREAD(iocb, ki_pos), BPF_CORE_READ(iter, count),
 		 flags);
 }

@@ -29,8 +29,10 @@ typedef __s64 s64;
 #define VIRTIO_ID_FS 26 /* include/uapi/linux/virtio_ids.h */
 #define IOCB_DIRECT (1 << 17) /* include/linux/fs.h, same since 5.9 */
 #define IOCB_APPEND 0x10 /* RWF_APPEND */
+#define S_DAX (1 << 13) /* include/linux/fs.h, with CONFIG_FS_DAX */
 #define FMODE_OPENED (1u << 19) /* include/linux/fs.h */
 #define EEXIST 17
+#define EFAULT 14
 #define EIOCBQUEUED 529 /* include/linux/errno.h, never seen by user space */
 
 /* Wire format, include/uapi/linux/fuse.h: stable, so no relocation. */
@@ -59,7 +61,24 @@ enum {
 	WIRE_OPCODE_FORGET = 2,
 	WIRE_OPCODE_READ = 15,
 	WIRE_OPCODE_WRITE = 16,
+	WIRE_OPCODE_SETUPMAPPING = 48,
+	WIRE_OPCODE_REMOVEMAPPING = 49,
 };
+
+struct wire_setupmapping_in {
+	u64 fh;
+	u64 foffset;
+	u64 len;
+	u64 flags;
+	u64 moffset;
+};
+
+struct wire_removemapping_one {
+	u64 moffset;
+	u64 len;
+};
+
+#define DAX_RANGE_BYTES (2u << 20) /* fs/fuse/dax.c, FUSE_DAX_SZ: same since 5.10 */
 
 #define WIRE_WRITE_CACHE (1u << 0)
 #define WIRE_LOCKOWNER (1u << 1) /* FUSE_READ_LOCKOWNER and FUSE_WRITE_LOCKOWNER */
@@ -98,6 +117,7 @@ struct super_block {
 
 struct inode {
 	struct super_block *i_sb;
+	unsigned int i_flags;
 };
 
 struct file {
@@ -105,6 +125,15 @@ struct file {
 	unsigned int f_flags;
 	unsigned int f_mode;
 	void *private_data; /* FUSE: struct fuse_file */
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
+};
+
+struct vm_fault {
+	struct vm_area_struct *vma;
+	unsigned long pgoff;
 };
 
 struct kiocb {
@@ -379,6 +408,12 @@ static __always_inline u64 inode_nodeid(struct inode *inode)
 		(void *)inode - __builtin_preserve_field_info(null->inode, BPF_FIELD_BYTE_OFFSET);
 
 	return BPF_CORE_READ(fi, nodeid);
+}
+
+/* The file is read and written through the DAX window, not the page cache. Typed. */
+static __always_inline bool inode_is_dax(struct inode *inode)
+{
+	return KREAD(inode, i_flags) & S_DAX;
 }
 
 /* FOPEN_* flags that the daemon gave this open FUSE file. */

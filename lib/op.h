@@ -61,6 +61,7 @@ enum op_flags {
 	OP_WILLNEED = 1u << 9, /* posix_fadvise WILLNEED */
 	OP_SYNCED = 1u << 10, /* OP_MMAP_FAULT: and msync() of it */
 	OP_REQUIRED = 1u << 11, /* OP_MMAP: where it is refused, the workload cannot be run */
+	OP_DAX = 1u << 12, /* of a file that is accessed through the DAX window */
 };
 
 #ifndef __bpf__
@@ -82,6 +83,7 @@ struct op_record {
 	uint16_t flags; /* enum op_flags */
 	uint32_t nr_requests; /* requests issued from this task inside the op; 0: a cache hit */
 	uint32_t pad;
+	uint64_t range_wait_ns; /* without a free range of the DAX window that it needed */
 };
 
 #endif

@@ -32,6 +32,8 @@ static const struct {
 	{OP_INVALIDATE, "invalidate"},
 	{OP_HINT_RANDOM, "hint_random"},
 	{OP_HINT_SEQUENTIAL, "hint_sequential"},
+	{OP_FAULT_WRITE, "fault_write"},
+	{OP_DAX, "dax"},
 };
 
 static void write_stages(FILE *out, const struct span *s)
@@ -103,7 +105,10 @@ int op_json_write(FILE *out, const struct op_record *op)
 			fprintf(out, "%s\"%s\"", comma, op_flag_names[i].name);
 			comma = ",";
 		}
-	fprintf(out, "]}\n");
+	fprintf(out, "]");
+	if (op->flags & OP_DAX)
+		fprintf(out, ",\"range_wait_ns\":%" PRIu64, op->range_wait_ns);
+	fprintf(out, "}\n");
 	return ferror(out) ? -EIO : 0;
 }
 
@@ -247,6 +252,8 @@ static void parse_op(struct key_reader *r, struct op_record *op)
 			   k++) if (json_is_string(word) &&
 				    !strcmp(json_string_value(word), op_flag_names[k].name))
 		op->flags |= op_flag_names[k].flag;
+	if (op->flags & OP_DAX)
+		op->range_wait_ns = get_u64(r, "range_wait_ns");
 	if (type < 0 && !r->bad)
 		r->bad = "op";
 }

@@ -30,6 +30,7 @@ void summary_free(struct summary *s)
 		free(s->op[i]);
 	for (int i = 0; i < SUMMARY_MAX_QUEUES; i++)
 		free(s->depth[i]);
+	free(s->dax);
 	free(s);
 }
 
@@ -138,7 +139,7 @@ int summary_add_span(struct summary *s, const struct span *span)
 	add_stages(o, span);
 	if (depth)
 		hist_add(depth, span->inflight);
-	return 0;
+	return dax_summary_add_span(&s->dax, span);
 }
 
 /* An asynchronous op returns before its bytes are known: what it asked for is the best guess. */
@@ -166,7 +167,7 @@ int summary_add_op(struct summary *s, const struct op_record *op)
 	o->bytes += op_bytes(op);
 	o->without_request += !op->nr_requests;
 	hist_add(&o->latency, op->t_end_ns > op->t_start_ns ? op->t_end_ns - op->t_start_ns : 0);
-	return 0;
+	return dax_summary_add_op(&s->dax, op);
 }
 
 static void add_requests(struct summary *s, struct opcode_summary *o,
@@ -266,7 +267,7 @@ static int merge_tables(struct summary *into, const struct summary *from)
 			return -ENOMEM;
 		hist_merge(into->depth[i], from->depth[i]);
 	}
-	return 0;
+	return dax_summary_merge(&into->dax, from->dax);
 }
 
 int summary_merge(struct summary *into, const struct summary *from)

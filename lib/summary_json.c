@@ -128,6 +128,26 @@ static json_t *ops_json(bool *failed, const struct summary *s)
 	return object;
 }
 
+static json_t *dax_json(bool *failed, const struct dax_summary *d)
+{
+	json_t *object = json_object();
+
+	put_u64(failed, object, "reads", d->reads);
+	put_u64(failed, object, "writes", d->writes);
+	put_u64(failed, object, "write_faults", d->write_faults);
+	for (int i = 0; i < DAX_NR_REASONS; i++) {
+		json_t *reason = json_object();
+
+		put_u64(failed, reason, "ranges", d->reason[i].ranges);
+		put(failed, reason, "latency_ns", hist_json(failed, &d->reason[i].latency));
+		put(failed, object, span_class_name(SPAN_SETUP + i), reason);
+	}
+	put(failed, object, "range_wait_ns", hist_json(failed, &d->range_waits));
+	put(failed, object, "page_fault_ns", hist_json(failed, &d->page_faults));
+	put(failed, object, "huge_fault_ns", hist_json(failed, &d->huge_faults));
+	return object;
+}
+
 json_t *summary_json(const struct summary *s)
 {
 	bool any = s->last_ns >= s->first_ns, failed = false;
@@ -148,6 +168,8 @@ json_t *summary_json(const struct summary *s)
 	put(&failed, object, "opcodes", opcodes_json(&failed, s));
 	put(&failed, object, "queues", queues_json(&failed, s));
 	put(&failed, object, "ops", ops_json(&failed, s));
+	if (s->dax)
+		put(&failed, object, "dax", dax_json(&failed, s->dax));
 	if (failed) {
 		json_decref(object);
 		return NULL;

@@ -19,6 +19,7 @@
 #include <string.h>
 #include "lib/compiler.h"
 #include "lib/summary.h"
+#include "lib/summary_table.h"
 #include "lib/units.h"
 
 #define MAX_COLUMN 98
@@ -37,23 +38,20 @@ static const char *rate_text(uint64_t count, double seconds, char *buf, size_t l
 	return "-";
 }
 
-static void print_ns(FILE *out, double ns)
+void summary_print_ns(FILE *out, double ns)
 {
 	char buf[32];
 
 	fprintf(out, " %7s", format_ns(ns, buf, sizeof(buf)));
 }
 
-/* p50 to p99.9 and the maximum. */
-static void print_quantiles(FILE *out, const struct hist *h)
+void summary_print_quantiles(FILE *out, const struct hist *h)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
-		print_ns(out, (double)hist_quantile(h, quantiles[i]));
-	print_ns(out, (double)h->max);
+		summary_print_ns(out, (double)hist_quantile(h, quantiles[i]));
+	summary_print_ns(out, (double)h->max);
 	fputc('\n', out);
 }
-
-#define QUANTILE_HEADER "     p50     p90     p99   p99.9     max\n"
 
 static uint64_t opcode_bytes(const struct summary *s, unsigned int opcode)
 {
@@ -135,7 +133,7 @@ static void print_opcodes(const struct summary *s, const unsigned int *order, un
 	int width = name_width(s);
 	char buf[32];
 
-	fprintf(out, "\n%-*s %8s %7s %8s %6s %7s" QUANTILE_HEADER, width, "opcode", "count",
+	fprintf(out, "\n%-*s %8s %7s %8s %6s %7s" SUMMARY_QUANTILE_HEADER, width, "opcode", "count",
 		"req/s", "bytes", "errors", "mean");
 	for (unsigned int i = 0; i < count; i++) {
 		const struct opcode_summary *o = s->opcode[order[i]];
@@ -144,17 +142,17 @@ static void print_opcodes(const struct summary *s, const unsigned int *order, un
 			rate_text(o->count, duration_s(s), buf, sizeof(buf)));
 		fprintf(out, " %8s %6" PRIu64, format_bytes((double)o->bytes, buf, sizeof(buf)),
 			o->errors);
-		print_ns(out, hist_mean(&o->latency));
-		print_quantiles(out, &o->latency);
+		summary_print_ns(out, hist_mean(&o->latency));
+		summary_print_quantiles(out, &o->latency);
 	}
 }
 
 static void print_stage_row(FILE *out, const char *name, const struct hist *h, uint64_t whole_ns)
 {
 	fprintf(out, "  %-15s %8" PRIu64, name, h->count);
-	print_ns(out, hist_mean(h));
+	summary_print_ns(out, hist_mean(h));
 	fprintf(out, " %6.1f %%", whole_ns ? 100.0 * (double)h->sum / (double)whole_ns : 0);
-	print_quantiles(out, h);
+	summary_print_quantiles(out, h);
 }
 
 /* The mean is put together from the stages' sums, so that a wrong sum would show. */
@@ -165,10 +163,10 @@ static void print_total_row(FILE *out, const struct opcode_summary *o)
 	for (int i = 0; i < NR_STAGES; i++)
 		sum += o->stage[i].sum;
 	fprintf(out, "  %-15s %8" PRIu64, "sum", o->count);
-	print_ns(out, (double)sum / (double)o->count);
+	summary_print_ns(out, (double)sum / (double)o->count);
 	fprintf(out, " %6.1f %%",
 		o->latency.sum ? 100.0 * (double)sum / (double)o->latency.sum : 0);
-	print_quantiles(out, &o->latency);
+	summary_print_quantiles(out, &o->latency);
 }
 
 static void print_left_out(FILE *out, const struct opcode_summary *o)
@@ -201,7 +199,8 @@ static void print_stages(FILE *out, const char *name, const struct opcode_summar
 	if (o->full_stages < o->count)
 		fprintf(out, " (all stages known in %" PRIu64 " of %" PRIu64 " requests)",
 			o->full_stages, o->count);
-	fprintf(out, "\n  %-15s %8s %7s %8s" QUANTILE_HEADER, "stage", "requests", "mean", "share");
+	fprintf(out, "\n  %-15s %8s %7s %8s" SUMMARY_QUANTILE_HEADER, "stage", "requests", "mean",
+		"share");
 	for (int i = 0; i < NR_STAGES; i++) {
 		if (o->stage[i].max)
 			print_stage_row(out, stage_name(i), &o->stage[i], o->latency.sum);
@@ -306,15 +305,15 @@ static void print_ops(const struct summary *s, FILE *out)
 		if (!o)
 			continue;
 		if (!header)
-			fprintf(out, "\n%-10s %8s %7s %8s %8s %7s" QUANTILE_HEADER, "op", "count",
-				"op/s", "bytes", "no req", "mean");
+			fprintf(out, "\n%-10s %8s %7s %8s %8s %7s" SUMMARY_QUANTILE_HEADER, "op",
+				"count", "op/s", "bytes", "no req", "mean");
 		header = true;
 		fprintf(out, "%-10s %8" PRIu64 " %7s", op_type_name(i), o->count,
 			rate_text(o->count, duration_s(s), buf, sizeof(buf)));
 		fprintf(out, " %8s %8" PRIu64, format_bytes((double)o->bytes, buf, sizeof(buf)),
 			o->without_request);
-		print_ns(out, hist_mean(&o->latency));
-		print_quantiles(out, &o->latency);
+		summary_print_ns(out, hist_mean(&o->latency));
+		summary_print_quantiles(out, &o->latency);
 	}
 	if (header)
 		fputs("no req: ops that needed no request, such as reads answered from the page "
@@ -336,4 +335,5 @@ void summary_print(const struct summary *s, FILE *out)
 		print_transport(s, out);
 	}
 	print_ops(s, out);
+	dax_summary_print(s->dax, out);
 }

@@ -46,8 +46,9 @@ static json_t *new_object(const char *type, uint64_t ts_ns)
 }
 
 static const char *const request_flags[] = {
-	"background",  "kicked",      "kick_known", "forget",  "no_issue", "lockowner",
-	"write_cache", "direct_file", "in_write",   "in_read", "aborted",  NULL,
+	"background", "kicked",	     "kick_known",  "forget",	 "no_issue",
+	"lockowner",  "write_cache", "direct_file", "in_write",	 "in_read",
+	"aborted",    "dax_upgrade", "dax_worker",  "dax_evict", NULL,
 };
 
 static void set_request_times(json_t *o, const struct guest_request_event *ev)
@@ -84,6 +85,8 @@ static json_t *guest_request_json(const struct guest_request_event *ev)
 	set_int(o, "end_cpu", ev->end_cpu);
 	set_int(o, "op_id", (int64_t)ev->op_id);
 	set_int(o, "fuse_flags", ev->fuse_flags);
+	if (ev->opcode == FUSE_SETUPMAPPING || ev->opcode == FUSE_REMOVEMAPPING)
+		set_int(o, "window_range", ev->window_range);
 	set_int(o, "sg_out", ev->sg_out);
 	set_int(o, "sg_in", ev->sg_in);
 	set_int(o, "inflight", ev->inflight);
@@ -96,7 +99,9 @@ static json_t *guest_request_json(const struct guest_request_event *ev)
 }
 
 static const char *const op_flags[] = {
-	"direct", "async", "fopen_direct", "invalidate", "hint_random", "hint_sequential", NULL,
+	"direct",	   "async",    "fopen_direct", "invalidate",  "hint_random",
+	"hint_sequential", "creates",  "fault_write",  "map_private", "willneed",
+	"synced",	   "required", "dax",	       NULL,
 };
 
 static json_t *guest_op_json(const struct guest_op_event *ev)
@@ -113,6 +118,7 @@ static json_t *guest_op_json(const struct guest_op_event *ev)
 	set_int(o, "task", ev->task);
 	set_int(o, "nr_requests", ev->nr_requests);
 	set_int(o, "t_start_ns", (int64_t)ev->t_start_ns);
+	set_time(o, "range_wait_ns", ev->range_wait_ns);
 	set_flags(o, ev->flags, op_flags);
 	return o;
 }

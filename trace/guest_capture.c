@@ -122,15 +122,20 @@ static int filter_mounts(struct capture *c)
 
 static int load(struct capture *c, const struct capture_config *config)
 {
+	struct guest_recorded what = {
+		.level = config->level,
+		.dax = guest_mounts_may_use_dax(&c->mounts),
+	};
 	uint64_t bytes;
 	int err = bpf_util_ringbuf_bytes(config->buffer_bytes, &bytes);
 
 	if (err)
 		return err;
-	err = guest_probes_open(&c->probes, config->level, config->mechanism);
+	err = guest_probes_open(&c->probes, &what, config->mechanism);
 	if (err)
 		return err;
 	c->bpf = c->probes.bpf;
+	c->bpf->rodata->record_dax = what.dax && what.level != RECORD_AGGREGATE;
 	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
 	c->bpf->rodata->flag_o_direct = O_DIRECT;
 	c->bpf->rodata->flag_o_creat = O_CREAT;
@@ -184,7 +189,7 @@ static int guest_describe(struct capture *c, json_t *header)
 {
 	if (json_object_set_new(header, "mounts", guest_mounts_json(&c->mounts)) ||
 	    json_object_set_new(header, "points",
-				guest_points_json(c->probes.choices, c->probes.level)) ||
+				guest_points_json(c->probes.choices, &c->probes.what)) ||
 	    json_object_set_new(header, "devices", guest_devices_json()))
 		return -ENOMEM;
 	return 0;
@@ -193,7 +198,7 @@ static int guest_describe(struct capture *c, json_t *header)
 static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 {
 	int aggregates =
-		c->probes.level == RECORD_AGGREGATE ? bpf_map__fd(c->bpf->maps.aggregates) : -1;
+		c->probes.what.level == RECORD_AGGREGATE ? bpf_map__fd(c->bpf->maps.aggregates) : -1;
 	int err = event_source_open(&c->source, "guest ring buffer",
 				    bpf_map__fd(c->bpf->maps.events), aggregates, emit, ctx);
 
@@ -309,7 +314,7 @@ static int guest_summarize(struct capture *c, json_t *footer)
 		return -ENOMEM;
 	if (c->probes.fell_back &&
 	    json_object_set_new(footer, "points",
-				guest_points_json(c->probes.choices, c->probes.level)))
+				guest_points_json(c->probes.choices, &c->probes.what)))
 		return -ENOMEM;
 	if (json_object_set_new(footer, "probe_cost", guest_probes_cost(&c->probes)))
 		return -ENOMEM;

@@ -172,15 +172,51 @@ json_t *guest_mounts_json(const struct guest_mounts *mounts)
 	return array;
 }
 
+static bool is_virtiofs(const char *name)
+{
+	char path[300], id[32];
+
+	snprintf(path, sizeof(path), VIRTIO_DEVICES "/%s/device", name);
+	read_line(id, sizeof(id), path);
+	return strtoul(id, NULL, 16) == VIRTIO_ID_FS;
+}
+
+/*
+ * virtio_fs_setup_dax() reserves the window under the device's name: "  f8000000-fbffffff :
+ * virtio3". Other drivers of virtio devices reserve none.
+ */
+static bool any_dax_window(void)
+{
+	FILE *file = fopen("/proc/iomem", "re");
+	char line[256], name[64];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		const char *colon = strstr(line, " : virtio");
+
+		found = colon && sscanf(colon, " : %63s", name) == 1 && is_virtiofs(name);
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+bool guest_mounts_may_use_dax(const struct guest_mounts *mounts)
+{
+	bool allowed = !mounts->count;
+
+	for (size_t i = 0; i < mounts->count; i++)
+		allowed |= !strstr(mounts->mount[i].options, "dax=never");
+	return allowed && any_dax_window();
+}
+
 static json_t *device_json(const char *name)
 {
 	char path[300], bits[128];
 	uint64_t features = 0;
 	json_t *entry;
 
-	snprintf(path, sizeof(path), VIRTIO_DEVICES "/%s/device", name);
-	read_line(bits, sizeof(bits), path);
-	if (strtoul(bits, NULL, 16) != VIRTIO_ID_FS)
+	if (!is_virtiofs(name))
 		return NULL;
 	/* The file shows bit 0 first. */
 	snprintf(path, sizeof(path), VIRTIO_DEVICES "/%s/features", name);

@@ -6,6 +6,7 @@
 #define VFSCOPE_TRACE_GUEST_MOUNTS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,12 @@ void guest_mounts_free(struct guest_mounts *mounts);
 
 /* The virtio-fs mount with this st_dev minor, or NULL. */
 const struct guest_mount *guest_mounts_find(const struct guest_mounts *mounts, uint32_t conn);
+
+/*
+ * False if no virtio-fs device of this machine has a DAX window, or all of these mounts are without
+ * (dax=never): then nothing of DAX can happen. More mounts may come if there are none.
+ */
+bool guest_mounts_may_use_dax(const struct guest_mounts *mounts);
 
 /* Minor of the file system that a path lies on, or -errno. */
 int64_t guest_path_conn(const char *path);

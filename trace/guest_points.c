@@ -133,21 +133,54 @@ const struct guest_point guest_points[] = {
 	 "open that creates",
 	 "opens that create a file are missing",
 	 {{"fuse_atomic_open", {"create_begin", "create_end"}}}},
+	{POINT_DAX,
+	 false,
+	 0,
+	 "DAX range mapped",
+	 "DAX set-ups and upgrades cannot be told apart, and waits for a range have no end",
+	 {{"fuse_setup_one_mapping", {"dax_setup_begin", "dax_setup_end"}}}},
+	{POINT_DAX,
+	 false,
+	 0,
+	 "DAX worker",
+	 "what the worker reclaims counts as reclaimed inline",
+	 {{"fuse_dax_free_mem_worker", {"dax_worker_begin", "dax_worker_end"}}}},
+	{POINT_DAX,
+	 false,
+	 0,
+	 "DAX inode evicted",
+	 "ranges of evicted inodes count as reclaimed",
+	 {{"fuse_dax_inode_cleanup", {"dax_evict_begin", "dax_evict_end"}}}},
+	{POINT_DAX_OP,
+	 false,
+	 0,
+	 "DAX range sought",
+	 "waits for a free range are not seen",
+	 {{"alloc_dax_mapping", {"dax_range_sought"}}}},
+	{POINT_DAX_OP,
+	 false,
+	 0,
+	 "DAX fault",
+	 "faults of mapped files are missing",
+	 {{"__fuse_dax_fault", {"dax_fault_begin", "dax_fault_end"}}}},
 };
 
 const size_t nr_guest_points = ARRAY_SIZE(guest_points);
 _Static_assert(ARRAY_SIZE(guest_points) <= GUEST_POINTS_MAX, "GUEST_POINTS_MAX is too small");
 
-static bool is_op(const struct guest_point *point)
+int guest_point_programs(const struct guest_point *point, const struct guest_recorded *what)
 {
-	return point->kind == POINT_OP || point->kind == POINT_OP_OPTIONAL;
-}
+	bool ops = what->level == RECORD_OPS, used = true;
 
-int guest_point_programs(const struct guest_point *point, enum record_level level)
-{
-	if (level == RECORD_AGGREGATE)
+	if (what->level == RECORD_AGGREGATE)
 		return point->aggregate_programs;
-	return is_op(point) && level != RECORD_OPS ? 0 : GUEST_POINT_PROGRAMS;
+	if (point->kind == POINT_OP || point->kind == POINT_OP_OPTIONAL)
+		used = ops;
+	else if (point->kind == POINT_DAX)
+		used = what->dax;
+	else if (point->kind == POINT_DAX_OP)
+		used = what->dax && ops;
+	return used ? GUEST_POINT_PROGRAMS : 0;
 }
 
 const char *guest_point_function(const struct guest_point *point,
@@ -209,12 +242,12 @@ void guest_points_choose(struct kernel_functions *k, enum attach_mechanism only,
 }
 
 const struct guest_point *guest_points_missing(const struct guest_point_choice *choices,
-					       enum record_level level)
+					       const struct guest_recorded *what)
 {
 	for (size_t i = 0; i < nr_guest_points; i++) {
 		const struct guest_point *point = &guest_points[i];
 
-		if (choices[i].mechanism == ATTACH_NONE && guest_point_programs(point, level) &&
+		if (choices[i].mechanism == ATTACH_NONE && guest_point_programs(point, what) &&
 		    (point->kind == POINT_NEEDED || point->kind == POINT_OP))
 			return point;
 	}
@@ -242,12 +275,13 @@ static json_t *choice_json(const struct guest_point *point, const struct guest_p
 	return entry;
 }
 
-json_t *guest_points_json(const struct guest_point_choice *choices, enum record_level level)
+json_t *guest_points_json(const struct guest_point_choice *choices,
+			  const struct guest_recorded *what)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; array && i < nr_guest_points; i++) {
-		if (!guest_point_programs(&guest_points[i], level))
+		if (!guest_point_programs(&guest_points[i], what))
 			continue;
 		if (json_array_append_new(array, choice_json(&guest_points[i], &choices[i]))) {
 			json_decref(array);

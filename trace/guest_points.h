@@ -24,6 +24,14 @@ enum guest_point_kind {
 	POINT_TIME, /* without it a time is missing in each request */
 	POINT_OP, /* not with --no-ops; ops cannot be recorded without it */
 	POINT_OP_OPTIONAL, /* and recording goes on without it */
+	POINT_DAX, /* only where there is a DAX window, and recording goes on without it */
+	POINT_DAX_OP, /* likewise, and not with --no-ops */
+};
+
+/* What a recording is to have. */
+struct guest_recorded {
+	enum record_level level;
+	bool dax; /* there is a DAX window */
 };
 
 struct guest_point {
@@ -55,7 +63,7 @@ struct guest_point_choice {
 };
 
 /* How many of the programs of an alternative a recording uses, from the first; 0: none. */
-int guest_point_programs(const struct guest_point *point, enum record_level level);
+int guest_point_programs(const struct guest_point *point, const struct guest_recorded *what);
 
 /* "virtio_fs_enqueue_req", or all alternatives: "fuse_chan_send, fuse_simple_request". */
 const char *guest_point_function(const struct guest_point *point,
@@ -70,9 +78,10 @@ void guest_points_choose(struct kernel_functions *k, enum attach_mechanism only,
 
 /* The first point that is missing though a recording needs it, or NULL. */
 const struct guest_point *guest_points_missing(const struct guest_point_choice *choices,
-					       enum record_level level);
+					       const struct guest_recorded *what);
 
 /* For a file's header and `vfscope probe --format json`. A new array, or NULL. */
-json_t *guest_points_json(const struct guest_point_choice *choices, enum record_level level);
+json_t *guest_points_json(const struct guest_point_choice *choices,
+			  const struct guest_recorded *what);
 
 #endif

@@ -41,7 +41,7 @@ static void autoload(struct bpf_object *object, const char *name)
 
 static int nr_programs(const struct guest_probes *p, size_t point)
 {
-	return guest_point_programs(&guest_points[point], p->level);
+	return guest_point_programs(&guest_points[point], &p->what);
 }
 
 static bool is_used(const struct guest_probes *p, size_t point, enum attach_mechanism mechanism)
@@ -78,15 +78,16 @@ static int check_driver(const struct kernel_functions *kernel)
 {
 	if (kernel_functions_find(kernel, "virtio_fs_enqueue_req", NULL))
 		return 0;
-	msg_error("no virtio-fs driver in this kernel, so there is nothing to record; run inside a "
-		  "guest with a share mounted, 'modprobe virtiofs' first, or let --wait 60s wait for "
-		  "it");
+	msg_error(
+		"no virtio-fs driver in this kernel, so there is nothing to record; run inside a "
+		"guest with a share mounted, 'modprobe virtiofs' first, or let --wait 60s wait for "
+		"it");
 	return -ENOENT;
 }
 
-static int check_points(const struct guest_point_choice *choices, enum record_level level)
+static int check_points(const struct guest_point_choice *choices, const struct guest_recorded *what)
 {
-	const struct guest_point *missing = guest_points_missing(choices, level);
+	const struct guest_point *missing = guest_points_missing(choices, what);
 	const struct guest_point_choice *choice;
 	char functions[128];
 
@@ -127,17 +128,18 @@ static int choose(struct guest_probes *p, enum attach_mechanism only)
 	err = check_driver(kernel);
 	if (!err) {
 		guest_points_choose(kernel, only, false, p->choices);
-		err = check_points(p->choices, p->level);
+		err = check_points(p->choices, &p->what);
 	}
 	kernel_functions_close(kernel);
 	return err;
 }
 
-int guest_probes_open(struct guest_probes *p, enum record_level level, enum attach_mechanism only)
+int guest_probes_open(struct guest_probes *p, const struct guest_recorded *what,
+		      enum attach_mechanism only)
 {
 	int err;
 
-	*p = (struct guest_probes){.level = level, .kretprobes = KRETPROBES_NONE};
+	*p = (struct guest_probes){.what = *what, .kretprobes = KRETPROBES_NONE};
 	err = choose(p, only);
 	if (err)
 		return err;

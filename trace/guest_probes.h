@@ -26,7 +26,7 @@ struct guest_probes {
 	struct bpf_link **links;
 	size_t nr_links;
 	struct kretprobes kretprobes;
-	enum record_level level;
+	struct guest_recorded what;
 	bool fell_back; /* choices changed when they were attached */
 };
 
@@ -35,7 +35,8 @@ struct guest_probes {
  * the caller then sets p->bpf's constants and map sizes. 0, or -errno after a message that names
  * what is missing.
  */
-int guest_probes_open(struct guest_probes *p, enum record_level level, enum attach_mechanism only);
+int guest_probes_open(struct guest_probes *p, const struct guest_recorded *what,
+		      enum attach_mechanism only);
 /* 0, or -errno after a message. */
 int guest_probes_load(struct guest_probes *p);
 /* A point whose fentry cannot be attached after all gets kprobes. 0, or -errno after a message. */

@@ -23,6 +23,8 @@ static uint16_t flags_of(const struct guest_request_event *g, enum span_class cl
 		flags |= SPAN_NO_REPLY;
 	if (cls == SPAN_DIRECT && (g->flags & GREQ_BACKGROUND))
 		flags |= SPAN_ASYNC_DIO;
+	if (g->opcode == FUSE_SETUPMAPPING && (g->fuse_flags & FUSE_SETUPMAPPING_FLAG_WRITE))
+		flags |= SPAN_WRITABLE;
 	return flags;
 }
 
@@ -48,6 +50,7 @@ static void copy_guest(struct span *span, const struct guest_request_event *g)
 		.sg_out = g->sg_out,
 		.sg_in = g->sg_in,
 		.inflight = g->inflight,
+		.window_range = g->window_range,
 		.doorbell_ns = g->doorbell_ns,
 		.op_id = g->op_id,
 	};
@@ -192,5 +195,6 @@ void op_from_event(struct op_record *op, const struct guest_op_event *event)
 		.type = event->op_type,
 		.flags = event->flags,
 		.nr_requests = event->nr_requests,
+		.range_wait_ns = event->range_wait_ns,
 	};
 }

@@ -209,6 +209,7 @@ static json_t *finish(json_t *side, bool present, json_t *problems)
 
 static json_t *probe_guest_points(struct kernel_functions *k, json_t *problems)
 {
+	static const struct guest_recorded all = {.level = RECORD_OPS, .dax = true};
 	struct guest_point_choice choices[GUEST_POINTS_MAX];
 	bool need[NR_PRIVILEGES] = {[PRIVILEGE_BPF] = true, [PRIVILEGE_PERFMON] = true};
 	json_t *modules = kernel_functions_modules(k);
@@ -219,7 +220,7 @@ static json_t *probe_guest_points(struct kernel_functions *k, json_t *problems)
 	check_kernel(problems);
 	check_privileges(problems, need);
 	check_guest_points(problems, choices);
-	return guest_points_json(choices, RECORD_OPS);
+	return guest_points_json(choices, &all);
 }
 
 json_t *probe_guest(void)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "lib/compiler.h"
+#include "lib/fuse_opcode.h"
 #include "trace/join.h"
 #include "trace/pairing.h"
 #include "trace/span_order.h"
@@ -232,6 +233,12 @@ static void test_classes(void **state)
 		{FUSE_FORGET, GREQ_FORGET, SPAN_FORGET, SPAN_NO_REPLY},
 		{FUSE_BATCH_FORGET, 0, SPAN_FORGET, SPAN_NO_REPLY},
 		{FUSE_LOOKUP, GREQ_IN_READ_OP, SPAN_OTHER, 0},
+		{FUSE_SETUPMAPPING, GREQ_IN_READ_OP, SPAN_SETUP, 0},
+		{FUSE_SETUPMAPPING, GREQ_DAX_UPGRADE, SPAN_UPGRADE, 0},
+		{FUSE_REMOVEMAPPING, GREQ_IN_READ_OP, SPAN_INLINE_RECLAIM, 0},
+		{FUSE_REMOVEMAPPING, GREQ_DAX_WORKER, SPAN_RECLAIM, 0},
+		{FUSE_REMOVEMAPPING, GREQ_DAX_EVICT, SPAN_EVICT, 0},
+		{FUSE_REMOVEMAPPING, GREQ_DAX_EVICT | GREQ_DAX_WORKER, SPAN_EVICT, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -240,12 +247,36 @@ static void test_classes(void **state)
 
 		g.opcode = cases[i].opcode;
 		g.flags = cases[i].flags;
+		g.size_bytes = FUSE_DAX_RANGE_BYTES;
 		span_from_guest(&span, &g);
 		assert_int_equal(span.cls, cases[i].cls);
 		assert_int_equal(span.flags, cases[i].span_flags | SPAN_HAS_GUEST);
 		if (g.flags & GREQ_BACKGROUND)
 			assert_int_equal(span.stage_ns[STAGE_WAKEUP], 0);
 	}
+}
+
+static void test_mappings(void **state)
+{
+	struct guest_request_event g = guest_half();
+	struct span span;
+
+	g.opcode = FUSE_SETUPMAPPING;
+	g.size_bytes = FUSE_DAX_RANGE_BYTES;
+	g.offset_bytes = 3 * FUSE_DAX_RANGE_BYTES;
+	g.window_range = 7;
+	g.fuse_flags = FUSE_SETUPMAPPING_FLAG_READ;
+	span_from_guest(&span, &g);
+	assert_int_equal(span.window_range, 7);
+	assert_int_equal(span.offset_bytes, 3 * FUSE_DAX_RANGE_BYTES);
+	assert_false(span.flags & SPAN_WRITABLE);
+	g.fuse_flags |= FUSE_SETUPMAPPING_FLAG_WRITE;
+	span_from_guest(&span, &g);
+	assert_true(span.flags & SPAN_WRITABLE);
+	/* Recorded without the probes of the window: not described, so no class is made up. */
+	g.size_bytes = 0;
+	span_from_guest(&span, &g);
+	assert_int_equal(span.cls, SPAN_OTHER);
 }
 
 struct seen {
@@ -398,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_guest_alone),
 		cmocka_unit_test(test_host_alone),
 		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_mappings),
 		cmocka_unit_test(test_pairing),
 		cmocka_unit_test(test_pairing_gives_up),
 		cmocka_unit_test(test_pairing_contradiction_and_ring),

@@ -332,6 +332,89 @@ static void test_ops(void **state)
 	summary_free(s);
 }
 
+static void add_mapping(struct summary *s, enum span_class cls, uint32_t ranges, uint64_t ns)
+{
+	struct span span = {
+		.opcode = cls <= SPAN_UPGRADE ? FUSE_SETUPMAPPING : FUSE_REMOVEMAPPING,
+		.size_bytes = ranges * FUSE_DAX_RANGE_BYTES,
+		.cls = cls,
+		.queue = 1,
+		.flags = SPAN_HAS_GUEST,
+		.unsplit_ns = ns,
+	};
+
+	assert_int_equal(summary_add_span(s, &span), 0);
+}
+
+static void add_dax_op(struct summary *s, uint16_t type, uint32_t size, uint16_t flags,
+		       uint64_t wait)
+{
+	struct op_record op = {
+		.t_start_ns = 1000,
+		.t_end_ns = 1500,
+		.op_id = 1,
+		.type = type,
+		.size_bytes = size,
+		.flags = flags,
+		.range_wait_ns = wait,
+	};
+
+	assert_int_equal(summary_add_op(s, &op), 0);
+}
+
+static struct summary *dax_example(void)
+{
+	struct summary *s = summary_new();
+
+	add_mapping(s, SPAN_SETUP, 1, 3000);
+	add_mapping(s, SPAN_SETUP, 1, 5000);
+	add_mapping(s, SPAN_UPGRADE, 1, 700);
+	add_mapping(s, SPAN_EVICT, 7, 900);
+	add_mapping(s, SPAN_OTHER, 0, 900); /* its reason was not recorded */
+	add_dax_op(s, OP_READ, 4096, OP_DAX, 0);
+	add_dax_op(s, OP_WRITE, 4096, OP_DAX, 250);
+	add_dax_op(s, OP_WRITE, 4096, 0, 0); /* of another file */
+	add_dax_op(s, OP_MMAP_FAULT, 4096, OP_DAX | OP_FAULT_WRITE, 750);
+	add_dax_op(s, OP_MMAP_FAULT, FUSE_DAX_RANGE_BYTES, OP_DAX, 0);
+	return s;
+}
+
+static void test_dax(void **state)
+{
+	struct summary *s = dax_example(), *other = dax_example(), *none = summary_new();
+	json_t *json;
+	char *text;
+
+	assert_int_equal(summary_merge(s, other), 0);
+	assert_int_equal(summary_merge(s, none), 0);
+	json = summary_json(s);
+	assert_int_equal(get_u64(json, "dax/setup/latency_ns/count"), 4);
+	assert_int_equal(get_u64(json, "dax/setup/latency_ns/sum"), 16000);
+	assert_int_equal(get_u64(json, "dax/setup/ranges"), 4);
+	assert_int_equal(get_u64(json, "dax/upgrade/latency_ns/sum"), 1400);
+	assert_int_equal(get_u64(json, "dax/evict/ranges"), 14);
+	assert_int_equal(get_u64(json, "dax/reclaim/latency_ns/count"), 0);
+	assert_int_equal(get_u64(json, "dax/reads"), 2);
+	assert_int_equal(get_u64(json, "dax/writes"), 2);
+	assert_int_equal(get_u64(json, "dax/write_faults"), 2);
+	assert_int_equal(get_u64(json, "dax/page_fault_ns/count"), 2);
+	assert_int_equal(get_u64(json, "dax/huge_fault_ns/sum"), 1000);
+	assert_int_equal(get_u64(json, "dax/range_wait_ns/sum"), 2000);
+	json_decref(json);
+	print_to(s, &text);
+	assert_non_null(strstr(text, "DAX window: 2 reads, 2 writes, 4 faults (2 for writing)"));
+	assert_non_null(strstr(text, "\n  remove: evict           2       14  900 ns"));
+	assert_null(strstr(text, "remove: worker"));
+	free(text);
+	/* What has no window says nothing of it. */
+	json = summary_json(none);
+	assert_null(json_object_get(json, "dax"));
+	json_decref(json);
+	summary_free(s);
+	summary_free(other);
+	summary_free(none);
+}
+
 /* Nothing, and the largest of everything: both print, under 100 columns. */
 static void test_extremes(void **state)
 {
@@ -421,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_aggregates),
+		cmocka_unit_test(test_dax),
 		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_report_reads_well),
 	};
