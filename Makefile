@@ -148,6 +148,7 @@ tests: $(TEST_BIN) $(TOOL_BIN) $(FUZZ_BIN)
 .PHONY: bench
 bench: $(BENCH_BIN) $(TOOL_BIN) all
 	$(Q)for b in $(BENCH_BIN); do $$b || exit 1; done
+	$(Q)bench/record_cost
 
 .PHONY: deps
 deps:
@@ -214,7 +215,7 @@ help:
 	@echo 'make check-fast unit and CLI tests only, no VM, nothing installed'
 	@echo 'make check-fidelity random file operations in a VM against the simulator'
 	@echo 'make check-matrix  record and join on every kernel, daemon and QEMU; fetches their packages'
-	@echo 'make bench      how fast the simulator is, beside bare loops, and reading traces'
+	@echo 'make bench      how fast the simulator is, reading traces, and what recording costs'
 	@echo 'make format     clang-format over the tree'
 	@echo 'make install    to $$(DESTDIR)$$(prefix), default /usr/local'
 	@echo 'make SAN=1      build with ASan and UBSan into build-san/'

@@ -89,21 +89,39 @@ int bpf_util_count_costs(void)
 	return fd < 0 ? -1 : fd;
 }
 
+static bool program_info(const struct bpf_program *prog, struct bpf_prog_info *info)
+{
+	uint32_t len = sizeof(*info);
+	int fd = bpf_program__fd(prog);
+
+	*info = (struct bpf_prog_info){};
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, info, &len);
+}
+
 uint64_t bpf_util_run_time_ns(const struct bpf_object *object)
 {
+	struct bpf_prog_info info;
 	struct bpf_program *prog;
 	uint64_t sum = 0;
 
+	bpf_object__for_each_program(prog, object) if (program_info(prog, &info)) sum +=
+		info.run_time_ns;
+	return sum;
+}
+
+void bpf_util_add_costs(json_t *cost, const struct bpf_object *object)
+{
+	struct bpf_prog_info info;
+	struct bpf_program *prog;
+
 	bpf_object__for_each_program(prog, object)
 	{
-		struct bpf_prog_info info = {};
-		uint32_t len = sizeof(info);
-		int fd = bpf_program__fd(prog);
-
-		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
-			sum += info.run_time_ns;
+		if (!program_info(prog, &info) || !info.run_cnt)
+			continue;
+		json_object_set_new(cost, bpf_program__name(prog),
+				    json_pack("{s:I s:I}", "runs", (json_int_t)info.run_cnt, "ns",
+					      (json_int_t)info.run_time_ns));
 	}
-	return sum;
 }
 
 int bpf_util_sum_percpu(int map_fd, uint32_t entries, uint64_t *sums)

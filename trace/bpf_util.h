@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <bpf/libbpf.h>
+#include <jansson.h>
 
 /*
  * To be called first. libbpf's own messages become debug messages (-v), and what it asks /sys for is
@@ -31,6 +32,12 @@ void bpf_util_explain(const char *what, int err);
 int bpf_util_count_costs(void);
 /* Time that the programs of an object have run so far, if it was counted. */
 uint64_t bpf_util_run_time_ns(const struct bpf_object *object);
+
+/*
+ * Adds what each program cost so far, if it was counted: "NAME": {"runs": N, "ns": N}. The time of
+ * entering and leaving a program is not in it.
+ */
+void bpf_util_add_costs(json_t *cost, const struct bpf_object *object);
 
 /* Sum of a per-CPU array of uint64_t over all CPUs, entry by entry, added to sums. */
 int bpf_util_sum_percpu(int map_fd, uint32_t entries, uint64_t *sums);

@@ -324,29 +324,14 @@ static bool program_info(struct bpf_program *prog, struct bpf_prog_info *info)
 	       !bpf_obj_get_info_by_fd(bpf_program__fd(prog), info, &len);
 }
 
-static void add_cost(json_t *cost, const struct bpf_object *object)
-{
-	struct bpf_prog_info info;
-	struct bpf_program *prog;
-
-	bpf_object__for_each_program(prog, object)
-	{
-		if (!program_info(prog, &info) || !info.run_cnt)
-			continue;
-		json_object_set_new(cost, bpf_program__name(prog),
-				    json_pack("{s:I s:I}", "runs", (json_int_t)info.run_cnt, "ns",
-					      (json_int_t)info.run_time_ns));
-	}
-}
-
 json_t *guest_probes_cost(const struct guest_probes *p)
 {
 	json_t *cost = json_object();
 
 	if (cost && p->bpf)
-		add_cost(cost, p->bpf->obj);
+		bpf_util_add_costs(cost, p->bpf->obj);
 	if (cost && p->kprobes)
-		add_cost(cost, p->kprobes->obj);
+		bpf_util_add_costs(cost, p->kprobes->obj);
 	return cost;
 }
 

@@ -365,11 +365,14 @@ static int host_losses(struct capture *c, uint64_t *losses)
 	return bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
 }
 
-/* "queues": what was seen of each, before any loss. */
+/* "queues": what was seen of each, before any loss. "probe_cost": our own. */
 static int host_summarize(struct capture *c, json_t *footer)
 {
-	json_t *array = json_array();
+	json_t *array = json_array(), *cost = json_object();
 	struct host_queue_state s;
+
+	if (cost)
+		bpf_util_add_costs(cost, c->bpf->obj);
 
 	for (uint32_t i = 0; array && i < c->layout.nr_queues; i++) {
 		if (read_state(c, i, &s))
@@ -382,6 +385,7 @@ static int host_summarize(struct capture *c, json_t *footer)
 					 "under_way_at_start", (int)s.under_way_at_start));
 	}
 	if (json_object_set_new(footer, "queues", array) ||
+	    json_object_set_new(footer, "probe_cost", cost) ||
 	    json_object_set_new(footer, "daemon_ended", json_boolean(c->gone)))
 		return -ENOMEM;
 	return 0;
