@@ -66,3 +66,21 @@ same_steps_but_flusher() { # KERNEL RECORDING
 @test "7.2, writeback: every step but the flusher's sends what was recorded" {
 	same_steps_but_flusher 7.2 72-wb
 }
+
+# The lab's own daemon with a window of 32 MiB (lab/vm --daemon dax). VERSION-dax.ops is what was performed,
+# with the times at which each op began.
+same_through_window() { # KERNEL RECORDING
+	"$VFSCOPE" simulate "$DATA/$2.ops" --mode dax --set dax.window_bytes=32m --set guest.kernel="$1" \
+		--set transport.queue_size=128 --set daemon.kind=rust --set costs.kick='const 10us' \
+		--set costs.wakeup='const 5us' --set service.default.cpu='const 5ms' \
+		--requests "$BATS_TEST_TMPDIR/requests.json" >"$BATS_TEST_TMPDIR/log" || return 1
+	jq -rs -f "$DATA/dax.jq" "$BATS_TEST_TMPDIR/requests.json" | diff -U 5 "$DATA/$2.txt" -
+}
+
+@test "6.1, dax: the task and the worker send what was recorded" {
+	same_through_window 6.1 61-dax
+}
+
+@test "7.2, dax: the task and the worker send what was recorded" {
+	same_through_window 7.2 72-dax
+}
