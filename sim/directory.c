@@ -21,8 +21,8 @@ static bool is_regular_writeback(const struct sim *sim, const struct file *file)
 }
 
 /*
- * fuse_update_ctime(): with writeback the guest's own ctime counts, and is sent at once.
- * sync_inode_metadata() has a range of one byte, so a dirty first page is written before it.
+ * fuse_update_ctime(): with writeback the guest's own ctime counts, and is sent at once, without
+ * dirty pages (sync_inode_metadata()).
  */
 static bool update_ctime(struct sim *sim, struct thread *th, struct file *file)
 {
@@ -31,7 +31,6 @@ static bool update_ctime(struct sim *sim, struct thread *th, struct file *file)
 		file->stat_stale = true;
 		FLOW_RETURN(th->path.ctime.at);
 	}
-	FLOW_CALL(th->path.ctime.at, writeback_range(sim, th, file, 0, 1, WRITEBACK_DATA));
 	file->times_dirty = false;
 	FLOW_CALL(th->path.ctime.at, send_simple(sim, th, FUSE_SETATTR, file));
 	FLOW_END(th->path.ctime.at);
@@ -91,6 +90,7 @@ bool path_open(struct sim *sim, struct thread *th, struct place *place)
 		fail(th, -ENOENT);
 		FLOW_RETURN(th->path.open.at);
 	}
+	th->record.nodeid = place->file->nodeid;
 	FLOW_CALL(th->path.open.at, check_permission(sim, th, place->file));
 	if (th->record.type != OP_CREATE)
 		FLOW_CALL(th->path.open.at, send_simple(sim, th, FUSE_OPEN, place->file));

@@ -130,6 +130,7 @@ struct page_chunk;
 struct file {
 	uint32_t index;
 	uint64_t nodeid;
+	bool was_used; /* as a file: another gets a nodeid of its own */
 	enum workload_file_type type;
 	struct directory *directory; /* if it is one */
 	uint32_t nr_links; /* entries that name it */

@@ -21,6 +21,7 @@ struct names {
 	uint32_t *parts;
 	uint32_t nr_parts;
 	uint16_t *bytes; /* of each name */
+	uint64_t nr_reused; /* inodes that were another file's */
 	struct entry *gone; /* not linked any more, but in use */
 };
 
@@ -253,16 +254,19 @@ static bool is_free(const struct file *file)
 }
 
 /* Of a file that is gone only what page_cache.c holds stays: room for pages. */
-static void reset(struct file *file)
+static void reset(struct sim *sim, struct file *file)
 {
+	uint64_t nodeid = file->nodeid;
 	struct page_chunk **chunks = file->chunks;
 	uint64_t nr_chunks = file->nr_chunks;
 	uint32_t index = file->index;
 
+	if (file->was_used)
+		nodeid = ROOT_NODEID + 1 + sim->nr_files + sim->names->nr_reused++;
 	free(file->directory);
 	memset(file, 0, sizeof(*file));
 	file->index = index;
-	file->nodeid = ROOT_NODEID + 1 + index;
+	file->nodeid = nodeid;
 	file->chunks = chunks;
 	file->nr_chunks = nr_chunks;
 }
@@ -280,7 +284,8 @@ struct file *names_new_file(struct sim *sim, uint32_t path, uint32_t type)
 		}
 		file = &sim->files[i];
 	}
-	reset(file);
+	reset(sim, file);
+	file->was_used = true;
 	file->type = type;
 	if (type == FILE_DIRECTORY) {
 		file->directory = calloc(1, sizeof(*file->directory));

@@ -17,6 +17,7 @@
 #include "workloads/fio_parse.h"
 #include "workloads/fio_stream.h"
 #include "workloads/iolog.h"
+#include "workloads/share_path.h"
 
 #define FIO_MAX_TASKS 16384u
 
@@ -26,6 +27,7 @@ struct builder {
 	uint64_t seed;
 	uint32_t group;
 	bool from_memory;
+	struct share_root root;
 };
 
 static int refuse(const struct fio_job *job, const char *why)
@@ -34,8 +36,35 @@ static int refuse(const struct fio_job *job, const char *why)
 	return -EINVAL;
 }
 
+/* filename_format= of one file; there is no client without fio's network mode. */
+static int expand(const struct fio_job *job, uint32_t process, uint32_t number, char *name,
+		  size_t len)
+{
+	const char *at = *job->filename_format ? job->filename_format : "$jobname.$jobnum.$filenum";
+	char values[FIO_NR_VARIABLES][sizeof(job->name)] = {""};
+	size_t used = 0, variable_len;
+
+	strcpy(values[FIO_JOBNAME], job->name);
+	snprintf(values[FIO_JOBNUM], sizeof(values[0]), "%u", process);
+	snprintf(values[FIO_FILENUM], sizeof(values[0]), "%u", number);
+	while (*at && used < len) {
+		enum fio_variable variable = fio_filename_variable(at, &variable_len);
+
+		if (variable != FIO_NR_VARIABLES) {
+			used += snprintf(name + used, len - used, "%s", values[variable]);
+			at += variable_len;
+		} else {
+			name[used++] = *at++;
+		}
+	}
+	if (used >= len)
+		return refuse(job, "a file name is too long");
+	name[used] = 0;
+	return 0;
+}
+
 /*
- * fio's name of a file of one process: JOB.PROCESS.FILE, or one of filename=, whose names *list
+ * fio's name of a file of one process: by filename_format=, or one of filename=, whose names *list
  * walks through.
  */
 static int file_name(const struct fio_job *job, uint32_t process, uint32_t number,
@@ -52,8 +81,12 @@ static int file_name(const struct fio_job *job, uint32_t process, uint32_t numbe
 		if (!own)
 			return refuse(job, "filename has an empty name in it");
 	} else {
-		n = snprintf(name, len, "%s%s%s.%u.%u", job->directory, slash, job->name, process,
-			     number);
+		char own[sizeof(((struct workload_file *)0)->name)];
+		int err = expand(job, process, number, own, sizeof(own));
+
+		if (err)
+			return err;
+		n = snprintf(name, len, "%s%s%s", job->directory, slash, own);
 	}
 	if (n < 0 || (size_t)n >= len)
 		return refuse(job, "directory and filename are too long together");
@@ -83,6 +116,14 @@ static int find_file(struct builder *b, const struct fio_job *job, const char *n
 	return err;
 }
 
+static void learn_root(struct builder *b, const struct fio_job *job, const char *name)
+{
+	if (*job->directory == '/')
+		share_root_contains(&b->root, job->directory);
+	else
+		share_root_contains_file(&b->root, name);
+}
+
 static int add_files(struct builder *b, const struct fio_job *job, uint32_t process,
 		     uint32_t *files)
 {
@@ -97,6 +138,8 @@ static int add_files(struct builder *b, const struct fio_job *job, uint32_t proc
 
 		if (!err)
 			err = find_file(b, job, name, &files[i]);
+		if (!err)
+			learn_root(b, job, name);
 		if (err)
 			return err;
 		file = &b->w->files[files[i]];
@@ -146,6 +189,7 @@ static int add_log_files(struct builder *b, const struct fio_job *job, const str
 		err = find_file(b, job, name, &files[i]);
 		if (err)
 			return err;
+		learn_root(b, job, name);
 		file = &b->w->files[files[i]];
 		file->size_bytes = max_u64(file->size_bytes, known->size_bytes);
 	}
@@ -269,6 +313,8 @@ static int build(const struct fio_text *text, const char *path, uint64_t seed, b
 		err = -EINVAL;
 	}
 	file_table_free(&b.files);
+	if (!err)
+		share_root_strip(&b.root, b.w);
 	if (err) {
 		workload_free(b.w);
 		b.w = NULL;

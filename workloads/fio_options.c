@@ -94,6 +94,31 @@ static int apply_directory(struct fio_job *job, const struct fio_line *line)
 	return apply_name(line, job->directory, sizeof(job->directory));
 }
 
+enum fio_variable fio_filename_variable(const char *text, size_t *len)
+{
+	static const char *const names[FIO_NR_VARIABLES] = {"$jobname", "$jobnum", "$filenum",
+							    "$clientuid"};
+	int i = 0;
+
+	for (; i < FIO_NR_VARIABLES; i++) {
+		*len = strlen(names[i]);
+		if (!strncmp(text, names[i], *len))
+			break;
+	}
+	return i;
+}
+
+static int apply_filename_format(struct fio_job *job, const struct fio_line *line)
+{
+	size_t len;
+
+	for (const char *at = strchr(line->value, '$'); at; at = strchr(at + 1, '$'))
+		if (fio_filename_variable(at, &len) == FIO_NR_VARIABLES)
+			return fio_bad_value(line, "want $jobname, $jobnum, $filenum and "
+						   "$clientuid only");
+	return apply_name(line, job->filename_format, sizeof(job->filename_format));
+}
+
 static int apply_read_iolog(struct fio_job *job, const struct fio_line *line)
 {
 	if (strchr(line->value, ':'))
@@ -293,6 +318,7 @@ static const struct fio_option options[] = {
 	/* On which files */
 	{ .name = "filename", .kind = FIO_LIST, AT(filename) },
 	{ .name = "directory", .kind = FIO_SPECIAL, .apply = apply_directory },
+	{ .name = "filename_format", .kind = FIO_SPECIAL, .apply = apply_filename_format },
 	{ .name = "nrfiles", .alias = "nr_files", .kind = FIO_COUNT, AT(nrfiles), .low = 1,
 	  .high = FIO_MAX_FILES },
 	{ .name = "openfiles", .kind = FIO_COUNT, AT(openfiles), .high = UINT32_MAX },
@@ -341,7 +367,7 @@ static const struct fio_option options[] = {
 	FIXED("pre_read", "0"), FIXED("thinktime_spin", "0"), FIXED("rate_min", "0"),
 	FIXED("rate_iops_min", "0"), FIXED("thinktime_blocks_type", "complete", "issue"),
 	FIXED("exitall", "0"), FIXED("unlink_each_loop", "0"), FIXED("kb_base", "1024"),
-	FIXED("filename_format", "$jobname.$jobnum.$filenum"), FIXED("unique_filename", "1"),
+	FIXED("unique_filename", "1"),
 	FIXED("zonemode", "none"), FIXED("atomic", "0"), FIXED("hipri", "0"),
 	FIXED("fixedbufs", "0"), FIXED("registerfiles", "0"), FIXED("sqthread_poll", "0"),
 	FIXED("thp", "0"), FIXED("write_barrier", "0"), FIXED("trim_percentage", "0"), FIXED("max_latency", "0"),
@@ -462,8 +488,8 @@ int fio_job_apply(struct fio_job *job, const struct fio_line *line)
 			  line->name);
 		return -EINVAL;
 	}
-	/* "$jobname..." is a fixed word, everything else with '$' would be substituted by fio. */
-	if (strchr(line->value, '$') && o->kind != FIO_FIXED)
+	/* "$jobname..." is fio's own word, everything else with '$' would be substituted by it. */
+	if (strchr(line->value, '$') && o->apply != apply_filename_format)
 		return fio_bad_value(line, "variables are not expanded here: write the value");
 	return apply_value(job, o, line);
 }

@@ -50,6 +50,7 @@ struct fio_job {
 
 	char directory[FIO_NAME_MAX];
 	char filename[FIO_LIST_MAX]; /* names, with ':' between them */
+	char filename_format[FIO_NAME_MAX]; /* "": $jobname.$jobnum.$filenum */
 	char read_iolog[FIO_LIST_MAX];
 	bool has_read, has_write, random;
 	uint64_t bs_bytes[FIO_NR_DIRS]; /* bs= */
@@ -92,6 +93,17 @@ int fio_job_check(struct fio_job *job);
 
 /* Is every I/O of the job of one size? */
 bool fio_job_one_size(const struct fio_job *job);
+
+/* In filename_format=; FIO_NR_VARIABLES if the text begins with none. */
+enum fio_variable {
+	FIO_JOBNAME,
+	FIO_JOBNUM,
+	FIO_FILENUM,
+	FIO_CLIENTUID,
+	FIO_NR_VARIABLES
+};
+
+enum fio_variable fio_filename_variable(const char *text, size_t *len);
 
 /* How many files a process has, and what it works on of each. Of a job that was checked. */
 uint32_t fio_job_files(const struct fio_job *job);

@@ -14,6 +14,7 @@
 #include "workloads/iolog.h"
 #include "workloads/op_script.h"
 #include "workloads/recorded_ops.h"
+#include "workloads/share_path.h"
 #include "workloads/workload_load.h"
 
 /* A log by itself is one process that does buffered I/O; for anything else, a job reads it. */
@@ -22,6 +23,7 @@ static int load_log(const char *path, struct workload **out)
 	struct iolog_replay replay = {.open_flags = OP_INVALIDATE | OP_HINT_SEQUENTIAL,
 				      .time_scale_percent = 100};
 	struct workload *w = calloc(1, sizeof(*w));
+	struct share_root root = {0};
 	uint32_t *files = NULL, nr;
 	struct iolog *log;
 	int err = iolog_open(&log, path);
@@ -37,8 +39,10 @@ static int load_log(const char *path, struct workload **out)
 	for (uint32_t i = 0; i < nr; i++) {
 		files[i] = i;
 		w->files[i] = *iolog_file(log, i);
+		share_root_contains_file(&root, w->files[i].name);
 	}
 	w->nr_files = nr;
+	share_root_strip(&root, w);
 	replay.files = files;
 	w->tasks[0] = (struct workload_task){
 		.job = "iolog", .iodepth = 1, .stream = iolog_stream_new(log, &replay)};

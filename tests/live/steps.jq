@@ -53,7 +53,7 @@ def is_timed: $flood and (.class == "writeback" or .opcode == "SETATTR");
 	((if $simulated then $r.task else $parsed.threads[$r.task | tostring] end) // 0) as $task
 	| ([$of_task[$task | tostring] // $in_time | .[] | select(.start <= $r.t_issue_ns) | .i] | last) as $i
 	| ($r.nodeid | tostring) as $node
-	| (if $i != null and $task > 0 and $node != "1" and $steps[$i].file != "" and ($r.type == "op" or .names[$node] == null)
+	| (if $i != null and $task > 0 and $node != "1" and $steps[$i].file != "" and (($r.type == "op" and ($r.op | IN("open", "create", "read", "write", "fsync", "fdatasync", "close", "mmap_fault"))) or ($r.type != "op" and .names[$node] == null))
 	   then .names[$node] = $steps[$i].file else . end)
 	| .names[$node] as $file
 	| if $r.type == "op" then . else (if $r.class == "writeback" then

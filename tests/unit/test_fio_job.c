@@ -34,9 +34,15 @@ static struct workload *load(const char *text)
  */
 static void trace_ops(struct workload *w, uint32_t task, char *out, size_t len)
 {
-	static const char *const names[NR_OP_TYPES] = {
-		"r", "w", "fsync", "fdatasync", "open", "close",
-		[OP_MMAP] = "mmap", [OP_MUNMAP] = "munmap", [OP_MSYNC] = "msync"};
+	static const char *const names[NR_OP_TYPES] = {"r",
+						       "w",
+						       "fsync",
+						       "fdatasync",
+						       "open",
+						       "close",
+						       [OP_MMAP] = "mmap",
+						       [OP_MUNMAP] = "munmap",
+						       [OP_MSYNC] = "msync"};
 	struct op_stream *s = w->tasks[task].stream;
 	struct workload_op op;
 	size_t used = 0;
@@ -44,8 +50,8 @@ static void trace_ops(struct workload *w, uint32_t task, char *out, size_t len)
 
 	*out = '\0';
 	while (used + 48 < len && s->next(s, now, &op) == OP_STREAM_OP) {
-		bool is_data = op.type == OP_READ || op.type == OP_WRITE ||
-			       op.type == OP_MMAP_FAULT;
+		bool is_data =
+			op.type == OP_READ || op.type == OP_WRITE || op.type == OP_MMAP_FAULT;
 
 		now += 1000000 + op.think_ns;
 		if (op.not_before_ns > now)
@@ -271,7 +277,7 @@ struct skew_case {
 static void skew_is_that_of_fio(void **state)
 {
 	static const struct skew_case cases[] = {
-		{"zipf:1.2", 0.452},	{"zipf:0.8", 0.198},  {"pareto:0.2", 0.543},
+		{"zipf:1.2", 0.452},	{"zipf:0.8", 0.198},   {"pareto:0.2", 0.543},
 		{"pareto:0.4", 0.0913}, {"normal:20", 0.0521},
 	};
 
@@ -551,10 +557,39 @@ static void refused_with_place(void **state)
 	expect_refused("[a]\nsize=1m\0x", 13, "NUL");
 }
 
+/* What is common to absolute directories is where the share is mounted. */
+static void names_in_the_share(void **state)
+{
+	static const struct {
+		const char *text, *names[3];
+	} cases[] = {
+		{"[a]\ndirectory=/mnt/vfs\nfilename=d/f\nsize=4k\n", {"d/f"}},
+		{"[a]\nfilename=/mnt/vfs/f\nsize=4k\n", {"f"}},
+		{"[a]\nfilename=/mnt/vfs/f:/mnt/vfs/d/g\nsize=8k\n", {"f", "d/g"}},
+		{"[a]\nfilename=/mnt/v1/f:/mnt/v2/f\nsize=8k\n", {"v1/f", "v2/f"}},
+		{"[a]\nfilename=/mnt/v/f:/mnt/v2/f\nsize=8k\n", {"v/f", "v2/f"}},
+		{"[global]\nsize=4k\n[a]\ndirectory=/s/x\n[b]\ndirectory=/s/y/\n",
+		 {"x/a.0.0", "y//b.0.0"}},
+		{"[a]\ndirectory=/s\nfilename_format=$jobname$clientuid/$jobnum/x$filenum\n"
+		 "nrfiles=2\nsize=8k\n",
+		 {"a/0/x0", "a/0/x1"}},
+		{"[a]\nfilename=/f\nsize=4k\n", {"f"}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct workload *w = load(cases[i].text);
+
+		for (uint32_t k = 0; k < w->nr_files; k++)
+			assert_string_equal(w->files[k].name, cases[i].names[k]);
+		workload_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_as_fio),
+		cmocka_unit_test(names_in_the_share),
 		cmocka_unit_test(sync_after_read_in_mix),
 		cmocka_unit_test(random_map_covers_each_block_once),
 		cmocka_unit_test(mixed_sizes_fill_the_file),
