@@ -84,3 +84,20 @@ same_through_window() { # KERNEL RECORDING
 @test "7.2, dax: the task and the worker send what was recorded" {
 	same_through_window 7.2 72-dax
 }
+
+# As above with a window of 8 MiB, and recorded with what is mapped: the same on both kernels.
+same_ranges() { # KERNEL
+	"$VFSCOPE" simulate "$DATA/ranges.ops" --mode dax --set dax.window_bytes=8m --set guest.kernel="$1" \
+		--set daemon.kind=rust --set costs.kick='const 10us' --set costs.wakeup='const 5us' \
+		--set costs.syscall='const 1us' --set service.default.cpu='const 20us' \
+		--requests "$BATS_TEST_TMPDIR/requests.json" >"$BATS_TEST_TMPDIR/log" || return 1
+	jq -rs -f "$DATA/ranges.jq" "$BATS_TEST_TMPDIR/requests.json" | diff -U 5 "$DATA/ranges.txt" -
+}
+
+@test "6.1, dax: the same ranges of the window for the same parts of files, for the same reasons" {
+	same_ranges 6.1
+}
+
+@test "7.2, dax: the same ranges of the window for the same parts of files, for the same reasons" {
+	same_ranges 7.2
+}
