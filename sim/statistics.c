@@ -18,6 +18,11 @@
 #define MSER_TAIL 5
 /* Standard errors by which a warm-up must differ from the rest to be one. */
 #define TRANSIENT_ERRORS 3
+/* Batches must be this many correlation lengths long, or intervals are widened. */
+#define LENGTHS_PER_BATCH 10
+#define ROUNDING 1e-18 /* of a variance, as a part of the mean's square */
+/* Correlation within so many cells is not told from chance. */
+#define MIN_CORRELATION_CELLS 2
 #define ONE_SIDED_95 1.6448536269514722 /* of the normal distribution */
 
 const double stat_quantile_of[NR_STAT_QUANTILES] = {0.5, 0.9, 0.99, 0.999};
@@ -318,6 +323,78 @@ static void series_quantiles(const struct stat_series *s, uint32_t warmup, doubl
 	}
 }
 
+/*
+ * How many of x[] stand for one that is independent: the integrated autocorrelation time by the
+ * initial positive sequence; 1 if none depends on another.
+ */
+static double correlation_length(const double *x, uint32_t n, double *variance)
+{
+	double dev[STAT_CELLS], mean = 0, sum = 0, pair = 0;
+
+	*variance = 0;
+	for (uint32_t i = 0; i < n; i++)
+		mean += x[i] / n;
+	for (uint32_t i = 0; i < n; i++) {
+		dev[i] = x[i] - mean;
+		*variance += dev[i] * dev[i] / n;
+	}
+	if (*variance <= ROUNDING * mean * mean)
+		return 1;
+	for (uint32_t lag = 0; lag < n; lag++) {
+		double product = 0;
+
+		for (uint32_t i = lag; i < n; i++)
+			product += dev[i] * dev[i - lag];
+		pair += product / n / *variance;
+		if (lag % 2 == 0)
+			continue;
+		if (pair <= 0)
+			break;
+		sum += pair;
+		pair = 0;
+	}
+	return fmax(2 * sum - 1, 1);
+}
+
+/*
+ * By how much an interval from batches is too narrow, since its batches are not many correlation
+ * lengths of x[] long: 1 if they are. share: its half width as a part of the mean of x[].
+ */
+static double too_narrow(const double *x, uint32_t n, double share, double confidence)
+{
+	double variance, mean = 0, length = correlation_length(x, n, &variance), left, half;
+
+	for (uint32_t i = 0; i < n; i++)
+		mean += x[i] / n;
+	left = n / length;
+	if (length < MIN_CORRELATION_CELLS || left >= LENGTHS_PER_BATCH * STAT_MAX_BATCHES ||
+	    !(share > 0) || mean <= 0)
+		return 1;
+	half = stat_student_t(confidence, (uint32_t)fmax(fmin(left, STAT_MAX_BATCHES) - 1, 1)) *
+	       sqrt(variance * length / n);
+	return fmax(half / mean / share, 1 + 1e-9);
+}
+
+/* Widens intervals whose batches are too short to be independent; says whether any was. */
+static bool widen(const struct stat_series *s, uint32_t first, double confidence,
+		  struct stat_result *result)
+{
+	uint32_t n = s->nr_cells - first;
+	double sum[STAT_CELLS], time[STAT_CELLS], by_sum, by_time;
+
+	for (uint32_t i = 0; i < n; i++) {
+		sum[i] = s->cell[first + i].sum_ns;
+		time[i] = s->cell[first + i].end_ns - cells_start(s, first + i);
+	}
+	by_sum = too_narrow(sum, n, result->mean_ns.half / result->mean_ns.value, confidence);
+	by_time = too_narrow(time, n, result->rate.half / result->rate.value, confidence);
+	result->mean_ns.half *= by_sum;
+	result->rate.half *= by_time;
+	for (int q = 0; q < NR_STAT_QUANTILES; q++)
+		result->quantile_ns[q].half *= by_sum;
+	return by_sum > 1 || by_time > 1;
+}
+
 static void raw_means(const struct stat_series *s, struct stat_result *result)
 {
 	uint64_t sum = s->open_sum_ns, seen = stat_series_seen(s);
@@ -325,6 +402,8 @@ static void raw_means(const struct stat_series *s, struct stat_result *result)
 	for (uint32_t i = 0; i < s->nr_cells; i++)
 		sum += s->cell[i].sum_ns;
 	result->mean_ns.value = seen ? (double)sum / seen : 0;
+	if (s->end_ns > s->start_ns)
+		result->rate.value = seen * 1e9 / (s->end_ns - s->start_ns);
 }
 
 void stat_series_result(const struct stat_series *s, double confidence, struct stat_result *result)
@@ -332,7 +411,7 @@ void stat_series_result(const struct stat_series *s, double confidence, struct s
 	static const uint32_t batch_counts[] = {STAT_MAX_BATCHES, 20, STAT_MIN_BATCHES};
 	struct batches b;
 	uint32_t warmup, nr = 0, first = 0;
-	bool settled;
+	bool settled, widened;
 
 	memset(result, 0, sizeof(*result));
 	result->nr_runs = 1;
@@ -364,9 +443,10 @@ void stat_series_result(const struct stat_series *s, double confidence, struct s
 	result->nr_batches = nr;
 	result->batch_size = (s->nr_cells - first) / nr * s->cell_size;
 	result->removed = first * s->cell_size;
+	widened = widen(s, first, confidence, result);
 	if (!settled)
 		result->quality = STAT_UNSETTLED;
-	else if (is_correlated(result->lag1, nr))
+	else if (widened || is_correlated(result->lag1, nr))
 		result->quality = STAT_CORRELATED;
 }
 

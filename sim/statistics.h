@@ -19,6 +19,10 @@
  * 30(3), 1982: more than 30 gain nothing), 20 or 10 when the batches' lag-1 autocorrelation is
  * significant (one-sided 5 %), and if it still is, widened by sqrt((1 + r) / (1 - r)) as Skart does
  * (Tafazzoli and Wilson, IIE Transactions 43, 2011), and marked.
+ * Ten batches tell little of correlation that is longer than they are, as in short runs of busy
+ * queues. So the cells' integrated autocorrelation time is estimated too (initial positive sequence:
+ * Geyer, Statistical Science 7(4), 1992); if batches are not ten of it long, the interval is at
+ * least that of as many independent cells as it leaves, and marked.
  * Intervals of several runs: the runs' figures without their warm-up (replication/deletion, Law,
  * Simulation Modeling and Analysis, 9.5.2). It ends at the same part of all runs, found in their
  * average: cuts made run by run follow each run's noise, and in queues, where noise is busy
@@ -62,6 +66,7 @@ struct stat_series {
 	uint64_t in_open; /* in the cell being filled */
 	uint64_t open_sum_ns;
 	uint64_t start_ns; /* when the first observation began */
+	uint64_t end_ns; /* when the last one ended */
 	uint32_t nr_cells; /* full ones */
 	bool started;
 	struct stat_cell cell[STAT_CELLS];
@@ -118,6 +123,7 @@ static inline void stat_series_add(struct stat_series *s, uint64_t value_ns, uin
 		s->max_ns = value_ns;
 	s->bucket[s->nr_cells / STAT_CELLS_PER_SECTION][hist_bucket(value_ns)]++;
 	s->open_sum_ns += value_ns;
+	s->end_ns = end_ns;
 	if (++s->in_open == s->cell_size)
 		stat_series_close_cell(s, end_ns);
 }

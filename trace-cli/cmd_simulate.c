@@ -183,9 +183,9 @@ static int run(const struct simulate_options *o, const struct stack *stack,
 		return err == -ENOMEM || err == -EIO || err == -ENODEV ? EXIT_CANNOT
 								       : EXIT_BAD_INPUT;
 	if (how->precision > 0 && !r.reached)
-		msg_warn("precision %s was not reached in %" PRIu32 " runs of '%s'; the intervals "
-			 "shown are as wide as they say",
-			 o->precision, r.runs, o->job);
+		msg_warn("precision %s was not reached in %" PRIu32 " run%s of '%s'; the "
+			 "intervals shown are as wide as they say",
+			 o->precision, r.runs, r.runs == 1 ? "" : "s", o->job);
 	status = print_result(o, stack, &r);
 	replicated_free(&r);
 	return status;

@@ -255,6 +255,13 @@ refused_at_once() {
 	expect 0 "$VFSCOPE" simulate "$job" --precision 0.01% --replications 3
 	says "precision 0.01% was not reached in 3 runs"
 	[[ $output == *"precision 0.01 % NOT reached"* ]]
+	# Three ops have a mean and a rate, but nothing to tell how sure they are.
+	sed -i 's/^number_ios.*//; s/^io_size.*//' "$job"
+	echo number_ios=3 >>"$job"
+	expect 0 "$VFSCOPE" simulate "$job" --precision 1% --replications 1
+	says "not reached in 1 run of"
+	[[ $output == *"too few ops for intervals"* ]]
+	[[ $output =~ a\ +read\ +[1-9][0-9.]*k\ \+-\? ]]
 }
 
 @test "a run that is precise enough ends before its job" {

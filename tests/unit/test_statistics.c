@@ -146,6 +146,7 @@ static void test_constant_and_short(void **state)
 	stat_series_result(s, 0.99, &r);
 	assert_int_equal(r.quality, STAT_TOO_SHORT);
 	assert_true(r.mean_ns.value == 100000);
+	assert_true(fabs(r.rate.value - 10000) < 1e-6);
 	assert_false(r.mean_ns.known || r.rate.known || r.quantile_ns[STAT_P50].known);
 	for (uint64_t i = 49; i < 100000; i++)
 		stat_series_add(s, 100000, (i + 1) * 100000);
@@ -168,6 +169,36 @@ static double next_ar1(double *x, double a, struct rng *rng)
 }
 
 #define NR_SEEDS 400
+
+/*
+ * A few correlation lengths in all: ten batches see nothing of it, so the result must not be called
+ * good, nor precise, however narrow it came out; hundreds of times as much is good.
+ */
+static void test_short_and_correlated(void **state)
+{
+	int good[2] = {0};
+
+	for (int seed = 0; seed < 20; seed++) {
+		for (int longer = 0; longer < 2; longer++) {
+			struct stat_series *s = series();
+			struct stat_result r;
+			struct rng rng;
+			double x = 0;
+
+			rng_init(&rng, 77, seed);
+			for (uint64_t i = 0; i < (longer ? 3000000 : 5000); i++)
+				stat_series_add(
+					s, (uint64_t)(100000 + 1000 * next_ar1(&x, 0.999, &rng)),
+					(i + 1) * 1000);
+			stat_series_result(s, 0.99, &r);
+			good[longer] += r.quality == STAT_GOOD;
+			assert_true(r.quality == STAT_GOOD || !stat_result_is_within(&r, 0.9));
+			free(s);
+		}
+	}
+	assert_in_range(good[0], 0, 1);
+	assert_in_range(good[1], 18, 20);
+}
 
 /* How often of NR_SEEDS the interval may contain the truth: binomial, both tails 0.05 %. */
 static void assert_coverage(const char *what, int hits, double confidence)
@@ -286,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_merging),
 		cmocka_unit_test(test_warmup),
 		cmocka_unit_test(test_unsettled),
+		cmocka_unit_test(test_short_and_correlated),
 		cmocka_unit_test(test_constant_and_short),
 		cmocka_unit_test(test_bucket_quantile),
 		cmocka_unit_test(test_coverage),
