@@ -39,9 +39,15 @@ enum guest_conn_flags {
 	GCONN_READDIRPLUS = 1u << 4,
 	GCONN_DAX = 1u << 5, /* the mount has a DAX window in use */
 	GCONN_INODE_DAX = 1u << 6,
+	GCONN_PARALLEL_DIROPS = 1u << 7, /* lookups in one directory at a time */
+	GCONN_KILLPRIV_V2 = 1u << 8, /* else GETXATTR asks before each write */
+	GCONN_POSIX_ACL = 1u << 9,
+	GCONN_NO_GETXATTR = 1u << 10, /* the daemon has answered ENOSYS once */
+	GCONN_AUTO_SUBMOUNTS = 1u << 11,
+	GCONN_DIRECT_IO_ALLOW_MMAP = 1u << 12,
 };
 
-/* What a connection negotiated, read from the kernel when its first request is seen. */
+/* What a connection negotiated, read from the kernel. */
 struct guest_connection {
 	__ev_u64 virtio_features; /* of the device */
 	__ev_u64 dax_window_bytes;
@@ -54,7 +60,7 @@ struct guest_connection {
 	__ev_u32 max_background;
 	__ev_u32 congestion_threshold;
 	__ev_u32 nr_request_queues;
-	__ev_u32 queue_size; /* ring entries of the queue of that first request; 0 if unknown */
+	__ev_u32 queue_size; /* ring entries of a request queue; 0 if unknown */
 };
 
 #endif

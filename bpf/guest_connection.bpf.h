@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * What a connection negotiated, kept once for the file's footer. Included by guest.bpf.c alone.
+ * What a connection negotiated, kept once for the file's footer. Included by
+ * guest.bpf.c and guest_context.bpf.c.
  *
  * User space cannot ask: virtio-fs has no entry in /sys/fs/fuse/connections on any kernel.
  */
 #ifndef VFSCOPE_BPF_GUEST_CONNECTION_BPF_H
 #define VFSCOPE_BPF_GUEST_CONNECTION_BPF_H
 
-#include "bpf/guest_maps.bpf.h"
+#include "bpf/guest_abi.h"
+#include "bpf/kernel_types.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GUEST_MAX_CONNS);
+	__type(key, u32);
+	__type(value, struct guest_connection);
+} connections SEC(".maps");
+
+/* A kernel that has not got the field has not got what it tells of. */
+#define CONN_FLAG(fc, field, flag)                                                                 \
+	(bpf_core_field_exists((fc)->field) && BPF_CORE_READ_BITFIELD_PROBED(fc, field) ? (flag) : 0)
 
 static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_fs_vq *fsvq)
 {
@@ -26,19 +39,19 @@ static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_
 	c.max_pages = KREAD(fc, max_pages);
 	c.congestion_threshold = KREAD(fc, congestion_threshold);
 	c.max_background = conn_max_background(fc);
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, writeback_cache))
-		c.flags |= GCONN_WRITEBACK;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, async_read))
-		c.flags |= GCONN_ASYNC_READ;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, async_dio))
-		c.flags |= GCONN_ASYNC_DIO;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, auto_inval_data))
-		c.flags |= GCONN_AUTO_INVAL;
-	if (BPF_CORE_READ_BITFIELD_PROBED(fc, do_readdirplus))
-		c.flags |= GCONN_READDIRPLUS;
+	c.flags |= CONN_FLAG(fc, writeback_cache, GCONN_WRITEBACK);
+	c.flags |= CONN_FLAG(fc, async_read, GCONN_ASYNC_READ);
+	c.flags |= CONN_FLAG(fc, async_dio, GCONN_ASYNC_DIO);
+	c.flags |= CONN_FLAG(fc, auto_inval_data, GCONN_AUTO_INVAL);
+	c.flags |= CONN_FLAG(fc, do_readdirplus, GCONN_READDIRPLUS);
+	c.flags |= CONN_FLAG(fc, parallel_dirops, GCONN_PARALLEL_DIROPS);
+	c.flags |= CONN_FLAG(fc, handle_killpriv_v2, GCONN_KILLPRIV_V2);
+	c.flags |= CONN_FLAG(fc, posix_acl, GCONN_POSIX_ACL);
+	c.flags |= CONN_FLAG(fc, no_getxattr, GCONN_NO_GETXATTR);
+	c.flags |= CONN_FLAG(fc, auto_submounts, GCONN_AUTO_SUBMOUNTS);
+	c.flags |= CONN_FLAG(fc, direct_io_allow_mmap, GCONN_DIRECT_IO_ALLOW_MMAP); /* 6.6 */
 	/* Both exist only with CONFIG_FUSE_DAX. */
-	if (bpf_core_field_exists(fc->inode_dax) && BPF_CORE_READ_BITFIELD_PROBED(fc, inode_dax))
-		c.flags |= GCONN_INODE_DAX;
+	c.flags |= CONN_FLAG(fc, inode_dax, GCONN_INODE_DAX);
 	if (bpf_core_field_exists(fc->dax) && BPF_CORE_READ(fc, dax))
 		c.flags |= GCONN_DAX;
 	fs = conn_transport(fc);

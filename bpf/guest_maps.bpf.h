@@ -104,13 +104,6 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, GUEST_MAX_CONNS);
 	__type(key, u32);
-	__type(value, struct guest_connection);
-} connections SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, GUEST_MAX_CONNS);
-	__type(key, u32);
 	__type(value, u32);
 } mount_filter SEC(".maps");
 

@@ -111,6 +111,7 @@ struct file_system_type {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 	struct file_system_type *s_type;
 	void *s_fs_info; /* FUSE: struct fuse_mount */
 };
@@ -188,6 +189,12 @@ struct fuse_conn {
 	unsigned int do_readdirplus : 1;
 	unsigned int async_dio : 1;
 	unsigned int inode_dax : 1;
+	unsigned int parallel_dirops : 1;
+	unsigned int handle_killpriv_v2 : 1;
+	unsigned int posix_acl : 1;
+	unsigned int no_getxattr : 1;
+	unsigned int auto_submounts : 1;
+	unsigned int direct_io_allow_mmap : 1;
 	void *dax;
 };
 
@@ -282,9 +289,19 @@ struct virtio_fs_vq {
 };
 
 struct virtio_fs {
+	struct virtio_fs_vq *vqs; /* 0: hiprio, 1: the first request queue */
 	unsigned int nvqs;
 	unsigned int num_request_queues;
 	unsigned long window_len;
+};
+
+struct task_struct {
+	int tgid;
+};
+
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	struct file *file;
 };
 
 struct virtio_fs_forget_req {
@@ -440,6 +457,12 @@ static __always_inline void *conn_transport(struct fuse_conn *fc)
 	if (bpf_core_field_exists(split->chan))
 		return BPF_CORE_READ(split, chan, iq.priv);
 	return BPF_CORE_READ(fc, iq.priv);
+}
+
+/* The first request queue of a device. Address arithmetic, hence not typed. */
+static __always_inline struct virtio_fs_vq *request_fsvq(struct virtio_fs *fs)
+{
+	return (void *)BPF_CORE_READ(fs, vqs) + bpf_core_type_size(struct virtio_fs_vq);
 }
 
 #endif

@@ -12,6 +12,9 @@
 #include "lib/units.h"
 #include "trace-cli/trace_text.h"
 
+#define LABEL_WIDTH 9
+#define LINE_WIDTH 99
+
 const char *trace_text_of(const json_t *object, const char *key, char *buf, size_t len)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -25,14 +28,22 @@ const char *trace_text_of(const json_t *object, const char *key, char *buf, size
 	return buf;
 }
 
+static json_int_t number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
 static void print_machine(FILE *out, const char *label, const json_t *header)
 {
 	char name[40], kernel[40], arch[16];
 
-	fprintf(out, "%-9s %s, Linux %s %s\n", label,
+	fprintf(out, "%-9s %s, Linux %s %s", label,
 		trace_text_of(header, "hostname", name, sizeof(name)),
 		trace_text_of(header, "kernel", kernel, sizeof(kernel)),
 		trace_text_of(header, "arch", arch, sizeof(arch)));
+	if (json_is_integer(json_object_get(header, "cpus")))
+		fprintf(out, ", %" JSON_INTEGER_FORMAT " CPUs", number_of(header, "cpus"));
+	fprintf(out, "\n");
 }
 
 static void print_date(FILE *out, const json_t *header)
@@ -48,19 +59,114 @@ static void print_date(FILE *out, const json_t *header)
 	fprintf(out, "%-9s %s\n", "recorded", date);
 }
 
-static void print_mounts(FILE *out, const json_t *guest)
+static const json_t *find_connection(const json_t *connections, json_int_t conn)
+{
+	const json_t *connection;
+	size_t i;
+
+	json_array_foreach((json_t *)connections, i, connection)
+	{
+		if (number_of(connection, "conn") == conn)
+			return connection;
+	}
+	return NULL;
+}
+
+/* Keys come from the file, too. */
+static bool is_word(const char *key)
+{
+	size_t len = strspn(key, "abcdefghijklmnopqrstuvwxyz_0123456789");
+
+	return len && len < 32 && !key[len];
+}
+
+/* The negotiated flags that are set: each key that is true. */
+static void print_connection(FILE *out, const json_t *connection)
+{
+	char max_write[32];
+	const char *key;
+	json_t *value;
+
+	if (!connection)
+		return;
+	fprintf(out,
+		"          FUSE 7.%" JSON_INTEGER_FORMAT
+		", max_write %s, max_pages %" JSON_INTEGER_FORMAT
+		", max_background %" JSON_INTEGER_FORMAT ", request queues %" JSON_INTEGER_FORMAT
+		" of %" JSON_INTEGER_FORMAT "\n         ",
+		number_of(connection, "fuse_minor"),
+		format_bytes((double)number_of(connection, "max_write"), max_write,
+			     sizeof(max_write)),
+		number_of(connection, "max_pages"), number_of(connection, "max_background"),
+		number_of(connection, "request_queues"), number_of(connection, "queue_size"));
+	json_object_foreach((json_t *)connection, key, value)
+	{
+		if (json_is_true(value) && is_word(key))
+			fprintf(out, " %s", key);
+	}
+	fprintf(out, "\n");
+}
+
+static void print_mounts(FILE *out, const json_t *guest, const json_t *connections)
 {
 	const json_t *mounts = json_object_get(guest, "mounts"), *mount;
-	char tag[32], path[48];
+	char tag[32], path[48], options[64];
 	size_t i;
 
 	json_array_foreach((json_t *)mounts, i, mount)
 	{
-		fprintf(out, "%-9s %s on %s, connection %" JSON_INTEGER_FORMAT "\n", "mount",
+		fprintf(out, "%-9s %s on %s, connection %" JSON_INTEGER_FORMAT, "mount",
 			trace_text_of(mount, "tag", tag, sizeof(tag)),
-			trace_text_of(mount, "path", path, sizeof(path)),
-			json_integer_value(json_object_get(mount, "conn")));
+			trace_text_of(mount, "path", path, sizeof(path)), number_of(mount, "conn"));
+		if (json_is_string(json_object_get(mount, "options")))
+			fprintf(out, ", %s",
+				trace_text_of(mount, "options", options, sizeof(options)));
+		fprintf(out, "\n");
+		print_connection(out, find_connection(connections, number_of(mount, "conn")));
 	}
+}
+
+static void print_vmm(FILE *out, const json_t *vmm)
+{
+	char program[32], version[48], name[32], option[80];
+	const json_t *options = json_object_get(vmm, "options"), *word;
+	size_t i, column = LABEL_WIDTH;
+
+	fprintf(out, "%-9s %s", "VMM", trace_text_of(vmm, "program", program, sizeof(program)));
+	if (json_object_get(vmm, "version"))
+		fprintf(out, " %s", trace_text_of(vmm, "version", version, sizeof(version)));
+	if (json_object_get(vmm, "name"))
+		fprintf(out, ", VM %s", trace_text_of(vmm, "name", name, sizeof(name)));
+	fprintf(out, "\n");
+	json_array_foreach((json_t *)options, i, word)
+	{
+		json_t *one = json_pack("{s:O}", "word", word);
+		size_t len = strlen(trace_text_of(one, "word", option, sizeof(option)));
+
+		json_decref(one);
+		if (column != LABEL_WIDTH && column + 1 + len > LINE_WIDTH) {
+			fprintf(out, "\n");
+			column = LABEL_WIDTH;
+		}
+		fprintf(out, "%s%s", column == LABEL_WIDTH ? "          " : " ", option);
+		column += 1 + len;
+	}
+	if (column != LABEL_WIDTH)
+		fprintf(out, "\n");
+}
+
+/* Files of older recorders have neither. */
+static void print_programs(FILE *out, const json_t *daemon)
+{
+	const json_t *vmm = json_object_get(daemon, "vmm");
+	char version[48], build_id[48];
+
+	if (json_object_get(daemon, "version") || json_object_get(daemon, "build_id"))
+		fprintf(out, "          version %s, build-id %s\n",
+			trace_text_of(daemon, "version", version, sizeof(version)),
+			trace_text_of(daemon, "build_id", build_id, sizeof(build_id)));
+	if (json_is_object(vmm))
+		print_vmm(out, vmm);
 }
 
 static void print_daemon(FILE *out, const json_t *host)
@@ -78,17 +184,26 @@ static void print_daemon(FILE *out, const json_t *host)
 		trace_text_of(daemon, "cache", cache, sizeof(cache)),
 		json_integer_value(json_object_get(daemon, "thread_pool")),
 		json_integer_value(json_object_get(daemon, "pid")));
+	print_programs(out, daemon);
+}
+
+/*
+ * Of the footer if there is one: it has those that were recorded. The header has those that were
+ * there at the start, and is all that an interrupted recording has.
+ */
+static const json_t *connections_of(const json_t *guest, const json_t *guest_footer)
+{
+	const json_t *recorded = json_object_get(guest_footer, "connections");
+
+	return json_array_size(recorded) ? recorded : json_object_get(guest, "connections");
 }
 
 /* Name of the mode if the trace says enough to know it, else NULL. */
-static const char *mode_of(const json_t *guest, const json_t *host, const json_t *guest_footer)
+static const char *mode_of(const json_t *connections, const json_t *host)
 {
-	const json_t *daemon = json_object_get(host, "daemon");
-	const json_t *connections = json_object_get(guest, "connections"), *first;
+	const json_t *daemon = json_object_get(host, "daemon"), *first;
 	const char *cache = json_string_value(json_object_get(daemon, "cache"));
 
-	if (!connections)
-		connections = json_object_get(guest_footer, "connections");
 	first = json_array_get(connections, 0);
 	if (json_array_size(connections) == 1) {
 		if (json_is_true(json_object_get(first, "dax")))
@@ -123,12 +238,13 @@ void trace_print_context(FILE *out, enum vft_kind kind, const json_t *header, co
 {
 	const json_t *guest = kind == VFT_JOINED ? json_object_get(header, "guest") : header;
 	const json_t *host = kind == VFT_JOINED ? json_object_get(header, "host") : header;
-	const char *mode = mode_of(guest, host, kind == VFT_GUEST ? footer : NULL);
+	const json_t *connections = connections_of(guest, kind == VFT_GUEST ? footer : NULL);
+	const char *mode = mode_of(connections, host);
 
 	print_date(out, header);
 	if (kind != VFT_HOST) {
 		print_machine(out, "guest", guest);
-		print_mounts(out, guest);
+		print_mounts(out, guest, connections);
 	}
 	if (kind != VFT_GUEST) {
 		print_machine(out, "host", host);

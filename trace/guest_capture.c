@@ -18,6 +18,8 @@
 #include "trace/aggregate_counts.h"
 #include "trace/bpf_util.h"
 #include "trace/event_source.h"
+#include "trace/guest_context.h"
+#include "trace/guest_devices.h"
 #include "trace/guest_mounts.h"
 #include "trace/guest_probes.h"
 #include "trace/guest_wait.h"
@@ -190,6 +192,7 @@ static int guest_describe(struct capture *c, json_t *header)
 	if (json_object_set_new(header, "mounts", guest_mounts_json(&c->mounts)) ||
 	    json_object_set_new(header, "points",
 				guest_points_json(c->probes.choices, &c->probes.what)) ||
+	    json_object_set_new(header, "connections", guest_connections_read(&c->mounts)) ||
 	    json_object_set_new(header, "devices", guest_devices_json()))
 		return -ENOMEM;
 	return 0;
@@ -274,26 +277,6 @@ static int guest_losses(struct capture *c, uint64_t *losses)
 	return bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
 }
 
-static json_t *connection_json(const struct guest_connection *n)
-{
-	char features[32];
-
-	snprintf(features, sizeof(features), "0x%llx", (unsigned long long)n->virtio_features);
-	return json_pack(
-		"{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:b s:b s:b s:b s:b s:b s:b s:I s:s}", "conn",
-		(json_int_t)n->conn, "fuse_minor", (json_int_t)n->proto_minor, "max_read",
-		(json_int_t)n->max_read, "max_write", (json_int_t)n->max_write, "max_pages",
-		(json_int_t)n->max_pages, "max_background", (json_int_t)n->max_background,
-		"congestion_threshold", (json_int_t)n->congestion_threshold, "request_queues",
-		(json_int_t)n->nr_request_queues, "queue_size", (json_int_t)n->queue_size,
-		"writeback", !!(n->flags & GCONN_WRITEBACK), "async_read",
-		!!(n->flags & GCONN_ASYNC_READ), "async_dio", !!(n->flags & GCONN_ASYNC_DIO),
-		"auto_inval", !!(n->flags & GCONN_AUTO_INVAL), "readdirplus",
-		!!(n->flags & GCONN_READDIRPLUS), "dax", !!(n->flags & GCONN_DAX), "inode_dax",
-		!!(n->flags & GCONN_INODE_DAX), "dax_window_bytes", (json_int_t)n->dax_window_bytes,
-		"virtio_features", features);
-}
-
 /* "connections": what each mount negotiated, as the kernel knows it. "probe_cost": our own. */
 static int guest_summarize(struct capture *c, json_t *footer)
 {
@@ -308,7 +291,7 @@ static int guest_summarize(struct capture *c, json_t *footer)
 		key = next;
 		at = &key;
 		if (!bpf_map_lookup_elem(fd, &key, &n))
-			err = json_array_append_new(array, connection_json(&n));
+			err = json_array_append_new(array, guest_connection_json(&n));
 	}
 	if (json_object_set_new(footer, "connections", array) || err)
 		return -ENOMEM;

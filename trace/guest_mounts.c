@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The virtio-fs mounts and devices of this machine, as /proc and /sys tell.
+ * The virtio-fs mounts of this machine, as /proc and /sys tell.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,10 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include "trace/guest_devices.h"
 #include "trace/guest_mounts.h"
-
-#define VIRTIO_DEVICES "/sys/bus/virtio/devices"
-#define VIRTIO_ID_FS 26
 
 static bool is_octal(char c)
 {
@@ -128,8 +125,7 @@ int64_t guest_path_conn(const char *path)
 	return major(st.st_dev) ? -ENODEV : (int64_t)minor(st.st_dev);
 }
 
-/* First line of a small file in /sys, without newline; "" if there is none. */
-static void read_line(char *buf, size_t len, const char *path)
+void guest_read_line(char *buf, size_t len, const char *path)
 {
 	FILE *file = fopen(path, "re");
 
@@ -148,7 +144,7 @@ static long read_ahead_kb(uint32_t conn)
 	char path[80], text[32];
 
 	snprintf(path, sizeof(path), "/sys/class/bdi/0:%u/read_ahead_kb", conn);
-	read_line(text, sizeof(text), path);
+	guest_read_line(text, sizeof(text), path);
 	return text[0] ? strtol(text, NULL, 10) : -1;
 }
 
@@ -172,80 +168,11 @@ json_t *guest_mounts_json(const struct guest_mounts *mounts)
 	return array;
 }
 
-static bool is_virtiofs(const char *name)
-{
-	char path[300], id[32];
-
-	snprintf(path, sizeof(path), VIRTIO_DEVICES "/%s/device", name);
-	read_line(id, sizeof(id), path);
-	return strtoul(id, NULL, 16) == VIRTIO_ID_FS;
-}
-
-/*
- * virtio_fs_setup_dax() reserves the window under the device's name: "  f8000000-fbffffff :
- * virtio3". Other drivers of virtio devices reserve none.
- */
-static bool any_dax_window(void)
-{
-	FILE *file = fopen("/proc/iomem", "re");
-	char line[256], name[64];
-	bool found = false;
-
-	while (file && !found && fgets(line, sizeof(line), file)) {
-		const char *colon = strstr(line, " : virtio");
-
-		found = colon && sscanf(colon, " : %63s", name) == 1 && is_virtiofs(name);
-	}
-	if (file)
-		fclose(file);
-	return found;
-}
-
 bool guest_mounts_may_use_dax(const struct guest_mounts *mounts)
 {
 	bool allowed = !mounts->count;
 
 	for (size_t i = 0; i < mounts->count; i++)
 		allowed |= !strstr(mounts->mount[i].options, "dax=never");
-	return allowed && any_dax_window();
-}
-
-static json_t *device_json(const char *name)
-{
-	char path[300], bits[128];
-	uint64_t features = 0;
-	json_t *entry;
-
-	if (!is_virtiofs(name))
-		return NULL;
-	/* The file shows bit 0 first. */
-	snprintf(path, sizeof(path), VIRTIO_DEVICES "/%s/features", name);
-	read_line(bits, sizeof(bits), path);
-	for (size_t i = 0; bits[i] && i < 64; i++)
-		if (bits[i] == '1')
-			features |= 1ULL << i;
-	entry = json_pack("{s:s}", "name", name);
-	snprintf(bits, sizeof(bits), "0x%llx", (unsigned long long)features);
-	if (entry)
-		json_object_set_new(entry, "features", json_string(bits));
-	return entry;
-}
-
-json_t *guest_devices_json(void)
-{
-	json_t *array = json_array();
-	DIR *dir = opendir(VIRTIO_DEVICES);
-	struct dirent *d;
-
-	while (array && dir && (d = readdir(dir))) {
-		json_t *entry = d->d_name[0] == '.' ? NULL : device_json(d->d_name);
-
-		if (entry && json_array_append_new(array, entry)) {
-			json_decref(array);
-			array = NULL;
-		}
-	}
-	if (dir)
-		closedir(dir);
-	return array;
+	return allowed && guest_devices_have_dax_window();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The virtio-fs mounts and devices of this machine, as /proc and /sys tell.
+ * The virtio-fs mounts of this machine, as /proc and /sys tell.
  */
 #ifndef VFSCOPE_TRACE_GUEST_MOUNTS_H
 #define VFSCOPE_TRACE_GUEST_MOUNTS_H
@@ -40,8 +40,10 @@ bool guest_mounts_may_use_dax(const struct guest_mounts *mounts);
 /* Minor of the file system that a path lies on, or -errno. */
 int64_t guest_path_conn(const char *path);
 
-/* New JSON arrays for the file's header; NULL when out of memory. */
+/* New JSON array for the file's header; NULL when out of memory. */
 json_t *guest_mounts_json(const struct guest_mounts *mounts);
-json_t *guest_devices_json(void);
+
+/* First line of a small file in /sys or /proc, without newline; "" if there is none. */
+void guest_read_line(char *buf, size_t len, const char *path);
 
 #endif

@@ -14,10 +14,13 @@
 #include "trace/attach.h"
 #include "trace/bpf_util.h"
 #include "trace/daemon_find.h"
+#include "trace/guest_context.h"
+#include "trace/guest_devices.h"
 #include "trace/guest_mounts.h"
 #include "trace/guest_points.h"
 #include "trace/host_points.h"
 #include "trace/kernel_functions.h"
+#include "trace/machine.h"
 #include "trace/privilege.h"
 #include "trace/probe.h"
 
@@ -86,6 +89,8 @@ json_t *probe_machine(void)
 			    mechanisms_json(k), "capabilities", capabilities_json(), "settings",
 			    settings_json());
 	kernel_functions_close(k);
+	if (machine)
+		machine_describe(machine);
 	return machine;
 }
 
@@ -243,8 +248,9 @@ json_t *probe_guest(void)
 			    "'modprobe virtiofs' in a guest that has a virtio-fs device");
 	else if (k)
 		points = probe_guest_points(k, problems);
-	side = json_pack("{s:b s:o s:o s:o}", "driver", driver, "devices", devices, "mounts",
-			 guest_mounts_json(&mounts), "points", points ? points : json_array());
+	side = json_pack("{s:b s:o s:o s:o s:o}", "driver", driver, "devices", devices, "mounts",
+			 guest_mounts_json(&mounts), "connections", guest_connections_read(&mounts),
+			 "points", points ? points : json_array());
 	side = finish(side, mounts.count > 0 || json_array_size(devices) > 0, problems);
 	guest_mounts_free(&mounts);
 	kernel_functions_close(k);

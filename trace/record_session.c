@@ -18,6 +18,7 @@
 #include "lib/loss.h"
 #include "lib/msg.h"
 #include "lib/units.h"
+#include "trace/machine.h"
 #include "trace/privilege.h"
 #include "trace/record_command.h"
 #include "trace/record_session.h"
@@ -104,6 +105,8 @@ static json_t *header_json(struct session *s)
 			   "cpus", (int)sysconf(_SC_NPROCESSORS_ONLN), "buffer_bytes",
 			   (json_int_t)s->config->capture.buffer_bytes, "command",
 			   command_json(s->config->command));
+	if (header)
+		machine_describe(header);
 	if (header && s->ops->describe(s->capture, header)) {
 		json_decref(header);
 		return NULL;

@@ -35,6 +35,8 @@ spans() { # JQ_FILTER
 	[ "$(spans 'map(select(.opcode == "WRITE") | .size) | add')" -eq $((74 * 4096)) ]
 	[ "$("$TOP/build/vfscope" export --format raw "$TRACE" | tail -n 1 |
 		jq '.footer.connections[0].writeback')" = true ]
+	[ "$("$TOP/build/vfscope" export --format raw "$TRACE" | head -n 1 |
+		jq '.header.connections[0].writeback')" = true ]
 }
 
 @test "7.2, preemptible: fentry's skipped programs are counted, and by kprobes nothing is skipped" {
@@ -53,6 +55,9 @@ spans() { # JQ_FILTER
 		lost=$("$TOP/build/vfscope" export --format raw "$TRACE" | tail -n 1 | jq .losses.probe_missed)
 		[ $(($(spans 'map(select(.op == "read")) | length') + lost)) -ge 1000 ]
 	done
+	[ "$("$TOP/build/vfscope" export --format raw "$TRACE" | head -n 1 | jq -r '.header |
+		[.connections[0].queue_size, .connections[0].max_pages, .devices[2].tag, .preemption] | tostring')" = \
+		'[16,12,"vfs","lazy"]' ]
 	[ "$lost" -eq 0 ]
 	[ "$(spans 'map(select(.op == "read")) | length')" -eq 1000 ]
 }
