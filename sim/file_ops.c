@@ -47,7 +47,7 @@ void file_take_attributes(struct sim *sim, struct file *file)
 	file->attr_stale = false;
 	file->mode_stale = false;
 	file->stat_stale = false;
-	if (file->host_newer && sim->stack->daemon.mode == MODE_WRITETHROUGH)
+	if (file->host_newer && sim->stack->daemon.mode != MODE_WRITEBACK)
 		file->outdated = true;
 	file->host_newer = false;
 }

@@ -5,10 +5,10 @@
 # $flood: dirty pages are so many that timing decides what goes into which WRITE, and when.
 #
 # A step is an op, with all requests that its task issued until its next op began; those of the kernel's
-# own threads (sync(2) has the flusher write) count for the op that began last. What the task waited
-# for comes in its order; then, sorted, what went in the background, and forgotten inodes. Dropping caches
-# takes inodes in the order of their age: there all is sorted. Nodes are named by their ops, or the first
-# step that speaks of one, until they are forgotten.
+# own threads (sync(2) has the flusher write) count for the op that began last, or the file's. What the
+# task waited for comes in its order; then, sorted, what went in the background, and forgotten inodes.
+# Dropping caches takes inodes in the order of their age: there all is sorted. Nodes are named by their
+# ops, or the first step that speaks of one, until they are forgotten.
 
 def parsed:
 	reduce ($script | split("\n"))[] as $line ({tasks: [], steps: [], first: 0, threads: {}};
@@ -61,7 +61,10 @@ def is_timed: $flood and (.class == "writeback" or .opcode == "SETATTR");
 		| .written[$file // "?"] += [range($r.offset / 4096 | floor; ($r.offset + $r.size + 4095) / 4096 | floor)]
 	   elif $r.opcode == "SETATTR" then .setattrs += 1 else . end)
 	| (if $i == null or ($r | is_timed) then .
-	   elif $r.opcode == "FORGET" then .lines[$i].forgotten += [$r | class_line($file)]
+	   elif $r.opcode == "FORGET" then
+		(if $task > 0 then $i else [$in_time[] | select(.start <= $r.t_issue_ns and
+			($steps[.i].file == $file or $steps[.i].verb == "dropcaches")) | .i] | last end) as $of
+		| .lines[$of // $i].forgotten += [$r | class_line($file)]
 	   elif ($r.flags | index("background")) then
 		.lines[$i].background += [{key: [$file, $r.offset, $r.size], line: ($r | class_line($file))}]
 	   else .lines[$i].waited += [$r | class_line($file)] end)
