@@ -1,7 +1,7 @@
 # Compares what jobs.jq told: $real with the simulated job, request by request or, if ops are drawn ($drawn),
 # counts and bytes within 10 %, what was read ahead within 25 % (the sum of few windows), and not syncs,
 # which fio repeats as chance has it; and with the replay of the recorded ops, request by request ($replay null: none).
-def near($key; $a; $b): ($a - $b | fabs) <= (if $key == "READ readahead" then 0.25 else 0.1 end) * $a;
+def near($key; $a; $b): ($a - $b | fabs) <= (if $key == "READ" then 0.25 else 0.1 end) * $a;
 def data: with_entries(select(.key | startswith("FSYNC") | not));
 def lines($what; $r; $s): ($r - $s) as $less | ($s - $r) as $more
 	| if $r == $s then empty else "== \($what): \($less | length) requests only real, \($more | length) only simulated\n"

@@ -4,7 +4,7 @@
 map(select(.type == "request" and (.opcode | IN("READ", "WRITE", "FSYNC"))))
 | map(select(($writeback and .class == "writeback") | not)) as $sent
 | {requests: ($sent | map("\(.opcode) \(.class) off=\(.offset) sz=\(.size) sg=\(.sg_out)+\(.sg_in)") | sort),
-   counts: ($sent | group_by([.opcode, .class]) | map({key: "\(.[0].opcode) \(.[0].class)",
+   counts: ($sent | group_by([.opcode, .class == "direct"]) | map({key: (.[0].opcode + if .[0].class == "direct" then " direct" else "" end),
 	value: {nr: length, bytes: (map(.size) | add)}}) | from_entries),
    pages: (map(select($writeback and .class == "writeback")) | group_by(.nodeid) | map([.[] |
 	range(.offset / 4096 | floor; (.offset + .size + 4095) / 4096 | floor)] | unique) | sort)}
