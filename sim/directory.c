@@ -330,15 +330,19 @@ static bool renamed(struct sim *sim, struct thread *th)
 	FLOW_END(th->path.list.at);
 }
 
+static bool is_in_or_below(const struct file *dir, const struct file *above)
+{
+	while (dir != above && dir->directory->entry)
+		dir = dir->directory->entry->dir;
+	return dir == above;
+}
+
 static int may_rename(const struct place *from, const struct place *to)
 {
-	const struct directory *above;
-
 	if (!from->file)
 		return -ENOENT;
-	for (above = to->dir->directory; above->entry; above = above->entry->dir->directory)
-		if (above->entry == from->entry)
-			return -EINVAL;
+	if (from->file->directory && is_in_or_below(to->dir, from->file))
+		return -EINVAL;
 	if (!to->file)
 		return 0;
 	if (!from->file->directory != !to->file->directory)
@@ -367,13 +371,32 @@ static bool rename_locked(struct sim *sim, struct thread *th)
 	FLOW_END(th->path.make.at);
 }
 
-/* lock_rename(): in one order for everybody */
-static void order_locks(struct thread *th)
+/*
+ * lock_rename(): what is above is locked first, as others lock a directory in a directory. That
+ * nothing moves meanwhile, and no two renames wait for each other, is for s_vfs_rename_mutex.
+ */
+static bool lock_directories(struct sim *sim, struct thread *th)
 {
 	struct file *from = th->path.place[0].dir, *to = th->path.place[1].dir;
 
-	th->path.op.first = from->index < to->index ? from : to;
-	th->path.op.second = from->index < to->index ? to : from;
+	FLOW_BEGIN(th->path.list.at);
+	if (from != to)
+		FLOW_WAIT(th->path.list.at, rw_lock_exclusive(th, &sim->rename_lock));
+	th->path.op.first = is_in_or_below(from, to) ? to : from;
+	th->path.op.second = is_in_or_below(from, to) ? from : to;
+	FLOW_WAIT(th->path.list.at, rw_lock_exclusive(th, &th->path.op.first->lock));
+	if (from != to)
+		FLOW_WAIT(th->path.list.at, rw_lock_exclusive(th, &th->path.op.second->lock));
+	FLOW_END(th->path.list.at);
+}
+
+static void unlock_directories(struct sim *sim, struct thread *th)
+{
+	rw_unlock_exclusive(sim, &th->path.op.first->lock);
+	if (th->path.op.first == th->path.op.second)
+		return;
+	rw_unlock_exclusive(sim, &th->path.op.second->lock);
+	rw_unlock_exclusive(sim, &sim->rename_lock);
 }
 
 bool path_rename(struct sim *sim, struct thread *th)
@@ -387,14 +410,9 @@ bool path_rename(struct sim *sim, struct thread *th)
 	if (!from->dir || !to->dir || from->file || to->file) {
 		fail(th, -ENOENT);
 	} else {
-		order_locks(th);
-		FLOW_WAIT(th->path.op.at, rw_lock_exclusive(th, &th->path.op.first->lock));
-		if (th->path.op.first != th->path.op.second)
-			FLOW_WAIT(th->path.op.at, rw_lock_exclusive(th, &th->path.op.second->lock));
+		FLOW_CALL(th->path.op.at, lock_directories(sim, th));
 		FLOW_CALL(th->path.op.at, rename_locked(sim, th));
-		rw_unlock_exclusive(sim, &th->path.op.first->lock);
-		if (th->path.op.first != th->path.op.second)
-			rw_unlock_exclusive(sim, &th->path.op.second->lock);
+		unlock_directories(sim, th);
 	}
 	FLOW_CALL(th->path.op.at, walk_leave(sim, th, to));
 	FLOW_CALL(th->path.op.at, walk_leave(sim, th, from));

@@ -374,6 +374,7 @@ struct sim {
 	uint32_t nr_files;
 	struct file *root;
 	struct names *names;
+	struct rw_lock rename_lock; /* s_vfs_rename_mutex */
 	struct page_cache *cache;
 	uint64_t nr_dirty; /* pages of all files */
 	uint64_t nr_writeback;

@@ -381,7 +381,8 @@ int names_init(struct sim *sim)
 	rc = cut_paths(n, w, &nr_dirs);
 	if (rc)
 		return rc;
-	sim->nr_files = w->nr_files + 1 + nr_dirs + min_u64(w->nr_files, MAX_SPARE_FILES);
+	sim->nr_files = w->nr_files + 1 + nr_dirs +
+			min_u64((uint64_t)w->nr_files * w->nr_tasks, MAX_SPARE_FILES);
 	sim->files = calloc(sim->nr_files, sizeof(*sim->files));
 	if (!sim->files)
 		return -ENOMEM;
