@@ -408,9 +408,10 @@ static int parse_text(struct parser *p, const char *text, size_t len)
 			return err;
 		text += size + (stop != NULL);
 	}
-	if (p->script->nr_lines)
+	/* dropcaches alone finds nothing to drop. */
+	if (p->script->nr_lines && p->script->nr_files)
 		return 0;
-	msg_error("%s: there is no op in it", p->name);
+	msg_error("%s: there is no %s in it", p->name, p->script->nr_lines ? "file" : "op");
 	return -EINVAL;
 }
 

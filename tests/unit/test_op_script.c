@@ -131,6 +131,9 @@ static void test_refused(void **state)
 	static const char *const texts[] = {
 		"",
 		"file a\n",
+		"dropcaches\n",
+		"file a 2T\nstat a\n",
+		"file a 1\nopen a\nread a 1T 1\n",
 		"open a\n",
 		"file a\nopen a\n",
 		"file a 1\nopen a create\n",
