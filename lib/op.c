@@ -36,6 +36,7 @@ static const char *const names[NR_OP_TYPES] = {
 	[OP_STATFS] = "statfs",
 	[OP_SYNC] = "sync",
 	[OP_MOUNT] = "mount",
+	[OP_TRUNCATE] = "truncate",
 	[OP_UMOUNT] = "umount",
 };
 

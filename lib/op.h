@@ -42,6 +42,7 @@ enum op_type {
 	OP_SYNC, /* sync(2) */
 	OP_MOUNT,
 	OP_UMOUNT,
+	OP_TRUNCATE, /* ftruncate(2) to the op's offset */
 	NR_OP_TYPES
 };
 

@@ -192,11 +192,16 @@ static void written(struct sim *sim, struct file *file, uint64_t end)
 	file->host_newer = true;
 }
 
-/* generic_file_direct_write() drops the range's cached pages before and after. */
+/*
+ * generic_file_direct_write() drops the range's cached pages before and after; of FOPEN_DIRECT_IO
+ * files, where private mappings have some, fuse_direct_io() does.
+ */
 static void drop_range(struct sim *sim, const struct thread *th, struct file *file)
 {
 	uint64_t end = th->op.offset_bytes + th->op.size_bytes;
 
+	if (sim->stack->daemon.mode == MODE_DIRECT && !sim->rules.fopen_direct_drops_pages)
+		return;
 	page_cache_drop_range(sim, file, th->op.offset_bytes / PAGE_BYTES,
 			      (end + PAGE_BYTES - 1) / PAGE_BYTES);
 }

@@ -47,6 +47,7 @@ void file_take_attributes(struct sim *sim, struct file *file)
 	file->attr_stale = false;
 	file->mode_stale = false;
 	file->stat_stale = false;
+	/* auto_inval_data; in mode direct private mappings have cached pages. */
 	if (file->host_newer && sim->stack->daemon.mode != MODE_WRITEBACK)
 		file->outdated = true;
 	file->host_newer = false;

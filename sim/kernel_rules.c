@@ -67,6 +67,8 @@ static const struct rule rules_by_version[] = {
 	RULE(fault_around_counts_one, KERNEL(7, 2), STILL,
 	     "filemap_map_pages takes from mmap_miss for the faulting page alone, not if retried; "
 	     "until 6.12 for each page it sees"),
+	RULE(fopen_direct_drops_pages, KERNEL(6, 6), STILL,
+	     "fuse_direct_io invalidates the range of FOPEN_DIRECT_IO writes since 6.6"),
 	RULE(dir_change_drops_attr, ALWAYS, KERNEL(7, 2),
 	     "fuse_dir_changed invalidates all attributes; 7.2 masks with FUSE_STATX_MODDIR"),
 	/*

@@ -41,6 +41,8 @@ struct kernel_rules {
 	bool dax;
 	/* A fault that maps pages around its own takes one of the misses back, not one for each. */
 	bool fault_around_counts_one;
+	/* Writing to an FOPEN_DIRECT_IO file drops the cached pages that private mappings have. */
+	bool fopen_direct_drops_pages;
 	/* Each create or unlink makes all attributes of the directory stale, its mode too. */
 	bool dir_change_drops_attr;
 	/* READDIR asks for as much as the application's buffer takes, not for a page. */

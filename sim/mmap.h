@@ -18,6 +18,9 @@ bool mmap_access(struct sim *sim, struct thread *th);
 /* The task ends. */
 bool task_unmap_all(struct sim *sim, struct thread *th);
 
+/* truncate.c */
+bool file_truncate(struct sim *sim, struct thread *th);
+
 /* read_ahead.c: around a page that a fault misses, without looking at what was read before. */
 bool read_around(struct sim *sim, struct thread *th, struct file *file, uint64_t index);
 /* WILLNEED of pages from first to before end. */

@@ -247,6 +247,20 @@ void page_clear_dirty(struct sim *sim, struct file *file, struct page *page)
 	sim->nr_dirty--;
 }
 
+struct page *page_next(const struct sim *sim, const struct file *file, uint64_t index)
+{
+	while (index >> CHUNK_SHIFT < file->nr_chunks) {
+		const struct page_chunk *chunk = file->chunks[index >> CHUNK_SHIFT];
+		uint64_t end = ((index >> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+
+		for (; chunk && chunk->nr_cached && index < end; index++)
+			if (chunk->page[index & (CHUNK_PAGES - 1)])
+				return page_find(sim, file, index);
+		index = end;
+	}
+	return NULL;
+}
+
 uint64_t page_next_dirty(const struct sim *sim, const struct file *file, uint64_t index)
 {
 	if (!file->nr_dirty)

@@ -39,6 +39,8 @@ struct page *page_add(struct sim *sim, struct file *file, uint64_t index);
 void page_remove(struct sim *sim, struct file *file, uint64_t index);
 void page_set_dirty(struct sim *sim, struct file *file, struct page *page);
 void page_clear_dirty(struct sim *sim, struct file *file, struct page *page);
+/* The first page at or behind index, or NULL. */
+struct page *page_next(const struct sim *sim, const struct file *file, uint64_t index);
 /* The first dirty page at or behind index, or UINT64_MAX. */
 uint64_t page_next_dirty(const struct sim *sim, const struct file *file, uint64_t index);
 
@@ -52,6 +54,8 @@ void page_cache_drop_range(struct sim *sim, struct file *file, uint64_t first, u
 /* Dirty pages from first to before end. */
 bool writeback_range(struct sim *sim, struct thread *th, struct file *file, uint64_t first,
 		     uint64_t end, enum writeback_how how);
+/* Until none of its pages is being written back. */
+bool writeback_wait(struct sim *sim, struct thread *th, struct file *file);
 /* invalidate_inode_pages2(): write dirty pages one by one, then drop all. */
 bool invalidate_pages(struct sim *sim, struct thread *th, struct file *file);
 

@@ -272,6 +272,8 @@ static bool op_flow(struct sim *sim, struct thread *th)
 	case OP_FSYNC:
 	case OP_FDATASYNC:
 		return file_sync_range(sim, th, 0, UINT64_MAX);
+	case OP_TRUNCATE:
+		return file_truncate(sim, th);
 	case OP_MMAP:
 		return file_mmap(sim, th);
 	case OP_MUNMAP:

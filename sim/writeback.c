@@ -153,6 +153,20 @@ static struct page *page_in_io(struct sim *sim, const struct file *file, uint64_
 	return page && page->req ? page : NULL;
 }
 
+bool writeback_wait(struct sim *sim, struct thread *th, struct file *file)
+{
+	struct page *page = NULL;
+
+	FLOW_BEGIN(th->pages.at);
+	th->wb.next = 0;
+	th->wb.end = UINT64_MAX;
+	while ((page = next_in_writeback(sim, th, file)) && !sim->stop) {
+		FLOW_WAIT(th->pages.at, page_wait(th, page));
+		FLOW_WAIT(th->pages.at, cpu_wait_turn(sim, th->slot));
+	}
+	FLOW_END(th->pages.at);
+}
+
 /* fuse_launder_folio() of each dirty page: a WRITE of its own, waited for. */
 static bool launder_pages(struct sim *sim, struct thread *th, struct file *file)
 {
@@ -172,12 +186,7 @@ static bool launder_pages(struct sim *sim, struct thread *th, struct file *file)
 			FLOW_WAIT(th->launder.at, cpu_wait_turn(sim, th->slot));
 		}
 	}
-	th->wb.next = 0;
-	th->wb.end = UINT64_MAX;
-	while ((page = next_in_writeback(sim, th, file)) && !sim->stop) {
-		FLOW_WAIT(th->launder.at, page_wait(th, page));
-		FLOW_WAIT(th->launder.at, cpu_wait_turn(sim, th->slot));
-	}
+	FLOW_CALL(th->launder.at, writeback_wait(sim, th, file));
 	FLOW_END(th->launder.at);
 }
 

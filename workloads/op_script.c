@@ -163,6 +163,15 @@ static int parse_msync(struct parser *p, struct workload_op *op)
 	return 0;
 }
 
+static int parse_truncate(struct parser *p, struct workload_op *op)
+{
+	if (p->nr_words != 3 || parse_size(p->word[2], &op->offset_bytes) ||
+	    op->offset_bytes > INT64_MAX / 2)
+		return script_bad(p, "want: truncate NAME SIZE");
+	p->state[op->file].size_bytes = op->offset_bytes;
+	return 0;
+}
+
 static int parse_advice(struct parser *p, struct workload_op *op)
 {
 	static const struct {
@@ -200,6 +209,7 @@ static const struct verb {
 	{"fsync", OP_FSYNC, .needs_open = true},
 	{"fdatasync", OP_FDATASYNC, .needs_open = true},
 	{"fadvise", OP_FADVISE, .needs_open = true},
+	{"truncate", OP_TRUNCATE, .needs_open = true},
 	{"close", OP_CLOSE, .needs_open = true},
 	{"mmap", OP_MMAP, .needs_open = true},
 	{"mread", OP_MMAP_FAULT, .needs_mapping = true},
@@ -270,6 +280,8 @@ static int parse_op(struct parser *p, const struct verb *verb, struct workload_o
 	case OP_READ:
 	case OP_WRITE:
 		return parse_io(p, op);
+	case OP_TRUNCATE:
+		return parse_truncate(p, op);
 	case OP_MMAP:
 		return parse_mmap(p, op);
 	case OP_MMAP_FAULT:
@@ -357,11 +369,12 @@ static int parse_line(struct parser *p)
 		return parse_sleep(p);
 	verb = find_verb(p->word[0]);
 	if (!verb)
-		return script_bad(p, "no such op: want file, dir, sleep, open, read, write, fsync, "
-				     "fdatasync, close, mmap, mread, mwrite, msync, munmap, "
-				     "fadvise, madvise, stat, lookup, statfs, readlink, chmod, "
-				     "utimes, readdir, mkdir, symlink, rmdir, unlink, rename, "
-				     "link, sync, dropcaches, mount or umount");
+		return script_bad(
+			p, "no such op: want file, dir, sleep, open, read, write, fsync, "
+			   "fdatasync, close, mmap, mread, mwrite, msync, munmap, "
+			   "truncate, fadvise, madvise, stat, lookup, statfs, readlink, chmod, "
+			   "utimes, readdir, mkdir, symlink, rmdir, unlink, rename, "
+			   "link, sync, dropcaches, mount or umount");
 	err = parse_op(p, verb, &op);
 	if (err)
 		return err;

@@ -197,6 +197,25 @@ static void stream(struct gen *g, int nr)
 	}
 }
 
+static bool is_mapped(const struct gen *g, const struct file_state *f)
+{
+	for (int i = 0; i < g->nr_tasks; i++)
+		if (f->of[i].mapped)
+			return true;
+	return false;
+}
+
+/* Memory behind the end would be SIGBUS: not while it is mapped. */
+static void truncate_file(struct gen *g, int nr)
+{
+	struct file_state *f = &g->file[nr];
+
+	f->size = 1 + below(g, f->size + 100000);
+	verb(g, "truncate");
+	printf(" %s%d %" PRIu64 "\n", g->prefix, nr, f->size);
+	g->left--;
+}
+
 static void map_or_unmap(struct gen *g, int nr)
 {
 	static const char *const advice[] = {"normal", "random", "sequential", "dontneed"};
@@ -471,6 +490,8 @@ static void some_op(struct gen *g)
 		line(g, "stat", nr);
 	} else if (dice < 34) {
 		stream(g, nr);
+	} else if (dice < 36 && !is_mapped(g, f)) {
+		truncate_file(g, nr);
 	} else if (f->size && dice < (f->of[g->task].mapped ? 39 : 44)) {
 		map_or_unmap(g, nr);
 	} else if (f->of[g->task].mapped && dice < 75) {

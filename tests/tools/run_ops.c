@@ -388,6 +388,8 @@ static int64_t perform(struct task *t, const struct op_script_line *line)
 		return unmount_share(t->run);
 	case OP_FADVISE:
 		return advise(t, op);
+	case OP_TRUNCATE:
+		return ftruncate(t->fd[op->file], op->offset_bytes) ? -errno : 0;
 	case OP_MMAP:
 		return map_file(t, op);
 	case OP_MMAP_FAULT:
@@ -409,6 +411,7 @@ static bool walks_path(const struct workload_op *op)
 	case OP_FDATASYNC:
 	case OP_CLOSE:
 	case OP_FADVISE:
+	case OP_TRUNCATE:
 	case OP_MMAP:
 	case OP_MMAP_FAULT:
 	case OP_MSYNC:

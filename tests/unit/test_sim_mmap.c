@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mapped files: which requests faults, msync, munmap and the task's end send.
+ * Mapped files: which requests faults, msync, munmap and the task's end send; and ftruncate().
  *
  * What is expected of single faults was recorded on kernels 6.1 and 7.2 ("mmap read fault @1M" and
  * the steps behind it); sequences follow from mm/filemap.c and mm/readahead.c of these kernels.
@@ -56,6 +56,10 @@
 	{                                                                                          \
 		.type = OP_MMAP_FAULT, .offset_bytes = at, .size_bytes = size,                     \
 		.flags = OP_FAULT_WRITE                                                            \
+	}
+#define TRUNCATE(size)                                                                             \
+	{                                                                                          \
+		.type = OP_TRUNCATE, .offset_bytes = size                                          \
 	}
 #define ADVISE(hint)                                                                               \
 	{                                                                                          \
@@ -266,6 +270,26 @@ static const struct mmap_case cases[] = {
 	 "OPEN R0k+128k FLUSH RELEASE FORGET",
 	 5,
 	 {OPEN, PRIVATE, TOUCH(0, 8 * K), MUNMAP, CLOSE}},
+	/* Recorded on 6.1: ftruncate() to 8 KiB, to 64 KiB, to the same, to 10000 bytes, to 4 KiB
+	 */
+	{"truncate with the writeback cache",
+	 MODE_WRITEBACK,
+	 V61,
+	 "OPEN SETATTR W0k+4k W4k+4k R0k+8k SETATTR W4k+4k R0k+64k SETATTR SETATTR R0k+12k "
+	 "SETATTR W0k+4k SETATTR FLUSH RELEASE",
+	 14,
+	 {OPEN, WRITE_AT(0, 16 * K), TRUNCATE(8 * K), READ_AT(0, 4 * K), WRITE_AT(4 * K, 4 * K),
+	  TRUNCATE(64 * K), READ_AT(0, 64 * K), TRUNCATE(64 * K), TRUNCATE(10000),
+	  READ_AT(0, 64 * K), MMAP, STORE(0, 8 * K), TRUNCATE(4 * K), CLOSE}},
+	{"truncate in write-through",
+	 MODE_WRITETHROUGH,
+	 V61,
+	 "OPEN W0k+16k SETATTR R0k+8k W4k+4k SETATTR R0k+64k SETATTR SETATTR R0k+12k SETATTR "
+	 "W0k+4k FLUSH RELEASE",
+	 15,
+	 {OPEN, WRITE_AT(0, 16 * K), TRUNCATE(8 * K), READ_AT(0, 4 * K), WRITE_AT(4 * K, 4 * K),
+	  TRUNCATE(64 * K), READ_AT(0, 64 * K), TRUNCATE(64 * K), TRUNCATE(10000),
+	  READ_AT(0, 64 * K), MMAP, STORE(0, 8 * K), TRUNCATE(4 * K), MUNMAP, CLOSE}},
 	{"a write through a mapping's pages",
 	 MODE_WRITETHROUGH,
 	 V61,
@@ -346,12 +370,66 @@ static void test_misses(void **state)
 	assert_int_equal(count_read_around(V72, 0), 100);
 }
 
+static uint64_t span_end(const struct span *s)
+{
+	return s->t_issue_ns + span_latency_ns(s);
+}
+
+/* Is the op done before a WRITE that carries an older copy of one of its pages? */
+static bool overtakes(const struct op_record *op, const struct span *s)
+{
+	return s->opcode == FUSE_WRITE && s->t_issue_ns < op->t_start_ns &&
+	       op->t_end_ns < span_end(s) && op->offset_bytes < s->offset_bytes + s->size_bytes &&
+	       s->offset_bytes < op->offset_bytes + op->size_bytes;
+}
+
+/* Writes of pages that the flusher has under way: how many do not wait. */
+static uint32_t count_overtaking(uint32_t kernel, enum op_type type)
+{
+	struct workload_op ops[1002] = {OPEN, MMAP};
+	struct workload *w = script_workload_new(1, M);
+	struct record_sink r = {0};
+	struct sim_stats stats;
+	struct stack stack;
+	uint32_t nr = 0;
+
+	for (uint32_t i = 2; i < 1002; i++)
+		ops[i] = (struct workload_op){.type = type,
+					      .flags = type == OP_WRITE ? 0 : OP_FAULT_WRITE,
+					      .offset_bytes = i * 7 % 32 * 4 * K,
+					      .size_bytes = 4 * K};
+	stack_init(&stack);
+	stack.guest.kernel = kernel;
+	stack.guest.memory_bytes = 64 * M;
+	stack.daemon.mode = MODE_WRITEBACK;
+	dist_const(&stack.service_default.cpu, 50000000);
+	dist_const(&stack.cost[COST_SYSCALL], 20000);
+	w->tasks[0].stream = script_stream_new(ops, 1002);
+	assert_int_equal(record_run(&stack, w, 1, &r, &stats), 0);
+	for (uint32_t i = 0; i < r.nr_ops; i++)
+		for (uint32_t k = 0; k < r.nr_spans && r.ops[i].type == type; k++)
+			nr += overtakes(&r.ops[i], &r.spans[k]);
+	record_free(&r);
+	workload_free(w);
+	return nr;
+}
+
+/* So 6.1 never has two copies of a page to write (fuse_writepage_add()). */
+static void test_no_page_is_dirty_in_flight(void **state)
+{
+	assert_int_equal(count_overtaking(V61, OP_WRITE), 0);
+	assert_int_equal(count_overtaking(V61, OP_MMAP_FAULT), 0);
+	assert_int_equal(count_overtaking(V72, OP_MMAP_FAULT), 0);
+	assert_true(count_overtaking(V72, OP_WRITE) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_misses),
+		cmocka_unit_test(test_no_page_is_dirty_in_flight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
