@@ -11,8 +11,7 @@
  * daemon.queue_order=priority is what a daemon might do instead: its thread polls the queues before
  * each request, hiprio first. That is a queue with priorities that are not preemptive.
  */
-#include <stdlib.h>
-#include "sim/model.h"
+#include "sim/daemon.h"
 
 static bool is_rust(const struct sim *sim)
 {
@@ -24,83 +23,26 @@ void daemon_init(struct sim *sim)
 	for (uint32_t i = 0; i < sim->nr_daemons; i++) {
 		struct daemon_thread *d = &sim->daemons[i];
 
-		d->slot = sim->first_slot[RUN_DAEMON] + i;
+		d->server.slot = sim->first_slot[RUN_DAEMON] + i;
 		d->nr_workers = sim->stack->daemon.thread_pool_size;
 		d->first_worker = i * d->nr_workers;
 		d->idle_worker = EVENTQ_NONE;
-		runner_rng_init(sim, &d->rng, d->slot);
+		runner_rng_init(sim, &d->server.rng, d->server.slot);
 		for (uint32_t w = d->first_worker + d->nr_workers; w-- > d->first_worker;) {
 			struct worker *worker = &sim->workers[w];
 
-			worker->slot = sim->first_slot[RUN_WORKER] + w;
+			worker->server.slot = sim->first_slot[RUN_WORKER] + w;
 			worker->daemon = d;
 			worker->next_idle = d->idle_worker;
 			d->idle_worker = w;
-			runner_rng_init(sim, &worker->rng, worker->slot);
+			runner_rng_init(sim, &worker->server.rng, worker->server.slot);
 		}
 	}
 }
 
-/* What the daemon does with one request takes this long on its thread. */
-static uint64_t service_time(struct sim *sim, struct rng *rng, struct request *req)
-{
-	const struct service_sampler *service = &sim->host->service[req->span.opcode];
-	uint64_t bytes =
-		req->span.opcode == FUSE_READ ? req->span.reply_bytes : req->span.size_bytes;
-	uint64_t cpu_ns;
-
-	if (req->nr_ranges)
-		bytes = 0; /* they are mapped, not moved */
-	cpu_ns = sampler_draw(&service->cpu, rng) + (uint64_t)(service->cpu_ns_per_byte * bytes);
-	req->span.host_io_ns = sampler_draw(&service->host_io, rng) +
-			       (uint64_t)(service->host_io_ns_per_byte * bytes);
-	for (uint32_t i = 1; i < req->nr_ranges; i++)
-		req->span.host_io_ns += sampler_draw(&service->host_io, rng);
-	return cpu_ns + req->span.host_io_ns;
-}
-
-/* The effect on the host's file happens when service begins: READ gets what is there. */
-static void serve_file(struct request *req)
-{
-	struct file *file = req->file;
-	uint64_t end = req->span.offset_bytes + req->span.size_bytes;
-
-	if (req->span.opcode == FUSE_READ) {
-		if (end > file->host_size_bytes)
-			end = max_u64(file->host_size_bytes, req->span.offset_bytes);
-		req->span.reply_bytes = end - req->span.offset_bytes;
-	} else if (req->span.opcode == FUSE_WRITE) {
-		file->host_size_bytes = max_u64(file->host_size_bytes, end);
-	}
-}
-
-static void burst(struct sim *sim, uint32_t slot, uint64_t ns)
-{
-	if (ns && sim->host->cpus.nr)
-		cpu_burst(sim, slot, ns);
-	else
-		eventq_arm(&sim->host->events, slot, sim->host->now_ns + ns);
-}
-
-static void start_service(struct sim *sim, uint32_t slot, struct rng *rng, struct request *req)
-{
-	req->t_started_ns = sim->host->now_ns;
-	serve_file(req);
-	burst(sim, slot, service_time(sim, rng, req));
-}
-
-static void worker_takes(struct sim *sim, struct worker *w, struct request *req, uint64_t delay_ns)
-{
-	w->serving = req;
-	w->started = w->has_turn;
-	if (w->has_turn)
-		start_service(sim, w->slot, &w->rng, req);
-	else
-		eventq_arm(&sim->host->events, w->slot, sim->host->now_ns + delay_ns);
-}
-
 static void hand_to_pool(struct sim *sim, struct daemon_thread *d, struct request *req)
 {
+	struct server *server;
 	struct worker *w;
 
 	if (d->idle_worker == EVENTQ_NONE) {
@@ -109,32 +51,35 @@ static void hand_to_pool(struct sim *sim, struct daemon_thread *d, struct reques
 	}
 	w = &sim->workers[d->idle_worker];
 	d->idle_worker = w->next_idle;
-	worker_takes(sim, w, req, sim_cost(sim, &w->rng, COST_POOL_HANDOFF));
+	server = &w->server;
+	server->req = req;
+	eventq_arm(&sim->host->events, server->slot,
+		   sim->host->now_ns + sim_cost(sim, &server->rng, COST_POOL_HANDOFF));
 }
 
+/* A thread that woke up waits for a host CPU before it looks at anything; says whether it must. */
+static bool wait_turn(struct sim *sim, struct server *server)
+{
+	if (server->has_turn)
+		return false;
+	server->has_turn = true;
+	return cpu_wait_turn(sim, server->slot);
+}
+
+/* Handed a request, or going on with it; what waits for a worker is taken without a hand-off. */
 void worker_run(struct sim *sim, struct worker *w)
 {
 	struct daemon_thread *d = w->daemon;
-	struct request *next;
 
-	if (!w->has_turn) {
-		w->has_turn = true;
-		if (cpu_wait_turn(sim, w->slot))
+	if (wait_turn(sim, &w->server))
+		return;
+	while (w->server.req) {
+		if (!serve(sim, &w->server))
 			return;
+		virtqueue_publish(sim, w->server.req);
+		w->server.req = list_take(&d->backlog);
 	}
-	if (!w->started) {
-		w->started = true;
-		start_service(sim, w->slot, &w->rng, w->serving);
-		return;
-	}
-	virtqueue_publish(sim, w->serving);
-	next = list_take(&d->backlog);
-	if (next) {
-		worker_takes(sim, w, next, 0); /* awake already: no hand-off */
-		return;
-	}
-	w->serving = NULL;
-	w->has_turn = false;
+	w->server.has_turn = false;
 	w->next_idle = d->idle_worker;
 	d->idle_worker = w - sim->workers;
 }
@@ -223,28 +168,29 @@ static bool next_batch(struct sim *sim, struct daemon_thread *d)
 	return true;
 }
 
-/* Woken, or done with a request: go on with the batch, take the next one, or sleep. */
+/* Woken, or going on with a request: serve the batch, take the next one, or sleep. */
 void daemon_thread_run(struct sim *sim, struct daemon_thread *d)
 {
-	if (!d->has_turn) {
-		d->has_turn = true;
-		if (cpu_wait_turn(sim, d->slot))
-			return;
-	}
-	if (d->serving) {
-		virtqueue_publish(sim, d->serving);
-		d->serving = NULL;
-		if (is_rust(sim) && !polls(sim) && !d->batch.first)
-			arm_kick(d->queue);
-	}
-	if (!next_batch(sim, d)) {
-		d->awake = false;
-		d->has_turn = false;
+	struct server *server = &d->server;
+
+	if (wait_turn(sim, server))
 		return;
+	for (;;) {
+		if (server->req) {
+			if (!serve(sim, server))
+				return;
+			virtqueue_publish(sim, server->req);
+			server->req = NULL;
+			if (is_rust(sim) && !polls(sim) && !d->batch.first)
+				arm_kick(d->queue);
+		}
+		if (!next_batch(sim, d))
+			break;
+		server->req = list_take(&d->batch);
+		server->req->t_taken_ns = sim->host->now_ns;
 	}
-	d->serving = list_take(&d->batch);
-	d->serving->t_taken_ns = sim->host->now_ns;
-	start_service(sim, d->slot, &d->rng, d->serving);
+	d->awake = false;
+	server->has_turn = false;
 }
 
 void daemon_kicked(struct sim *sim, struct virtqueue *vq)
@@ -254,6 +200,6 @@ void daemon_kicked(struct sim *sim, struct virtqueue *vq)
 	if (d->awake)
 		return;
 	d->awake = true;
-	eventq_arm(&sim->host->events, d->slot,
-		   sim->host->now_ns + sim_cost(sim, &d->rng, COST_KICK));
+	eventq_arm(&sim->host->events, d->server.slot,
+		   sim->host->now_ns + sim_cost(sim, &d->server.rng, COST_KICK));
 }

@@ -89,31 +89,6 @@ struct virtqueue {
 	uint64_t kick_order;
 };
 
-/* A daemon thread that waits for kicks on one queue or, Rust, on both; with its pool. */
-struct daemon_thread {
-	uint32_t slot;
-	bool awake;
-	bool has_turn; /* since it woke it has had a host CPU */
-	struct rng rng;
-	struct virtqueue *queue; /* whose batch it serves */
-	struct request_list batch; /* popped, served in turn (no pool) */
-	struct request *serving;
-	struct request_list backlog; /* popped, no idle worker (pool) */
-	uint32_t first_worker;
-	uint32_t nr_workers;
-	uint32_t idle_worker; /* index of the first idle worker, or EVENTQ_NONE */
-};
-
-struct worker {
-	uint32_t slot;
-	uint32_t next_idle;
-	struct daemon_thread *daemon;
-	struct request *serving; /* NULL: idle */
-	bool has_turn; /* since it woke it has had a host CPU */
-	bool started; /* its pending event is the end of the service, not of the hand-off */
-	struct rng rng;
-};
-
 /* An asynchronous op in flight, or the parts of a synchronous one that go in parallel. */
 struct aio {
 	struct aio *next;
@@ -522,12 +497,6 @@ void forget_issue(struct sim *sim, struct thread *th, struct request *req); /* n
 
 /* virtqueue.c: the next tick of the guest's timer after at least one whole jiffy has begun. */
 uint64_t next_jiffy(const struct sim *sim);
-
-/* daemon.c */
-void daemon_init(struct sim *sim);
-void daemon_kicked(struct sim *sim, struct virtqueue *vq);
-void daemon_thread_run(struct sim *sim, struct daemon_thread *d);
-void worker_run(struct sim *sim, struct worker *w);
 
 /* task.c */
 int tasks_init(struct sim *sim);

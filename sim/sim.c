@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/msg.h"
+#include "sim/daemon.h"
 #include "sim/dax.h"
 #include "sim/page_cache.h"
 

@@ -7,8 +7,8 @@
  * vring_need_event() become equalities, because the driver adds, and the daemon publishes, one
  * entry at a time.
  */
+#include "sim/daemon.h"
 #include "sim/flow.h"
-#include "sim/model.h"
 
 void virtqueues_init(struct sim *sim)
 {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the daemon does with one request, from taking it up to its reply.
+ */
+#include "sim/daemon.h"
+#include "sim/flow.h"
+
+/* What the daemon does with one request takes this long on its thread. */
+static uint64_t service_time(struct sim *sim, struct rng *rng, struct request *req)
+{
+	const struct service_sampler *service = &sim->host->service[req->span.opcode];
+	uint64_t bytes =
+		req->span.opcode == FUSE_READ ? req->span.reply_bytes : req->span.size_bytes;
+	uint64_t cpu_ns;
+
+	if (req->nr_ranges)
+		bytes = 0; /* they are mapped, not moved */
+	cpu_ns = sampler_draw(&service->cpu, rng) + (uint64_t)(service->cpu_ns_per_byte * bytes);
+	req->span.host_io_ns = sampler_draw(&service->host_io, rng) +
+			       (uint64_t)(service->host_io_ns_per_byte * bytes);
+	for (uint32_t i = 1; i < req->nr_ranges; i++)
+		req->span.host_io_ns += sampler_draw(&service->host_io, rng);
+	return cpu_ns + req->span.host_io_ns;
+}
+
+/* The effect on the host's file happens when service begins: READ gets what is there. */
+static void serve_file(struct request *req)
+{
+	struct file *file = req->file;
+	uint64_t end = req->span.offset_bytes + req->span.size_bytes;
+
+	if (req->span.opcode == FUSE_READ) {
+		if (end > file->host_size_bytes)
+			end = max_u64(file->host_size_bytes, req->span.offset_bytes);
+		req->span.reply_bytes = end - req->span.offset_bytes;
+	} else if (req->span.opcode == FUSE_WRITE) {
+		file->host_size_bytes = max_u64(file->host_size_bytes, end);
+	}
+}
+
+static bool burst(struct sim *sim, uint32_t slot, uint64_t ns)
+{
+	if (ns && sim->host->cpus.nr)
+		return cpu_burst(sim, slot, ns);
+	eventq_arm(&sim->host->events, slot, sim->host->now_ns + ns);
+	return true;
+}
+
+bool serve(struct sim *sim, struct server *s)
+{
+	struct request *req = s->req;
+
+	FLOW_BEGIN(s->at);
+	req->t_started_ns = sim->host->now_ns;
+	serve_file(req);
+	FLOW_WAIT(s->at, burst(sim, s->slot, service_time(sim, &s->rng, req)));
+	FLOW_END(s->at);
+}
