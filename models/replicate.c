@@ -89,6 +89,7 @@ static int merge_prediction(struct replicated *out, const struct prediction *p)
 	all->ring_full += p->stats.ring_full;
 	all->host_cpu_ns += p->stats.host_cpu_ns;
 	dax_stats_add(&all->dax, &p->stats.dax);
+	storage_stats_add(&all->storage, &p->stats.storage);
 	fio_results_merge(out->p.results, p->results, out->runs);
 	if (out->p.vms)
 		vm_results_merge(out->p.vms, p->vms);

@@ -7,6 +7,7 @@
 #define VFSCOPE_SIM_DAEMON_H
 
 #include "sim/model.h"
+#include "sim/storage.h"
 
 /* Whoever serves requests, one at a time: a daemon thread without a pool, or a worker. */
 struct server {
@@ -15,6 +16,8 @@ struct server {
 	bool has_turn; /* since it woke it has had a host CPU */
 	struct rng rng;
 	struct request *req; /* NULL: none */
+	struct host_io io; /* what it waits for in the host, */
+	uint64_t io_ns; /* and how long it did */
 };
 
 /* A daemon thread that waits for kicks on one queue or, Rust, on both; with its pool. */

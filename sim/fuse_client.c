@@ -26,6 +26,8 @@ static void issue(struct sim *sim, struct thread *th, struct request *req)
 		return;
 	req->span.task = th->index + 1;
 	req->span.op_id = th->record.op_id;
+	req->host_direct = sim->stack->daemon.allow_direct_io && th->record.flags & OP_DIRECT &&
+			   req->span.cls == SPAN_DIRECT;
 	th->record.nr_requests++;
 }
 

@@ -14,6 +14,7 @@
 #include "sim/sim.h"
 
 struct sim;
+struct storage;
 
 enum runner_kind {
 	RUN_TASK, /* guest: application thread */
@@ -24,6 +25,10 @@ enum runner_kind {
 	RUN_IRQ, /* a queue's interrupt on its way */
 	RUN_DAEMON, /* host: daemon thread that waits for kicks */
 	RUN_WORKER, /* host: pool worker */
+	/* of no VM */
+	RUN_CHANNEL, /* storage: an operation's latency is over */
+	RUN_LINK, /* storage: its data is through */
+	RUN_HOST_FLUSHER, /* dirty pages are to be written */
 	NR_RUNNER_KINDS
 };
 
@@ -71,6 +76,7 @@ struct host {
 	uint32_t nr_runners;
 	struct cpu_pool cpus;
 	uint64_t cpu_ns; /* of bursts that ended */
+	struct storage *storage; /* NULL: host_io is as measured */
 
 	/* of all VMs */
 	uint32_t tasks_left;
@@ -79,5 +85,8 @@ struct host {
 	uint64_t nr_events;
 	uint64_t next_op_id;
 };
+
+/* End the run for an error that is of no VM. */
+void host_stop(struct host *host, int rc);
 
 #endif

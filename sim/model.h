@@ -43,6 +43,7 @@ struct request {
 	struct aio *aio;
 	enum request_use use;
 	bool ended;
+	bool host_direct; /* the daemon has the file open with O_DIRECT */
 	bool may_block; /* completed by a second work item */
 	bool op_is_left; /* ended; a second work item ends its op */
 	uint32_t queue;

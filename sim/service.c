@@ -52,7 +52,15 @@ bool serve(struct sim *sim, struct server *s)
 
 	FLOW_BEGIN(s->at);
 	req->t_started_ns = sim->host->now_ns;
+	if (req->file)
+		s->io.old_bytes = req->file->host_size_bytes;
 	serve_file(req);
+	if (sim->host->storage) {
+		s->io.slot = s->slot;
+		FLOW_CALL(s->at, host_io(sim, &s->io, req));
+	}
+	s->io_ns = sim->host->now_ns - req->t_started_ns;
 	FLOW_WAIT(s->at, burst(sim, s->slot, service_time(sim, &s->rng, req)));
+	req->span.host_io_ns += s->io_ns;
 	FLOW_END(s->at);
 }

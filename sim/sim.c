@@ -10,6 +10,7 @@
 #include "sim/daemon.h"
 #include "sim/dax.h"
 #include "sim/page_cache.h"
+#include "sim/storage.h"
 
 /* Random streams that belong to no runner. */
 #define STREAM_JIFFY (RUNNER_STREAMS - 1)
@@ -82,6 +83,12 @@ static int check(const struct stack *stack, const struct workload *workload)
 		msg_error("cannot simulate stack '%s' with %u tasks: at most %u tasks, 65536 pool "
 			  "threads, 1024 request queues and 10000 ticks a second are possible",
 			  stack->name, workload->nr_tasks, EVENTQ_MAX_SLOTS / 2);
+		return -EINVAL;
+	}
+	if (stack->storage.bandwidth && !stack->storage.channels) {
+		msg_error("cannot simulate stack '%s': storage.bandwidth is of a device, and "
+			  "storage.channels=0 says that there is none",
+			  stack->name);
 		return -EINVAL;
 	}
 	if (!workload->nr_tasks) {
@@ -220,7 +227,7 @@ static void lay_out(struct sim *sim)
 
 static int allocate(struct sim *sim)
 {
-	uint32_t count[NR_RUNNER_KINDS];
+	uint32_t count[NR_RUNNER_KINDS] = {0};
 	int rc;
 
 	kernel_rules_get(sim->stack->guest.kernel, &sim->rules);
@@ -285,6 +292,11 @@ static void dispatch(struct host *host, struct runner *runner)
 		break;
 	case RUN_WORKER:
 		worker_run(sim, runner->self);
+		break;
+	case RUN_CHANNEL:
+	case RUN_LINK:
+	case RUN_HOST_FLUSHER:
+		storage_run(host, runner);
 		break;
 	case NR_RUNNER_KINDS:
 		break;
@@ -372,6 +384,8 @@ static int vm_init(struct sim *sim)
 
 static int host_init(struct host *host, struct workload *const *workloads)
 {
+	int rc;
+
 	host->vms = calloc(host->nr_vms, sizeof(*host->vms));
 	if (!host->vms)
 		return -ENOMEM;
@@ -379,7 +393,6 @@ static int host_init(struct host *host, struct workload *const *workloads)
 	samplers_init(host);
 	for (uint32_t i = 0; i < host->nr_vms; i++) {
 		struct sim *vm = &host->vms[i];
-		int rc;
 
 		*vm = (struct sim){
 			.host = host,
@@ -394,7 +407,8 @@ static int host_init(struct host *host, struct workload *const *workloads)
 		if (rc)
 			return rc;
 	}
-	return eventq_init(&host->events, host->nr_runners);
+	rc = storage_init(host);
+	return rc ? rc : eventq_init(&host->events, host->nr_runners);
 }
 
 static void host_stats(const struct host *host, struct sim_stats *stats)
@@ -403,6 +417,8 @@ static void host_stats(const struct host *host, struct sim_stats *stats)
 	/* Daemons take no CPU that is never short, so the sum would be of the guests alone. */
 	if (host->cpus.nr)
 		stats->host_cpu_ns = host->cpu_ns;
+	if (host->storage)
+		stats->storage = host->storage->stats;
 	for (uint32_t i = 0; i < host->nr_vms; i++) {
 		const struct sim_stats *vm = &host->vms[i].stats;
 
@@ -415,10 +431,32 @@ static void host_stats(const struct host *host, struct sim_stats *stats)
 	}
 }
 
+void storage_stats_add(struct storage_stats *into, const struct storage_stats *from)
+{
+	into->pages_hit += from->pages_hit;
+	into->pages_missed += from->pages_missed;
+	for (int i = 0; i < NR_DEVICE_OPS; i++) {
+		into->ops[i] += from->ops[i];
+		into->bytes[i] += from->bytes[i];
+	}
+	into->busy_ns += from->busy_ns;
+	into->throttled += from->throttled;
+	into->throttled_ns += from->throttled_ns;
+}
+
+/* Each VM's own stop is what the run looks at. */
+void host_stop(struct host *host, int rc)
+{
+	for (uint32_t i = 0; i < host->nr_vms; i++)
+		if (!host->vms[i].stop)
+			host->vms[i].stop = rc;
+}
+
 static void host_free(struct host *host)
 {
 	for (uint32_t i = 0; host->vms && i < host->nr_vms; i++)
 		vm_cleanup(&host->vms[i]);
+	storage_free(host);
 	eventq_free(&host->events);
 	free(host->runners);
 	free(host->vms);

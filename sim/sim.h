@@ -51,6 +51,19 @@ struct dax_stats {
 /* Adds up the counters of VMs or of runs. */
 void dax_stats_add(struct dax_stats *into, const struct dax_stats *from);
 
+/* Of the host's page cache and its device; all zero without one. */
+struct storage_stats {
+	uint64_t pages_hit; /* of what READs asked for */
+	uint64_t pages_missed;
+	uint64_t ops[3]; /* of the device: read, write, flush */
+	uint64_t bytes[3];
+	uint64_t busy_ns; /* its channels, added up */
+	uint64_t throttled; /* WRITEs that waited at the dirty limit */
+	uint64_t throttled_ns;
+};
+
+void storage_stats_add(struct storage_stats *into, const struct storage_stats *from);
+
 struct sim_stats {
 	uint64_t end_ns; /* simulated time at the end */
 	uint64_t events;
@@ -60,6 +73,7 @@ struct sim_stats {
 	uint64_t kicks_suppressed;
 	uint64_t ring_full;
 	struct dax_stats dax;
+	struct storage_stats storage;
 	uint64_t
 		host_cpu_ns; /* host CPUs busy, added up; 0 if they are never short (host.cpus=0) */
 };

@@ -83,11 +83,38 @@ const struct stack_setting stack_settings[] = {
 		"FUSE_ASYNC_DIO (INIT): O_DIRECT sends the parts of an op in parallel"),
 	SETTING(daemon, "parallel_dirops", SETTING_BOOL, daemon.parallel_dirops, 0, 1,
 		"FUSE_PARALLEL_DIROPS: names of one directory are looked up and listed at once"),
+	SETTING(daemon, "allow_direct_io", SETTING_BOOL, daemon.allow_direct_io, 0, 1,
+		"--allow-direct-io: O_DIRECT goes past the host's page cache, too"),
 
 	SETTING(host, "vms", SETTING_U32, host.vms, 1, 4096,
 		"VMs on the host; each runs the workload, with a daemon of its own"),
 	SETTING(host, "cpus", SETTING_U32, host.cpus, 0, 4096,
 		"host CPUs that vCPUs and daemon threads share; 0: as many as they want"),
+	SETTING(host, "same_directory", SETTING_BOOL, host.same_directory, 0, 1,
+		"VMs share the same files, and the host caches them once"),
+
+	SETTING(storage, "channels", SETTING_U32, storage.channels, 0, 4096,
+		"operations that the device serves at once; 0: no device, host_io is as measured"),
+	SETTING(storage, "read", SETTING_DIST, storage.read, 0, 0,
+		"device: latency of a read, without its transfer"),
+	SETTING(storage, "write", SETTING_DIST, storage.write, 0, 0,
+		"device: latency of a write, without its transfer"),
+	SETTING(storage, "flush", SETTING_DIST, storage.flush, 0, 0,
+		"device: latency of a cache flush, which ends an fsync"),
+	SETTING(storage, "bandwidth", SETTING_SIZE, storage.bandwidth, 0, 1ULL << 50,
+		"device: bytes per second that all channels share; 0: transfers take no time"),
+	SETTING(storage, "max_io", SETTING_SIZE32, storage.max_io_bytes, 4096, 1 << 30,
+		"largest operation of the device"),
+	SETTING(storage, "cache", SETTING_SIZE, storage.cache_bytes, 0, 1ULL << 42,
+		"host's page cache, of all VMs; 0: none"),
+	SETTING(storage, "read_ahead", SETTING_SIZE, storage.read_ahead_bytes, 0, 1ULL << 30,
+		"largest read-ahead window of the host (read_ahead_kb of the device)"),
+	SETTING(storage, "dirty_background", SETTING_U32, storage.dirty_background_percent, 0, 100,
+		"share of the cache that may be dirty before the host writes, percent"),
+	SETTING(storage, "dirty_limit", SETTING_U32, storage.dirty_limit_percent, 1, 100,
+		"share of the cache that may be dirty before writers wait, percent"),
+	SETTING(storage, "warm", SETTING_BOOL, storage.warm, 0, 1,
+		"the cache holds the files at the start, as far as it can"),
 
 	COST(COST_SYSCALL, "syscall",
 	     "guest CPU: application and system call between two ops of a task"),
@@ -238,6 +265,16 @@ void stack_init(struct stack *stack)
 		.parallel_dirops = true,
 	};
 	stack->host.vms = 1;
+	stack->storage = (struct storage_settings){
+		.max_io_bytes = 1 << 20,
+		.cache_bytes = 1ULL << 30,
+		.read_ahead_bytes = 128 << 10,
+		.dirty_background_percent = 10, /* vm.dirty_background_ratio, vm.dirty_ratio */
+		.dirty_limit_percent = 20,
+	};
+	dist_const(&stack->storage.read, 0);
+	dist_const(&stack->storage.write, 0);
+	dist_const(&stack->storage.flush, 0);
 	dax_init_defaults(&stack->dax);
 	for (int i = 0; i < NR_COSTS; i++)
 		dist_const(&stack->cost[i], 0);

@@ -58,12 +58,29 @@ struct daemon_settings {
 	bool xattr;
 	bool async_dio;
 	bool parallel_dirops;
+	bool allow_direct_io; /* O_DIRECT reaches the host's open */
 };
 
 /* [host] */
 struct host_settings {
 	uint32_t vms; /* VMs like this one, each with its daemon */
 	uint32_t cpus; /* shared by vCPUs and daemon threads; 0: as many as wanted */
+	bool same_directory; /* VMs share the same files, and the host caches them once */
+};
+
+/* [storage] */
+struct storage_settings {
+	uint32_t channels; /* operations the device serves at once; 0: host_io is as measured */
+	struct dist read; /* latency of an operation, without its transfer */
+	struct dist write;
+	struct dist flush;
+	uint64_t bandwidth; /* bytes/s of all channels; 0: transfers take no time */
+	uint32_t max_io_bytes; /* of one operation */
+	uint64_t cache_bytes; /* host page cache of all VMs; 0: none */
+	uint64_t read_ahead_bytes;
+	uint32_t dirty_background_percent; /* of the cache: writing begins */
+	uint32_t dirty_limit_percent; /* of the cache: writers wait */
+	bool warm; /* at the start the cache holds the files, as far as it can */
 };
 
 /* [dax]: costs that a model does not give have defaults, which it says (vfscope-model(5)). */
@@ -127,6 +144,7 @@ struct stack {
 	struct transport_settings transport;
 	struct daemon_settings daemon;
 	struct host_settings host;
+	struct storage_settings storage;
 	struct dax_settings dax;
 	struct dist cost[NR_COSTS];
 	double read_prepare_ns_per_page; /* each further page of the request: pinned, allocated */

@@ -12,6 +12,7 @@
 #include "lib/option.h"
 #include "lib/units.h"
 #include "models/dax_report.h"
+#include "models/host_report.h"
 #include "models/model_file.h"
 #include "models/replicate.h"
 #include "trace-cli/command.h"
@@ -85,12 +86,13 @@ static json_t *stats_json(const struct stack *stack, const struct sim_stats *s)
 {
 	json_t *dax = dax_report_json(stack, &s->dax);
 
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:o*}", "end_ns", (json_int_t)s->end_ns,
-			 "events", (json_int_t)s->events, "requests", (json_int_t)s->requests,
-			 "ops", (json_int_t)s->ops, "kicks", (json_int_t)s->kicks,
-			 "kicks_suppressed", (json_int_t)s->kicks_suppressed, "ring_full",
-			 (json_int_t)s->ring_full, "host_cpu_ns", (json_int_t)s->host_cpu_ns, "dax",
-			 dax);
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:o* s:o*}", "end_ns",
+			 (json_int_t)s->end_ns, "events", (json_int_t)s->events, "requests",
+			 (json_int_t)s->requests, "ops", (json_int_t)s->ops, "kicks",
+			 (json_int_t)s->kicks, "kicks_suppressed", (json_int_t)s->kicks_suppressed,
+			 "ring_full", (json_int_t)s->ring_full, "host_cpu_ns",
+			 (json_int_t)s->host_cpu_ns, "dax", dax, "storage",
+			 storage_report_json(stack, s));
 }
 
 static int print_json(json_t *json)
@@ -118,11 +120,7 @@ static int print_text(const struct simulate_options *o, const struct stack *stac
 	       format_ns(r->p.stats.end_ns, end, sizeof(end)));
 	fio_results_print(r->p.results, stdout);
 	putchar('\n');
-	if (stack->host.cpus)
-		printf("host CPUs %.1f %% busy\n\n",
-		       r->p.stats.end_ns ? 100.0 * r->p.stats.host_cpu_ns / r->p.stats.end_ns /
-						   stack->host.cpus
-					 : 0);
+	host_report_print(stack, &r->p.stats, stdout);
 	if (r->p.vms) {
 		vm_results_print(r->p.vms, stdout);
 		putchar('\n');

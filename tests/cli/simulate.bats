@@ -310,3 +310,18 @@ refused_at_once() {
 	cmp "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/2"
 	jq -e '.vms[1].ops == 5 * 256' "$BATS_TEST_TMPDIR/1"
 }
+
+@test "the host's page cache and device: told when there is one, wrong settings are refused" {
+	disk=(--set storage.channels=2 --set 'storage.read=exp 80us' --set storage.cache=512k
+		--set storage.read_ahead=0)
+	expect 0 "$VFSCOPE" simulate "$job" "${disk[@]}"
+	[[ $output == *"host page cache: "*" of 256 pages read were in it"* ]]
+	[[ $output == *"device: channels "*" reads "* ]]
+	"$VFSCOPE" simulate "$job" "${disk[@]}" -f json | jq -e '.stats.storage |
+		.pages_hit + .pages_missed == 256 and .reads == .pages_missed and .busy_ns > 0'
+	"$VFSCOPE" simulate "$job" -f json | jq -e '.stats | has("storage") | not'
+	expect 4 "$VFSCOPE" simulate "$job" --set storage.bandwidth=100m
+	says "storage.channels=0"
+	expect 2 "$VFSCOPE" simulate "$job" --set storage.dirty_limit=101
+	says "storage.dirty_limit"
+}
