@@ -355,15 +355,29 @@ static bool host_direct(struct storage *st, struct host_io *w, const struct requ
 	FLOW_END(w->at);
 }
 
+static struct host_file *file_of(const struct sim *sim, const struct file *file)
+{
+	uint32_t first = sim->stack->host.same_directory ? 0 : sim->index * sim->nr_files;
+
+	return &sim->host->storage->files[first + file->index];
+}
+
+void host_file_gone(struct sim *sim, const struct file *file)
+{
+	/* Other VMs of one directory may have it open. */
+	if (sim->host->storage && !sim->stack->host.same_directory)
+		host_file_drop(sim->host->storage, file_of(sim, file),
+			       page_behind(file->host_size_bytes));
+}
+
 bool host_io(struct sim *sim, struct host_io *w, const struct request *req)
 {
 	struct storage *st = sim->host->storage;
 
-	if (!w->at) {
-		uint32_t first = sim->stack->host.same_directory ? 0 : sim->index * sim->nr_files;
-
-		w->file = &st->files[first + (req->file ? req->file->index : 0)];
-	}
+	if (!req->file)
+		return true;
+	if (!w->at)
+		w->file = file_of(sim, req->file);
 	switch (req->span.opcode) {
 	case FUSE_READ:
 	case FUSE_WRITE:

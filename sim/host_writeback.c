@@ -117,6 +117,26 @@ struct device_io *host_write_dirty(struct storage *st, struct host_file *file)
 	return io;
 }
 
+void host_file_drop(struct storage *st, struct host_file *file, uint64_t nr_pages)
+{
+	bool was_dirty = file->dirty.oldest;
+
+	for (uint64_t i = 0; i < nr_pages; i++) {
+		struct host_page *page = host_page_find(st, file, i);
+
+		if (!page || page->flags & (HOST_PAGE_READING | HOST_PAGE_WRITING))
+			continue;
+		if (page->flags & HOST_PAGE_DIRTY) {
+			host_page_list_remove(st, &file->dirty, page);
+			host_page_list_add(st, &st->clean, page);
+			st->nr_dirty--;
+		}
+		host_page_drop(st, page);
+	}
+	if (was_dirty && !file->dirty.oldest)
+		file_now_clean(st, file);
+}
+
 bool host_dirty_exceeded(const struct storage *st)
 {
 	return st->nr_dirty + st->nr_writing >= st->dirty_limit;

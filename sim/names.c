@@ -11,6 +11,7 @@
 #include <string.h>
 #include "lib/msg.h"
 #include "sim/model.h"
+#include "sim/storage.h"
 
 #define MAX_SPARE_FILES 4096u
 
@@ -284,6 +285,7 @@ struct file *names_new_file(struct sim *sim, uint32_t path, uint32_t type)
 		}
 		file = &sim->files[i];
 	}
+	host_file_gone(sim, file);
 	reset(sim, file);
 	file->was_used = true;
 	file->type = type;

@@ -11,6 +11,7 @@
 #include "lib/rng.h"
 #include "sim/host.h"
 
+struct file;
 struct host_file;
 struct host_io;
 struct request;
@@ -146,6 +147,9 @@ void storage_run(struct host *host, const struct runner *runner);
 bool host_io(struct sim *sim, struct host_io *w, const struct request *req);
 void host_io_wake_all(struct host *host, struct host_io **list);
 
+/* The host's file is gone with all that is cached of it: its place is another's. */
+void host_file_gone(struct sim *sim, const struct file *file);
+
 /* storage_device.c */
 int device_init(struct storage *st);
 void device_free(struct storage *st);
@@ -174,6 +178,8 @@ void host_page_list_remove(struct storage *st, struct host_page_list *list, stru
 void host_page_set_dirty(struct storage *st, struct host_file *file, struct host_page *page);
 /* Write dirty pages that follow each other, the file's oldest among them. */
 struct device_io *host_write_dirty(struct storage *st, struct host_file *file);
+/* Forget its first nr_pages pages, dirty or not, but those in I/O. */
+void host_file_drop(struct storage *st, struct host_file *file, uint64_t nr_pages);
 bool host_dirty_exceeded(const struct storage *st);
 void host_writeback_ended(struct storage *st, struct device_io *io);
 /* Write what is due and come back when more is. */

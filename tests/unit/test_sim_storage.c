@@ -339,6 +339,31 @@ static void test_same_directory(void **state)
 	}
 }
 
+/* A file made anew under the name of one that is gone has none of its pages, nor its dirty ones. */
+static void test_made_anew(void **state)
+{
+	static struct ops ops;
+	struct sim_stats stats;
+	struct stack stack;
+
+	append(&ops, OP_OPEN, 0, 0, 0);
+	for (uint64_t at = 0; at < MIB; at += PAGE)
+		append(&ops, OP_READ, at, PAGE, 0);
+	append(&ops, OP_WRITE, 0, PAGE, 0);
+	append(&ops, OP_CLOSE, 0, 0, 0);
+	append(&ops, OP_UNLINK, 0, 0, 0);
+	append(&ops, OP_OPEN, 0, 0, OP_CREATES);
+	append(&ops, OP_WRITE, MIB - PAGE, PAGE, 0);
+	append(&ops, OP_READ, 0, PAGE, 0);
+	append(&ops, OP_READ, MIB - PAGE, PAGE, 0);
+	append(&ops, OP_FSYNC, 0, 0, 0);
+	device_stack(&stack, 1, "const 10us");
+	run_ops(&stack, &ops, MIB, &stats);
+	assert_int_equal(stats.storage.pages_missed, 256 + 1);
+	assert_int_equal(stats.storage.pages_hit, 1);
+	assert_int_equal(stats.storage.bytes[1], PAGE);
+}
+
 static void random_ops(struct ops *ops, uint64_t seed)
 {
 	struct rng rng;
@@ -415,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_dirty_limit),
 		cmocka_unit_test(test_who_waits_blocks_a_thread_and_no_cpu),
 		cmocka_unit_test(test_same_directory),
+		cmocka_unit_test(test_made_anew),
 		cmocka_unit_test(test_random_runs),
 	};
 
