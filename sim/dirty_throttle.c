@@ -239,6 +239,8 @@ static int64_t next_pause(struct sim *sim, struct thread *th)
 	uint32_t check_after;
 
 	th->throttle.again = false;
+	if (sim->rules.background_at_own_limit && nr_dirty(sim) > dirty_background_limit(sim))
+		writeback_start_background(sim);
 	if (nr_dirty(sim) <= (limit + dirty_background_limit(sim)) / 2) {
 		run_free(sim, th);
 		return 0;

@@ -69,6 +69,9 @@ static const struct rule rules_by_version[] = {
 	     "until 6.12 for each page it sees"),
 	RULE(fopen_direct_drops_pages, KERNEL(6, 6), STILL,
 	     "fuse_direct_io invalidates the range of FOPEN_DIRECT_IO writes since 6.6"),
+	RULE(background_at_own_limit, KERNEL(7, 2), STILL,
+	     "balance_dirty_pages: wb_start_background_writeback also if strictlimit && wb_dirty > "
+	     "wb_bg_thresh; before, only beyond the freerun ceiling"),
 	RULE(dir_change_drops_attr, ALWAYS, KERNEL(7, 2),
 	     "fuse_dir_changed invalidates all attributes; 7.2 masks with FUSE_STATX_MODDIR"),
 	/*

@@ -43,6 +43,8 @@ struct kernel_rules {
 	bool fault_around_counts_one;
 	/* Writing to an FOPEN_DIRECT_IO file drops the cached pages that private mappings have. */
 	bool fopen_direct_drops_pages;
+	/* Background writeback starts at the device's background limit, not half way to its limit. */
+	bool background_at_own_limit;
 	/* Each create or unlink makes all attributes of the directory stale, its mode too. */
 	bool dir_change_drops_attr;
 	/* READDIR asks for as much as the application's buffer takes, not for a page. */

@@ -260,10 +260,13 @@ static bool flusher_waits(struct sim *sim, struct thread *th)
 	return thread_sleep_until(sim, th, sim->host->now_ns + PERIOD_NS);
 }
 
-/* wb_writeback() looks at the limit before it takes all dirty inodes, not between them. */
+/*
+ * wb_writeback() looks at the limit before it takes all dirty inodes, not between them; also when
+ * the period has ended (wb_check_background_flush).
+ */
 static void begin_pass(const struct sim *sim, struct thread *th)
 {
-	th->flusher.over = th->flusher.kicked && sim->nr_dirty > dirty_background_limit(sim);
+	th->flusher.over = sim->nr_dirty > dirty_background_limit(sim);
 	th->flusher.nr_dirty = sim->nr_dirty;
 	th->flusher.file = 0;
 }
