@@ -20,9 +20,12 @@ struct export
 	bool *added;
 };
 
+/* Logs have no faults: under ioengine=mmap fio does them by reading and writing. */
 static const char *action_of(const struct recorded_op *op)
 {
 	switch (op->type) {
+	case OP_MMAP_FAULT:
+		return op->flags & OP_FAULT_WRITE ? "write" : "read";
 	case OP_READ:
 		return "read";
 	case OP_WRITE:

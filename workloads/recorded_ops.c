@@ -21,6 +21,8 @@
 
 #define QUEUED (-529) /* EIOCBQUEUED, which user space never sees */
 #define MAX_TASKS 16384u
+#define RECORDED_OP_FLAGS                                                                          \
+	(OP_DIRECT | OP_ASYNC | OP_HINT_RANDOM | OP_HINT_SEQUENTIAL | OP_FAULT_WRITE)
 
 /* What a request tells of the op that caused it. */
 struct hint {
@@ -65,9 +67,10 @@ static int add_op(struct gather *g, const struct op_record *op)
 	uint32_t file;
 	int err;
 
-	if (op->type == OP_MMAP_FAULT || op->type >= NR_OP_TYPES) {
-		msg_error("cannot replay the trace: it holds an op '%s', which is not modelled",
-			  op->type < NR_OP_TYPES ? op_type_name(op->type) : "?");
+	if (op->type >= NR_OP_TYPES) {
+		msg_error("cannot replay the trace: it holds an op of type %u, which this vfscope "
+			  "does not know",
+			  op->type);
 		return -EINVAL;
 	}
 	if (op->result < 0 && op->result != QUEUED) {
@@ -90,7 +93,7 @@ static int add_op(struct gather *g, const struct op_record *op)
 		.file = file,
 		.task = op->task,
 		.type = op->type,
-		.flags = op->flags & (OP_DIRECT | OP_ASYNC),
+		.flags = op->flags & RECORDED_OP_FLAGS,
 	};
 	return 0;
 }
@@ -213,7 +216,7 @@ static int size_files(struct gather *g)
 	for (uint64_t i = 0; i < g->out->nr_ops; i++) {
 		const struct recorded_op *op = &g->out->ops[i];
 
-		if (op->type == OP_READ || op->type == OP_WRITE)
+		if (op->type == OP_READ || op->type == OP_WRITE || op->type == OP_MMAP_FAULT)
 			file_extent_write(&extent[op->file], op->offset_bytes, op->size_bytes);
 	}
 	for (uint32_t i = 0; i < g->files.nr_files; i++)

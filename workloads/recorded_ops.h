@@ -24,7 +24,7 @@ struct recorded_op {
 	uint32_t file; /* index into files */
 	uint32_t task; /* thread id in the guest */
 	uint16_t type; /* enum op_type */
-	uint16_t flags; /* OP_DIRECT, OP_ASYNC */
+	uint16_t flags; /* OP_DIRECT, OP_ASYNC, OP_FAULT_WRITE; of an open also OP_HINT_* */
 };
 
 struct recorded_task {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "lib/compiler.h"
 #include "lib/msg.h"
 #include "workloads/recorded_ops.h"
 
@@ -20,7 +21,34 @@ struct recorded_stream {
 	struct shared_ops *shared;
 	const struct recorded_task *task;
 	uint64_t next;
+	bool *maps; /* of each file: the task has mapped it */
+	bool mapped_now; /* by the op before */
 };
+
+/*
+ * What was mapped, and when, is not recorded: before its first fault in a file a task maps as much
+ * of it as it will ever touch. Where that is refused the trace cannot be replayed.
+ */
+static void map_file(struct recorded_stream *s, const struct recorded_op *fault,
+		     struct workload_op *op)
+{
+	uint64_t end = 0;
+
+	for (uint64_t i = s->next; i < s->task->nr_ops; i++) {
+		const struct recorded_op *o = &s->task->ops[i];
+
+		if (o->type == OP_MMAP_FAULT && o->file == fault->file)
+			end = max_u64(end, o->offset_bytes + o->size_bytes);
+	}
+	s->maps[fault->file] = s->mapped_now = true;
+	*op = (struct workload_op){
+		.type = OP_MMAP,
+		.file = fault->file,
+		.size_bytes = end <= UINT32_MAX ? end : 0,
+		.flags = OP_REQUIRED,
+		.think_ns = fault->think_ns,
+	};
+}
 
 static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workload_op *op)
 {
@@ -29,15 +57,24 @@ static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workloa
 
 	if (s->next == s->task->nr_ops)
 		return OP_STREAM_END;
-	recorded = &s->task->ops[s->next++];
+	recorded = &s->task->ops[s->next];
+	if (recorded->type == OP_MMAP_FAULT && !s->maps[recorded->file]) {
+		map_file(s, recorded, op);
+		return OP_STREAM_OP;
+	}
+	s->next++;
 	*op = (struct workload_op){
 		.type = recorded->type,
 		.file = recorded->file,
 		.offset_bytes = recorded->offset_bytes,
 		.size_bytes = recorded->size_bytes,
-		.flags = recorded->flags & OP_DIRECT,
+		.flags = recorded->flags & ~OP_ASYNC,
 		.think_ns = recorded->think_ns,
 	};
+	/* The pause came before the mapping. */
+	if (recorded->type == OP_MMAP_FAULT && s->mapped_now)
+		op->think_ns = 0;
+	s->mapped_now = false;
 	return OP_STREAM_OP;
 }
 
@@ -49,6 +86,7 @@ static void stream_free(struct op_stream *stream)
 		recorded_ops_free(&s->shared->ops);
 		free(s->shared);
 	}
+	free(s->maps);
 	free(s);
 }
 
@@ -56,8 +94,12 @@ static int add_task(struct workload *w, struct shared_ops *shared, const struct 
 {
 	struct recorded_stream *s = calloc(1, sizeof(*s));
 
-	if (!s)
+	if (s)
+		s->maps = calloc(w->nr_files + 1, sizeof(*s->maps));
+	if (!s || !s->maps) {
+		free(s);
 		return -ENOMEM;
+	}
 	s->base.next = stream_next;
 	s->base.free = stream_free;
 	s->shared = shared;

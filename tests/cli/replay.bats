@@ -143,6 +143,22 @@ bad() {
 	says "host.vft" "has no ops"
 }
 
+@test "recorded page faults are taken again, in memory that is mapped before the first" {
+	"$gen" . requests=40 faults=4
+	"$VFSCOPE" export guest.vft | jq -r 'select(.type == "op") | "\(.op) \(.offset)"' >want
+	[ "$(grep -c mmap_fault want)" -eq 10 ]
+	expect 0 "$VFSCOPE" simulate guest.vft --mode writethrough --requests requests
+	jq -r 'select(.type == "op") | "\(.op) \(.offset)"' requests >got
+	[ "$(grep -c '^mmap 0$' got)" -eq 1 ]
+	diff want <(grep -v '^mmap ' got)
+	# Each was a write: its page goes back to the host when the task ends.
+	[ "$(jq -s 'map(select(.opcode == "WRITE") | .size) | add' requests)" -eq 40960 ]
+	expect 3 "$VFSCOPE" simulate guest.vft --mode direct
+	says ENODEV
+	expect 0 "$VFSCOPE" export guest.vft --format iolog
+	[ "$(grep -c ' write ' <<<"$output")" -eq 10 ]
+}
+
 @test "export --format iolog and fio: what fio and simulate replay is what was recorded" {
 	"$gen" . requests=200
 	"$VFSCOPE" export guest.vft | jq -r 'select(.type == "op") | "0 \(.op) \(.offset) \(.size)"' >want

@@ -26,6 +26,7 @@ struct plan {
 	uint64_t ringbuf; /* loss counter of the guest's footer */
 	uint64_t cut; /* no footers */
 	uint64_t wrong_opcode; /* every so many-th host opcode differs */
+	uint64_t faults; /* every so many-th op is a page fault, by a write */
 };
 
 struct files {
@@ -49,6 +50,7 @@ static const struct {
 	{"ringbuf", offsetof(struct plan, ringbuf)},
 	{"cut", offsetof(struct plan, cut)},
 	{"wrong_opcode", offsetof(struct plan, wrong_opcode)},
+	{"faults", offsetof(struct plan, faults)},
 };
 
 static int parse_plan(struct plan *plan, int argc, char **argv)
@@ -80,7 +82,7 @@ static uint64_t issue_ns(uint64_t i)
 	return 5000000000 + i * 100000;
 }
 
-static int put_guest(struct files *f, uint64_t i, uint32_t conn)
+static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault)
 {
 	uint64_t t = issue_ns(i);
 	struct guest_request_event e = {
@@ -122,8 +124,8 @@ static int put_guest(struct files *f, uint64_t i, uint32_t conn)
 		.size_bytes = 4096,
 		.conn = conn,
 		.task = 100,
-		.op_type = OP_READ,
-		.flags = OP_DIRECT,
+		.op_type = fault ? OP_MMAP_FAULT : OP_READ,
+		.flags = fault ? OP_FAULT_WRITE : OP_DIRECT,
 		.nr_requests = 1,
 	};
 
@@ -184,9 +186,10 @@ static int put_requests(struct files *f, const struct plan *plan)
 {
 	for (uint64_t i = 0; i < plan->requests; i++) {
 		for (uint64_t m = 0; m + 1 < plan->mounts; m++)
-			if (i % (m + 2) == 0 && put_guest(f, i * 3 + 1, 50 + (uint32_t)m))
+			if (i % (m + 2) == 0 && put_guest(f, i * 3 + 1, 50 + (uint32_t)m, false))
 				return -1;
-		if (!every(i, plan->guest_skips) && put_guest(f, i, 49 + (uint32_t)plan->mounts))
+		if (!every(i, plan->guest_skips) &&
+		    put_guest(f, i, 49 + (uint32_t)plan->mounts, every(i, plan->faults)))
 			return -1;
 		if (i >= plan->host_from && i < plan->host_to && !every(i, plan->host_skips) &&
 		    put_host(f, plan, i))
