@@ -148,7 +148,7 @@ struct host_chain_event {
 	__ev_u16 queue;
 	__ev_u16 head; /* descriptor chain head: names the request while it is in flight */
 	__ev_u16 avail_idx; /* ring index */
-	__ev_u16 pad16;
+	__ev_u16 daemon; /* which of those recorded: its slot; tells apart equal queues */
 	__ev_u32 pad;
 };
 
@@ -177,7 +177,8 @@ struct host_syscall_event {
 	__ev_s32 fd; /* first argument */
 	__ev_u16 nr; /* system call number */
 	__ev_u16 cls; /* enum syscall_class */
-	__ev_u32 pad;
+	__ev_u16 daemon; /* slot */
+	__ev_u16 pad16;
 };
 
 /* ts_ns: when a daemon thread first ran with the element visible in the used ring. */
@@ -188,7 +189,7 @@ struct host_used_event {
 	__ev_u16 queue;
 	__ev_u16 head;
 	__ev_u16 used_idx;
-	__ev_u16 pad16;
+	__ev_u16 daemon; /* slot */
 	__ev_u64 t_absent_ns; /* last time the ring was seen without it, or 0: published between
 				 this and ts_ns */
 };

@@ -206,7 +206,7 @@ static __always_inline void send_chain(struct scan *scan, u16 type,
 	event->queue = scan->queue_index;
 	event->head = from->head;
 	event->avail_idx = from->avail_idx;
-	event->pad16 = 0;
+	event->daemon = scan->daemon->slot;
 	event->pad = 0;
 	bpf_ringbuf_submit(event, wake_flag());
 }
@@ -353,7 +353,7 @@ static __noinline int report_used(struct scan *scan, u16 used_idx, struct wire_u
 	event->queue = scan->queue_index;
 	event->head = elem->id;
 	event->used_idx = used_idx;
-	event->pad16 = 0;
+	event->daemon = scan->daemon->slot;
 	event->t_absent_ns = absent_ns;
 	bpf_ringbuf_submit(event, wake_flag());
 	return 0;
@@ -525,7 +525,7 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 	return 0;
 }
 
-static __always_inline void report_call(struct thread_call *call, u32 tid, long result, u64 now_ns)
+static __always_inline void report_call(struct thread_call *call, u32 slot, long result, u64 now_ns)
 {
 	struct host_syscall_event *event;
 
@@ -542,13 +542,14 @@ static __always_inline void report_call(struct thread_call *call, u32 tid, long 
 	event->t_enter_ns = call->t_enter_ns;
 	event->iov_base = call->iov_base;
 	event->result = result;
-	event->tid = tid;
+	event->tid = (u32)bpf_get_current_pid_tgid();
 	event->fd = call->fd;
 	event->nr = call->nr;
 	event->cls = call->cls;
 	if ((call->cls == SYSC_KICK || call->cls == SYSC_CALL) && result != 8)
 		event->cls = SYSC_OTHER;
-	event->pad = 0;
+	event->daemon = slot;
+	event->pad16 = 0;
 	bpf_ringbuf_submit(event, wake_flag());
 }
 
@@ -564,7 +565,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 	now_ns = bpf_ktime_get_ns();
 	call = bpf_map_lookup_elem(&calls, &tid);
 	if (call && call->t_enter_ns) {
-		report_call(call, tid, result, now_ns);
+		report_call(call, daemon->slot, result, now_ns);
 		call->t_enter_ns = 0;
 	}
 	scan_queues(daemon, 0);

@@ -138,6 +138,7 @@ static json_t *host_chain_json(const char *type, const struct host_chain_event *
 	set_int(o, "head", ev->head);
 	set_int(o, "avail_idx", ev->avail_idx);
 	set_int(o, "data_addr", (int64_t)ev->data_addr);
+	set_int(o, "daemon", ev->daemon);
 	set_int(o, "tid", ev->tid);
 	set_flags(o, ev->flags, words);
 	return o;
@@ -157,6 +158,7 @@ static json_t *host_syscall_json(const struct host_syscall_event *ev)
 	set_int(o, "fd", ev->fd);
 	set_int(o, "result", ev->result);
 	set_int(o, "iov_base", (int64_t)ev->iov_base);
+	set_int(o, "daemon", ev->daemon);
 	set_int(o, "tid", ev->tid);
 	set_int(o, "t_enter_ns", (int64_t)ev->t_enter_ns);
 	return o;
@@ -170,6 +172,7 @@ static json_t *host_used_json(const struct host_used_event *ev)
 	set_int(o, "head", ev->head);
 	set_int(o, "used_idx", ev->used_idx);
 	set_int(o, "len", ev->len);
+	set_int(o, "daemon", ev->daemon);
 	set_int(o, "tid", ev->tid);
 	return o;
 }

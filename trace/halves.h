@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include "bpf/events.h"
 
+#define MAX_DAEMONS_OF_FILE 16 /* events of slots beyond are left out: the file is damaged */
+
 enum host_half_flags {
 	HHALF_SIGNALLED = 1u << 0, /* a call followed before the next element was published */
 	HHALF_NO_HEADER = 1u << 1, /* header never readable: only queue and avail_idx name it */
@@ -41,6 +43,7 @@ struct host_half {
 	uint16_t avail_idx;
 	uint16_t head;
 	uint16_t flags; /* enum host_half_flags */
+	uint16_t daemon; /* slot */
 };
 
 struct host_assembler;
@@ -63,6 +66,8 @@ struct host_assembler_stats {
 typedef int (*host_half_fn)(void *ctx, const struct host_half *half);
 
 /*
+ * Events of several daemons may be mixed: each is a system of its own, told apart by its slot.
+ *
  * Events may come slightly out of time order (one ring buffer, several CPUs): the assembler sorts
  * them within a window. emit gets each half when its end is known; non-zero from it stops with that
  * value.

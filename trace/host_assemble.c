@@ -48,14 +48,20 @@ struct thread {
 	struct host_half answer; /* published last; its call is not known yet */
 };
 
-struct host_assembler {
-	host_half_fn emit;
-	void *ctx;
-	struct event_sort *sort;
+/* One daemon: its threads and its requests. No other daemon's events have to do with it. */
+struct crew {
+	struct host_assembler *all;
 	struct host_inflight flight;
 	struct thread **threads;
 	size_t nr_threads;
 	size_t last_thread; /* found last: most events come in runs of one thread */
+};
+
+struct host_assembler {
+	host_half_fn emit;
+	void *ctx;
+	struct event_sort *sort;
+	struct crew *crews[MAX_DAEMONS_OF_FILE]; /* by slot; NULL: no event of it so far */
 	struct host_assembler_stats stats;
 };
 
@@ -72,7 +78,6 @@ int host_assembler_new(struct host_assembler **out, host_half_fn emit, void *ctx
 		free(a);
 		return err;
 	}
-	a->flight.stats = &a->stats;
 	a->emit = emit;
 	a->ctx = ctx;
 	*out = a;
@@ -84,58 +89,83 @@ const struct host_assembler_stats *host_assembler_stats(const struct host_assemb
 	return &a->stats;
 }
 
+static void free_crew(struct crew *c)
+{
+	if (!c)
+		return;
+	host_inflight_free(&c->flight);
+	for (size_t i = 0; i < c->nr_threads; i++)
+		free(c->threads[i]);
+	free(c->threads);
+	free(c);
+}
+
 void host_assembler_free(struct host_assembler *a)
 {
 	if (!a)
 		return;
-	host_inflight_free(&a->flight);
-	for (size_t i = 0; i < a->nr_threads; i++)
-		free(a->threads[i]);
-	free(a->threads);
+	for (size_t i = 0; i < MAX_DAEMONS_OF_FILE; i++)
+		free_crew(a->crews[i]);
 	event_sort_free(a->sort);
 	free(a);
 }
 
-static struct thread *find_thread(struct host_assembler *a, uint32_t tid)
+/* slot is below MAX_DAEMONS_OF_FILE. NULL: no memory. */
+static struct crew *get_crew(struct host_assembler *a, uint16_t slot)
 {
-	if (a->last_thread < a->nr_threads && a->threads[a->last_thread]->tid == tid)
-		return a->threads[a->last_thread];
-	for (size_t i = 0; i < a->nr_threads; i++) {
-		if (a->threads[i]->tid != tid)
+	struct crew *c = a->crews[slot];
+
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->all = a;
+	c->flight.stats = &a->stats;
+	a->crews[slot] = c;
+	return c;
+}
+
+static struct thread *find_thread(struct crew *crew, uint32_t tid)
+{
+	if (crew->last_thread < crew->nr_threads && crew->threads[crew->last_thread]->tid == tid)
+		return crew->threads[crew->last_thread];
+	for (size_t i = 0; i < crew->nr_threads; i++) {
+		if (crew->threads[i]->tid != tid)
 			continue;
-		a->last_thread = i;
-		return a->threads[i];
+		crew->last_thread = i;
+		return crew->threads[i];
 	}
 	return NULL;
 }
 
-static struct thread *get_thread(struct host_assembler *a, uint32_t tid)
+static struct thread *get_thread(struct crew *crew, uint32_t tid)
 {
-	struct thread *t = find_thread(a, tid), **grown;
+	struct thread *t = find_thread(crew, tid), **grown;
 
 	if (t)
 		return t;
-	grown = realloc(a->threads, (a->nr_threads + 1) * sizeof(struct thread *));
+	grown = realloc(crew->threads, (crew->nr_threads + 1) * sizeof(struct thread *));
 	if (!grown)
 		return NULL;
-	a->threads = grown;
+	crew->threads = grown;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
 	t->tid = tid;
-	a->threads[a->nr_threads++] = t;
+	crew->threads[crew->nr_threads++] = t;
 	return t;
 }
 
 /* The thread that takes this queue's requests, as far as its kicks have told; or NULL. */
-static struct thread *taker_of(struct host_assembler *a, const struct host_queue *q)
+static struct thread *taker_of(struct crew *crew, const struct host_queue *q)
 {
 	size_t best = 0;
 
 	for (size_t i = 1; i < MAX_TAKERS; i++)
 		if (q->takers[i].votes > q->takers[best].votes)
 			best = i;
-	return q->takers[best].votes ? find_thread(a, q->takers[best].tid) : NULL;
+	return q->takers[best].votes ? find_thread(crew, q->takers[best].tid) : NULL;
 }
 
 static void vote(struct host_queue *q, uint32_t tid, uint64_t votes)
@@ -154,30 +184,30 @@ static void vote(struct host_queue *q, uint32_t tid, uint64_t votes)
 	q->takers[least].votes = votes;
 }
 
-static int emit_answer(struct host_assembler *a, struct thread *t)
+static int emit_answer(struct crew *crew, struct thread *t)
 {
 	if (!t->has_answer)
 		return 0;
 	t->has_answer = false;
-	return a->emit(a->ctx, &t->answer);
+	return crew->all->emit(crew->all->ctx, &t->answer);
 }
 
-static int on_chain(struct host_assembler *a, const struct host_chain_event *e)
+static int on_chain(struct crew *crew, const struct host_chain_event *e)
 {
-	struct host_queue *q = host_queue_get(&a->flight, e->queue);
+	struct host_queue *q = host_queue_get(&crew->flight, e->queue);
 
 	if (!q)
 		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
 	if (host_chain_find(q, e->head, e->avail_idx)) {
-		a->stats.duplicates++;
+		crew->all->stats.duplicates++;
 		return 0;
 	}
-	return host_chain_add(&a->flight, q, e) ? 0 : -ENOMEM;
+	return host_chain_add(&crew->flight, q, e) ? 0 : -ENOMEM;
 }
 
-static void on_header(struct host_assembler *a, const struct host_chain_event *e)
+static void on_header(struct crew *crew, const struct host_chain_event *e)
 {
-	struct host_queue *q = e->queue < MAX_QUEUES ? a->flight.queues[e->queue] : NULL;
+	struct host_queue *q = e->queue < MAX_QUEUES ? crew->flight.queues[e->queue] : NULL;
 	struct host_chain *c = q ? host_chain_find(q, e->head, e->avail_idx) : NULL;
 
 	if (c)
@@ -191,15 +221,14 @@ static bool waits_for(const struct thread *t, const struct host_chain *c)
 }
 
 /* t has read a kick: requests of its queue that came while it waited are taken from now on. */
-static void kick_queue(struct host_assembler *a, struct host_queue *q, struct thread *t,
-		       uint64_t ts_ns)
+static void kick_queue(struct crew *crew, struct host_queue *q, struct thread *t, uint64_t ts_ns)
 {
 	struct host_chain *c;
 
 	TAILQ_FOREACH(c, &q->unkicked, unkicked)
 	if (waits_for(t, c))
 		vote(q, t->tid, c->seen_by == t->tid ? 4 : 1);
-	if (taker_of(a, q) != t)
+	if (taker_of(crew, q) != t)
 		return;
 	while ((c = TAILQ_FIRST(&q->unkicked))) {
 		TAILQ_REMOVE(&q->unkicked, c, unkicked);
@@ -209,18 +238,18 @@ static void kick_queue(struct host_assembler *a, struct host_queue *q, struct th
 	}
 }
 
-static void on_kick(struct host_assembler *a, struct thread *t, uint64_t ts_ns)
+static void on_kick(struct crew *crew, struct thread *t, uint64_t ts_ns)
 {
-	a->stats.kicks++;
+	crew->all->stats.kicks++;
 	t->takes_kicks = true;
 	for (size_t i = 0; i < MAX_QUEUES; i++)
-		if (a->flight.queues[i])
-			kick_queue(a, a->flight.queues[i], t, ts_ns);
+		if (crew->flight.queues[i])
+			kick_queue(crew, crew->flight.queues[i], t, ts_ns);
 }
 
-static void drop_run(struct host_assembler *a, struct thread *t)
+static void drop_run(struct crew *crew, struct thread *t)
 {
-	a->stats.unattributed_calls += t->run.count;
+	crew->all->stats.unattributed_calls += t->run.count;
 	t->run = (struct run){};
 }
 
@@ -241,39 +270,38 @@ static void add_to_run(struct thread *t, const struct host_syscall_event *e)
 }
 
 /* The first system call after a publication tells whether the guest was called for it. */
-static int settle_answer(struct host_assembler *a, struct thread *t,
-			 const struct host_syscall_event *e)
+static int settle_answer(struct crew *crew, struct thread *t, const struct host_syscall_event *e)
 {
 	if (t->has_answer && e->cls == SYSC_CALL) {
 		t->answer.flags |= HHALF_SIGNALLED;
 		t->answer.t_call_ns = e->t_enter_ns;
 	}
-	return emit_answer(a, t);
+	return emit_answer(crew, t);
 }
 
-static int on_call(struct host_assembler *a, const struct host_syscall_event *e)
+static int on_call(struct crew *crew, const struct host_syscall_event *e)
 {
-	struct thread *t = get_thread(a, e->tid);
+	struct thread *t = get_thread(crew, e->tid);
 	int err;
 
 	if (!t)
 		return -ENOMEM;
-	a->stats.system_calls++;
-	err = settle_answer(a, t, e);
+	crew->all->stats.system_calls++;
+	err = settle_answer(crew, t, e);
 	switch (e->cls) {
 	case SYSC_DATA:
 	case SYSC_META:
 		add_to_run(t, e);
 		break;
 	case SYSC_WAIT:
-		drop_run(a, t);
+		drop_run(crew, t);
 		t->wait_enter_ns = e->t_enter_ns;
 		break;
 	case SYSC_KICK:
-		on_kick(a, t, e->h.ts_ns);
+		on_kick(crew, t, e->h.ts_ns);
 		break;
 	case SYSC_CALL:
-		a->stats.calls++;
+		crew->all->stats.calls++;
 		t->free_ns = e->h.ts_ns;
 		break;
 	case SYSC_FUTEX:
@@ -295,12 +323,12 @@ static bool run_fits(const struct thread *t, const struct host_chain *c)
 	return opcode_may_begin_with(c->half.opcode, run->first_nr);
 }
 
-static struct thread *oldest_fitting_worker(struct host_assembler *a, const struct host_chain *c)
+static struct thread *oldest_fitting_worker(struct crew *crew, const struct host_chain *c)
 {
 	struct thread *best = NULL;
 
-	for (size_t i = 0; i < a->nr_threads; i++) {
-		struct thread *t = a->threads[i];
+	for (size_t i = 0; i < crew->nr_threads; i++) {
+		struct thread *t = crew->threads[i];
 
 		if (t->takes_kicks || !run_fits(t, c) ||
 		    t->run.first_enter_ns < c->half.t_visible_ns)
@@ -311,11 +339,12 @@ static struct thread *oldest_fitting_worker(struct host_assembler *a, const stru
 	return best;
 }
 
-static struct thread *find_data_run(struct host_assembler *a, const struct host_chain *c)
+static struct thread *find_data_run(struct crew *crew, const struct host_chain *c)
 {
-	for (size_t i = 0; c->data_addr && i < a->nr_threads; i++)
-		if (a->threads[i]->run.data_addr == c->data_addr && run_fits(a->threads[i], c))
-			return a->threads[i];
+	for (size_t i = 0; c->data_addr && i < crew->nr_threads; i++)
+		if (crew->threads[i]->run.data_addr == c->data_addr &&
+		    run_fits(crew->threads[i], c))
+			return crew->threads[i];
 	return NULL;
 }
 
@@ -323,20 +352,20 @@ static struct thread *find_data_run(struct host_assembler *a, const struct host_
  * Who served it. The thread that first saw it used is a hint only: with a pool, any thread may have
  * been the next to make a system call.
  */
-static struct thread *find_server(struct host_assembler *a, struct host_queue *q,
+static struct thread *find_server(struct crew *crew, struct host_queue *q,
 				  const struct host_chain *c, uint32_t seen_by)
 {
-	struct thread *taker = taker_of(a, q), *seen = find_thread(a, seen_by), *t;
+	struct thread *taker = taker_of(crew, q), *seen = find_thread(crew, seen_by), *t;
 
-	t = find_data_run(a, c);
+	t = find_data_run(crew, c);
 	if (t)
 		return t;
 	if (taker && (!q->has_pool || taker->run.count))
-		if (taker->run.count || !oldest_fitting_worker(a, c))
+		if (taker->run.count || !oldest_fitting_worker(crew, c))
 			return taker;
 	if (seen && (!seen->takes_kicks || !taker) && run_fits(seen, c))
 		return seen;
-	t = oldest_fitting_worker(a, c);
+	t = oldest_fitting_worker(crew, c);
 	if (t)
 		return t;
 	/* No calls at all: whoever published it most likely made the next system call, too. */
@@ -364,20 +393,20 @@ static void fill_times(struct host_half *h, const struct host_chain *c, const st
 	h->nr_io_calls = run->count;
 }
 
-static int finish_chain(struct host_assembler *a, struct host_queue *q, struct host_chain *c,
+static int finish_chain(struct crew *crew, struct host_queue *q, struct host_chain *c,
 			const struct host_used_event *e)
 {
-	struct thread *server = find_server(a, q, c, e->tid);
+	struct thread *server = find_server(crew, q, c, e->tid);
 	struct host_half *h = &c->half;
 	bool pool;
 	int err;
 
 	if (!server)
-		server = get_thread(a, e->tid);
+		server = get_thread(crew, e->tid);
 	if (!server)
 		return -ENOMEM;
-	err = emit_answer(a, server);
-	pool = !server->takes_kicks && taker_of(a, q);
+	err = emit_answer(crew, server);
+	pool = !server->takes_kicks && taker_of(crew, q);
 	q->has_pool |= pool && server->run.count;
 	fill_times(h, c, server, e, pool);
 	h->reply_len = e->len;
@@ -385,7 +414,7 @@ static int finish_chain(struct host_assembler *a, struct host_queue *q, struct h
 	if (pool)
 		h->flags |= HHALF_POOL;
 	if (h->flags & HHALF_NO_HEADER)
-		a->stats.without_header++;
+		crew->all->stats.without_header++;
 	server->run = (struct run){};
 	server->free_ns = e->h.ts_ns;
 	server->answer = *h;
@@ -393,34 +422,54 @@ static int finish_chain(struct host_assembler *a, struct host_queue *q, struct h
 	return err;
 }
 
-static int on_used(struct host_assembler *a, const struct host_used_event *e)
+static int on_used(struct crew *crew, const struct host_used_event *e)
 {
-	struct host_queue *q = host_queue_get(&a->flight, e->queue);
+	struct host_queue *q = host_queue_get(&crew->flight, e->queue);
 	struct host_chain *c;
 	int err;
 
 	if (!q)
 		return e->queue < MAX_QUEUES ? -ENOMEM : 0;
-	c = host_chain_used(&a->flight, q, e);
+	c = host_chain_used(&crew->flight, q, e);
 	if (!c)
 		return 0;
-	err = finish_chain(a, q, c, e);
-	host_chain_drop(&a->flight, q, c);
+	err = finish_chain(crew, q, c, e);
+	host_chain_drop(&crew->flight, q, c);
 	return err;
+}
+
+static uint16_t slot_of(const union host_event *event)
+{
+	switch (event->h.type) {
+	case EV_HOST_SYSCALL:
+		return event->call.daemon;
+	case EV_HOST_USED:
+		return event->used.daemon;
+	default:
+		return event->chain.daemon;
+	}
 }
 
 static int on_event(struct host_assembler *a, const union host_event *event)
 {
+	uint16_t slot = slot_of(event);
+	struct crew *crew;
+
+	if (slot >= MAX_DAEMONS_OF_FILE)
+		return 0;
+	crew = get_crew(a, slot);
+	if (!crew)
+		return -ENOMEM;
 	switch (event->h.type) {
 	case EV_HOST_CHAIN:
-		return on_chain(a, &event->chain);
+		return on_chain(crew, &event->chain);
 	case EV_HOST_HEADER:
-		on_header(a, &event->chain);
+		on_header(crew, &event->chain);
 		return 0;
 	case EV_HOST_SYSCALL:
-		return on_call(a, &event->call);
+		return on_call(crew, &event->call);
 	default:
-		return on_used(a, &event->used);
+		return on_used(crew, &event->used);
 	}
 }
 
@@ -441,12 +490,22 @@ int host_assembler_add(struct host_assembler *a, const struct event_header *even
 	return err ? err : drain(a, 0);
 }
 
+static int finish_crew(struct host_assembler *a, struct crew *crew)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < crew->nr_threads; i++)
+		err = emit_answer(crew, crew->threads[i]);
+	a->stats.without_end += host_inflight_count(&crew->flight);
+	return err;
+}
+
 int host_assembler_finish(struct host_assembler *a)
 {
 	int err = drain(a, 1);
 
-	for (size_t i = 0; !err && i < a->nr_threads; i++)
-		err = emit_answer(a, a->threads[i]);
-	a->stats.without_end += host_inflight_count(&a->flight);
+	for (size_t i = 0; !err && i < MAX_DAEMONS_OF_FILE; i++)
+		if (a->crews[i])
+			err = finish_crew(a, a->crews[i]);
 	return err;
 }

@@ -155,6 +155,7 @@ struct host_chain *host_chain_add(struct host_inflight *f, struct host_queue *q,
 	note_position(e->avail_idx, &q->avail_known, &q->next_avail, &f->stats->missing_chains);
 	link_chain(f, q, c, e->head);
 	f->stats->chains++;
+	c->half.daemon = e->daemon;
 	c->half.queue = e->queue;
 	c->half.head = e->head;
 	c->half.avail_idx = e->avail_idx;

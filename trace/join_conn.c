@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Counts what each guest connection has in common with the host trace, from samples.
+ * Counts what each guest connection has in common with each daemon of the host trace, from samples.
  *
  * Both sides keep the requests whose hash lies below a limit that sinks as they grow: the same
  * requests on both sides, wherever the recordings begin and end, and bounded memory.
@@ -13,7 +13,7 @@
 
 struct sampled {
 	uint64_t hash;
-	uint32_t conn;
+	uint32_t from; /* guest: connection; host: slot of the daemon */
 };
 
 struct sample {
@@ -51,20 +51,22 @@ static void lower_limit(struct sample *s, uint64_t limit)
 	s->count = kept;
 }
 
-static void add(struct sample *s, uint64_t hash, uint32_t conn)
+static void add(struct sample *s, uint64_t hash, uint32_t from)
 {
 	while (hash <= s->limit && s->count == SAMPLE_SIZE && s->limit)
 		lower_limit(s, s->limit / 2);
 	/* A limit of 0 means the same request over and over: enough of it is there. */
 	if (hash <= s->limit && s->count < SAMPLE_SIZE)
-		s->item[s->count++] = (struct sampled){.hash = hash, .conn = conn};
+		s->item[s->count++] = (struct sampled){.hash = hash, .from = from};
 }
 
 static int compare_hashes(const void *a, const void *b)
 {
-	uint64_t x = ((const struct sampled *)a)->hash, y = ((const struct sampled *)b)->hash;
+	const struct sampled *x = a, *y = b;
 
-	return x < y ? -1 : x > y;
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->from < y->from ? -1 : x->from > y->from;
 }
 
 static struct conn_overlap *overlap_of(struct conn_overlaps *all, uint32_t conn)
@@ -90,6 +92,34 @@ static int compare_overlaps(const void *a, const void *b)
 	return x->conn < y->conn ? -1 : x->conn > y->conn;
 }
 
+/* Daemons of like traffic have like requests: each that has this one counts it. */
+static void count_request(struct conn_overlap *o, const struct sample *host, uint64_t hash)
+{
+	uint32_t low = 0, high = host->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (host->item[middle].hash < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (uint32_t i = low; i < host->count && host->item[i].hash == hash; i++)
+		if (i == low || host->item[i].from != host->item[i - 1].from)
+			o->of_daemon[host->item[i].from]++;
+}
+
+static void choose_daemon(struct conn_overlap *o)
+{
+	for (uint16_t slot = 0; slot < MAX_DAEMONS_OF_FILE; slot++) {
+		if (o->of_daemon[slot] <= o->common)
+			continue;
+		o->common = o->of_daemon[slot];
+		o->daemon = slot;
+	}
+}
+
 static void count_common(struct conn_overlaps *all, struct sample *guest, struct sample *host)
 {
 	uint64_t limit = min_u64(guest->limit, host->limit);
@@ -98,12 +128,13 @@ static void count_common(struct conn_overlaps *all, struct sample *guest, struct
 	lower_limit(host, limit);
 	qsort(host->item, host->count, sizeof(host->item[0]), compare_hashes);
 	for (uint32_t i = 0; i < guest->count; i++) {
-		struct conn_overlap *o = overlap_of(all, guest->item[i].conn);
+		struct conn_overlap *o = overlap_of(all, guest->item[i].from);
 
-		if (o && bsearch(&guest->item[i], host->item, host->count, sizeof(host->item[0]),
-				 compare_hashes))
-			o->common++;
+		if (o)
+			count_request(o, host, guest->item[i].hash);
 	}
+	for (uint32_t i = 0; i < all->count; i++)
+		choose_daemon(&all->conn[i]);
 	qsort(all->conn, all->count, sizeof(all->conn[0]), compare_overlaps);
 }
 
@@ -134,7 +165,7 @@ void conn_sampler_host(struct conn_sampler *s, const struct host_half *h)
 {
 	s->overlaps.host_requests++;
 	if (!(h->flags & HHALF_NO_HEADER))
-		add(&s->host, hash_request(h->unique, h->opcode, h->nodeid), 0);
+		add(&s->host, hash_request(h->unique, h->opcode, h->nodeid), h->daemon);
 }
 
 const struct conn_overlaps *conn_sampler_overlaps(struct conn_sampler *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which of a guest trace's connections (mounts) does the daemon of a host trace serve? The one
+ * Which of a guest trace's connections (mounts) does which daemon of a host trace serve? The one
  * whose requests it saw, by unique, opcode and nodeid.
  */
 #ifndef VFSCOPE_TRACE_JOIN_CONN_H
@@ -11,10 +11,13 @@
 
 #define JOIN_MAX_CONNS 64
 
+/* A connection, and the daemon that has seen most of it. */
 struct conn_overlap {
 	uint32_t conn;
+	uint16_t daemon; /* slot */
 	uint64_t requests; /* of this connection in the guest trace */
-	uint64_t common; /* sampled requests that the host trace has too */
+	uint64_t common; /* sampled requests that this daemon's trace has too */
+	uint64_t of_daemon[MAX_DAEMONS_OF_FILE]; /* the same of each */
 };
 
 struct conn_overlaps {

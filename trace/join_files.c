@@ -31,7 +31,8 @@ struct joiner {
 	struct tide guest, host; /* of the second pass */
 	struct span_order *order;
 	struct conn_sampler *sampler; /* of the first pass, which looks for the connection */
-	bool surveyed; /* survey is of result->conn */
+	bool surveyed; /* survey is of result->conn ... */
+	bool daemon_met; /* ... and result->daemon */
 	bool told; /* what is wrong with the files: by the first pass */
 	json_t *guest_footer, *host_footer; /* of the first pass; NULL: interrupted */
 };
@@ -64,9 +65,13 @@ static int take_guest(struct joiner *j, struct pairing *p, const struct guest_re
 
 static int take_host(struct joiner *j, struct pairing *p, const struct host_half *h)
 {
-	if (j->sampler)
+	if (j->sampler) {
+		if (!j->daemon_met)
+			j->result->daemon = h->daemon;
+		j->daemon_met = true;
 		conn_sampler_host(j->sampler, h);
-	return pairing_add_host(p, h);
+	}
+	return h->daemon == j->result->daemon ? pairing_add_host(p, h) : 0;
 }
 
 static int feed(struct joiner *j, struct pairing *p)
@@ -143,12 +148,13 @@ static int survey_files(struct joiner *j)
 	return err;
 }
 
-static int fit_conn(struct joiner *j, uint32_t conn)
+static int fit_conn(struct joiner *j, uint32_t conn, uint16_t daemon)
 {
 	int err = 0;
 
-	if (!j->surveyed || j->result->conn != conn) {
+	if (!j->surveyed || j->result->conn != conn || j->result->daemon != daemon) {
 		j->result->conn = conn;
+		j->result->daemon = daemon;
 		j->surveyed = true;
 		err = survey_files(j);
 	}
@@ -172,37 +178,79 @@ static int say_conflict(const struct joiner *j)
 	return -EBADE;
 }
 
-static int choose(struct joiner *j, uint32_t conn)
+static int choose(struct joiner *j, uint32_t conn, uint16_t daemon)
 {
-	int err = fit_conn(j, conn);
+	int err = fit_conn(j, conn, daemon);
 
 	return !err && j->result->band.empty ? say_conflict(j) : err;
 }
 
-/* With several mounts of like traffic, the clocks tell which one the daemon serves. */
-static int choose_conn(struct joiner *j, const struct conn_overlaps *all)
+/* What is worth a try: little in common is so by chance, like the first requests of any mount. */
+static bool is_candidate(const struct conn_overlaps *all, uint64_t common)
 {
-	uint32_t chosen = all->conn[0].conn, fits = 0;
+	return common && common > all->conn[0].common / 2;
+}
+
+static uint32_t count_candidates(const struct conn_overlaps *all)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < all->count; i++)
+		for (uint16_t slot = 0; slot < MAX_DAEMONS_OF_FILE; slot++)
+			count += is_candidate(all, all->conn[i].of_daemon[slot]);
+	return count;
+}
+
+/*
+ * With several mounts or daemons of like traffic, the clocks tell which belong together. One mount
+ * is served by one daemon: of several that fit, the one that has seen most of it.
+ */
+static int fit_daemon(struct joiner *j, const struct conn_overlaps *all,
+		      const struct conn_overlap *o, uint16_t *daemon)
+{
+	uint64_t most = 0;
 	int err;
 
-	for (uint32_t i = 0; i < all->count && all->count > 1; i++) {
-		if (all->conn[i].common <= all->conn[0].common / 2)
-			break;
-		err = fit_conn(j, all->conn[i].conn);
+	for (uint16_t slot = 0; slot < MAX_DAEMONS_OF_FILE; slot++) {
+		if (!is_candidate(all, o->of_daemon[slot]) || o->of_daemon[slot] <= most)
+			continue;
+		err = fit_conn(j, o->conn, slot);
 		if (err && err != -ENOENT && err != -ERANGE)
 			return err;
 		if (err || j->result->band.empty)
 			continue;
+		*daemon = slot;
+		most = o->of_daemon[slot];
+	}
+	return most != 0;
+}
+
+static int choose_conn(struct joiner *j, const struct conn_overlaps *all)
+{
+	uint32_t chosen = all->conn[0].conn, fits = 0;
+	uint16_t daemon = all->conn[0].daemon;
+	bool many = count_candidates(all) > 1;
+	int fit;
+
+	for (uint32_t i = 0; i < all->count && many; i++) {
+		uint16_t slot = 0;
+
+		fit = fit_daemon(j, all, &all->conn[i], &slot);
+		if (fit < 0)
+			return fit;
+		if (!fit)
+			continue;
 		chosen = all->conn[i].conn;
+		daemon = slot;
 		fits++;
 	}
 	if (fits > 1) {
-		msg_error("cannot tell which connection of %s the daemon of %s serves: %" PRIu32
+		msg_error("cannot tell which connection of %s to join with %s: %" PRIu32
 			  " fit; name it with --connection",
 			  j->config->guest, j->config->host, fits);
 		return -ENOTUNIQ;
 	}
-	return choose(j, chosen);
+	return choose(j, chosen, daemon);
 }
 
 static void say_nothing_common(const struct joiner *j, const struct conn_overlaps *all)
@@ -232,17 +280,27 @@ static int find_conns(struct joiner *j, struct conn_overlaps *all)
 	return err;
 }
 
+static void only_given(struct conn_overlaps *all, uint32_t conn)
+{
+	uint32_t i = 0;
+
+	while (i < all->count && all->conn[i].conn != conn)
+		i++;
+	all->conn[0] = i < all->count ? all->conn[i] : (struct conn_overlap){.conn = conn};
+	all->count = 1;
+}
+
 static int choose_and_fit(struct joiner *j)
 {
 	struct conn_overlaps all;
 	int err;
 
-	if (j->config->conn_given)
-		return choose(j, j->config->conn);
 	err = find_conns(j, &all);
 	if (err)
 		return err;
-	if (!all.count || !all.conn[0].common) {
+	if (j->config->conn_given)
+		only_given(&all, j->config->conn);
+	if (!j->config->conn_given && (!all.count || !all.conn[0].common)) {
 		say_nothing_common(j, &all);
 		return -ENODATA;
 	}
@@ -423,20 +481,51 @@ static json_t *joined_guest(const struct joiner *j)
 	return guest;
 }
 
+static const json_t *daemon_entry(const json_t *daemons, uint16_t slot)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach((json_t *)daemons, i, entry)
+	{
+		const json_t *value = json_object_get(entry, "slot");
+
+		if (json_is_integer(value) && json_integer_value(value) == slot)
+			return entry;
+	}
+	return NULL;
+}
+
+/* Of several daemons, the one that was joined is told of as if it had been the only one. */
+static json_t *joined_host(const struct joiner *j)
+{
+	static const char *const keys[] = {"daemon", "queues", "guest_memory"};
+	json_t *host = json_copy((json_t *)vft_reader_header(j->in.host));
+	const json_t *entry =
+		daemon_entry(json_object_get(j->host_footer, "daemons"), j->result->daemon);
+
+	if (!entry)
+		entry = daemon_entry(json_object_get(host, "daemons"), j->result->daemon);
+	for (size_t i = 0; host && entry && i < ARRAY_SIZE(keys); i++)
+		if (json_object_get(entry, keys[i]))
+			json_object_set(host, keys[i], json_object_get(entry, keys[i]));
+	json_object_del(host, "daemons");
+	return host;
+}
+
 static json_t *joined_header(const struct joiner *j)
 {
 	static const char *const from_guest[] = {
 		"start_ns", "start_realtime_ns", "hostname", "kernel", "arch",
 	};
 	const json_t *guest = vft_reader_header(j->in.guest);
-	const json_t *host = vft_reader_header(j->in.host);
 	json_t *header = json_object(), *value;
 
 	for (size_t i = 0; header && i < ARRAY_SIZE(from_guest); i++)
 		if ((value = json_object_get(guest, from_guest[i])))
 			json_object_set(header, from_guest[i], value);
 	if (!header || json_object_set_new(header, "guest", joined_guest(j)) ||
-	    json_object_set_new(header, "host", json_copy((json_t *)host)) ||
+	    json_object_set_new(header, "host", joined_host(j)) ||
 	    json_object_set_new(header, "connection", json_integer(j->result->conn)) ||
 	    json_object_set_new(header, "clock", clock_band_json(&j->result->band))) {
 		json_decref(header);

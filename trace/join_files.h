@@ -36,6 +36,7 @@ struct unmatched {
 
 struct join_result {
 	uint32_t conn;
+	uint16_t daemon; /* slot of the daemon that serves it */
 	struct clock_band band;
 	uint64_t joined;
 	uint64_t by_ring; /* of joined: named by ring entry, the header was unreadable */

@@ -112,16 +112,16 @@ static json_t *assembled_json(const struct host_assembler_stats *s)
 
 json_t *join_result_json(const struct join_result *r)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
-			 "connection", (json_int_t)r->conn, "joined", (json_int_t)r->joined,
-			 "joined_by_ring", (json_int_t)r->by_ring, "contradicting",
-			 (json_int_t)r->contradicting, "skewed", (json_int_t)r->skewed, "not_sent",
-			 (json_int_t)r->not_sent, "ops", (json_int_t)r->ops, "guest_without_host",
-			 unmatched_json(&r->guest), "host_without_guest", unmatched_json(&r->host),
-			 "host_assembly", assembled_json(&r->assembled), "guest_losses",
-			 losses_json(r->guest_losses), "host_losses", losses_json(r->host_losses),
-			 "guest_interrupted", r->guest_interrupted, "host_interrupted",
-			 r->host_interrupted);
+	return json_pack(
+		"{s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
+		"connection", (json_int_t)r->conn, "daemon", (int)r->daemon, "joined",
+		(json_int_t)r->joined, "joined_by_ring", (json_int_t)r->by_ring, "contradicting",
+		(json_int_t)r->contradicting, "skewed", (json_int_t)r->skewed, "not_sent",
+		(json_int_t)r->not_sent, "ops", (json_int_t)r->ops, "guest_without_host",
+		unmatched_json(&r->guest), "host_without_guest", unmatched_json(&r->host),
+		"host_assembly", assembled_json(&r->assembled), "guest_losses",
+		losses_json(r->guest_losses), "host_losses", losses_json(r->host_losses),
+		"guest_interrupted", r->guest_interrupted, "host_interrupted", r->host_interrupted);
 }
 
 static bool same_file(const char *a, const char *b)

@@ -113,6 +113,22 @@ field() {
 	field .join.ops 2000
 }
 
+@test "the daemon that serves the guest is found among several; the others' requests are left out" {
+	"$GEN" . requests=2000 daemons=3
+	join_json --strict
+	field .join.daemon 2
+	field .join.joined 2000
+	field .join.host_assembly.chains 6000
+	field '.join.host_without_guest | .inside + .edge' 0
+	join_json --strict --connection 50
+	field .join.daemon 2
+	"$GEN" . requests=2000 daemons=3 mounts=3
+	join_json --strict
+	field '.join | [.connection, .daemon]' '[52,2]'
+	expect 0 "$VFSCOPE" report guest.vft host.vft
+	[[ $output == *'2000 requests of connection 52'* ]]
+}
+
 @test "files of different runs have nothing in common" {
 	"$GEN" . requests=100 host_from=50 mounts=1
 	mv host.vft late.vft

@@ -25,6 +25,7 @@ struct plan {
 	uint64_t mounts; /* connections in the guest trace; the host serves the last */
 	uint64_t ringbuf; /* loss counter of the guest's footer */
 	uint64_t cut; /* no footers */
+	uint64_t daemons; /* in the host trace, each with the same requests; the last serves them */
 	uint64_t wrong_opcode; /* every so many-th host opcode differs */
 	uint64_t faults; /* every so many-th op is a page fault, by a write */
 };
@@ -44,6 +45,7 @@ static const struct {
 	{"host_skips", offsetof(struct plan, host_skips)},
 	{"host_from", offsetof(struct plan, host_from)},
 	{"host_to", offsetof(struct plan, host_to)},
+	{"daemons", offsetof(struct plan, daemons)},
 	{"headless", offsetof(struct plan, headless)},
 	{"step_at", offsetof(struct plan, step_at)},
 	{"mounts", offsetof(struct plan, mounts)},
@@ -140,9 +142,15 @@ static uint64_t host_ns(const struct plan *plan, uint64_t i, uint64_t t_guest)
 	return plan->step_at && i >= plan->step_at ? t + 50000000 : t;
 }
 
-static int put_host(struct files *f, const struct plan *plan, uint64_t i)
+/* Of another VM that does the same at its own pace. */
+static uint64_t other_daemon_ns(const struct plan *plan, uint64_t i, uint16_t slot)
 {
-	uint64_t t = issue_ns(i);
+	return slot + 1u < plan->daemons ? (i * (slot + 7u)) % 90 * 1000 : 0;
+}
+
+static int put_host(struct files *f, const struct plan *plan, uint64_t i, uint16_t slot)
+{
+	uint64_t t = issue_ns(i) + other_daemon_ns(plan, i, slot);
 	bool headless = every(i, plan->headless);
 	struct host_chain_event chain = {
 		.h = {.type = EV_HOST_CHAIN, .size = sizeof(chain)},
@@ -151,12 +159,14 @@ static int put_host(struct files *f, const struct plan *plan, uint64_t i)
 		.queue = 1,
 		.head = i % 64,
 		.avail_idx = (uint16_t)i,
+		.daemon = slot,
 	};
 	struct host_syscall_event call = {
 		.h = {.type = EV_HOST_SYSCALL, .size = sizeof(call)},
 		.result = 4096,
 		.tid = 42,
 		.cls = SYSC_DATA,
+		.daemon = slot,
 	};
 	struct host_used_event used = {
 		.h = {.type = EV_HOST_USED, .size = sizeof(used)},
@@ -165,6 +175,7 @@ static int put_host(struct files *f, const struct plan *plan, uint64_t i)
 		.queue = 1,
 		.head = i % 64,
 		.used_idx = (uint16_t)i,
+		.daemon = slot,
 	};
 
 	chain.h.ts_ns = host_ns(plan, i, t + 20000);
@@ -191,9 +202,10 @@ static int put_requests(struct files *f, const struct plan *plan)
 		if (!every(i, plan->guest_skips) &&
 		    put_guest(f, i, 49 + (uint32_t)plan->mounts, every(i, plan->faults)))
 			return -1;
-		if (i >= plan->host_from && i < plan->host_to && !every(i, plan->host_skips) &&
-		    put_host(f, plan, i))
-			return -1;
+		for (uint16_t slot = 0; slot < plan->daemons; slot++)
+			if (i >= plan->host_from && i < plan->host_to &&
+			    !every(i, plan->host_skips) && put_host(f, plan, i, slot))
+				return -1;
 	}
 	return 0;
 }
@@ -220,6 +232,7 @@ int main(int argc, char **argv)
 		.offset_ns = 777000000,
 		.host_to = UINT64_MAX,
 		.mounts = 1,
+		.daemons = 1,
 	};
 	char path[4096];
 	struct files f;

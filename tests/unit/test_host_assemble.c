@@ -313,6 +313,59 @@ static void test_seen_at_wait(void **state)
 	assert_int_equal(b->halves[0].t_taken_ns, 1006);
 }
 
+/*
+ * Two daemons with the same queues, heads, ring indices, addresses and thread ids (one may have
+ * followed the other) at the same time: nothing of one is taken for the other's.
+ */
+static void test_daemons_apart(void **state)
+{
+	struct bench *b = *state;
+
+	for (uint16_t slot = 0; slot < 3; slot++) {
+		uint64_t t = 1000 + 10u * slot;
+		union host_event e = {.chain = {.unique = slot + 1u,
+						.opcode = FUSE_READ,
+						.data_addr = 0xa000,
+						.queue = 1,
+						.daemon = slot}};
+
+		add(b, &e, EV_HOST_CHAIN, sizeof(e.chain), t);
+		e = (union host_event){.call = {.t_enter_ns = t + 1,
+						.iov_base = 0xa000,
+						.tid = 7,
+						.nr = SYS_preadv,
+						.cls = SYSC_DATA,
+						.daemon = slot}};
+		add(b, &e, EV_HOST_SYSCALL, sizeof(e.call), t + 100 * (3 - slot));
+		if (slot == 2)
+			continue; /* it died */
+		e = (union host_event){.used = {.tid = 7, .queue = 1, .len = 5, .daemon = slot}};
+		add(b, &e, EV_HOST_USED, sizeof(e.used), t + 500);
+	}
+	finish(b);
+	assert_int_equal(b->count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(b->halves[i].unique, b->halves[i].daemon + 1);
+		assert_int_equal(b->halves[i].nr_io_calls, 1);
+		assert_int_equal(b->halves[i].host_io_ns, 100 * (3 - b->halves[i].daemon) - 1);
+	}
+	assert_int_not_equal(b->halves[0].daemon, b->halves[1].daemon);
+	assert_int_equal(host_assembler_stats(b->a)->duplicates, 0);
+	assert_int_equal(host_assembler_stats(b->a)->without_end, 1);
+	assert_int_equal(host_assembler_stats(b->a)->without_start, 0);
+}
+
+/* A slot that no recorder gives is damage: left out, not looked up. */
+static void test_slot_out_of_range(void **state)
+{
+	struct bench *b = *state;
+	union host_event e = {.chain = {.queue = 1, .daemon = MAX_DAEMONS_OF_FILE}};
+
+	add(b, &e, EV_HOST_CHAIN, sizeof(e.chain), 1000);
+	finish(b);
+	assert_int_equal(host_assembler_stats(b->a)->chains, 0);
+}
+
 /* Header read later, and header never read. */
 static void test_headers(void **state)
 {
@@ -453,6 +506,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pool_out_of_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_by_opcode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_seen_at_wait, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_daemons_apart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slot_out_of_range, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_headers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_losses_are_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_head_used_again_at_once, set_up, tear_down),
