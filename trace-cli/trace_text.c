@@ -13,7 +13,7 @@
 #include "trace-cli/trace_text.h"
 
 #define LABEL_WIDTH 9
-#define LINE_WIDTH 99
+#define LINE_WIDTH 98
 
 const char *trace_text_of(const json_t *object, const char *key, char *buf, size_t len)
 {
@@ -80,48 +80,84 @@ static bool is_word(const char *key)
 	return len && len < 32 && !key[len];
 }
 
+/* One of several words below a label, on a new line where it would not fit. *column: 0 at first. */
+static void print_word(FILE *out, size_t *column, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (!*column || *column + 1 + len > LINE_WIDTH) {
+		fprintf(out, "%s%*s", *column ? "\n" : "", LABEL_WIDTH, "");
+		*column = LABEL_WIDTH;
+	}
+	fprintf(out, " %s", word);
+	*column += 1 + len;
+}
+
+static void end_words(FILE *out, size_t column)
+{
+	if (column)
+		fprintf(out, "\n");
+}
+
+__attribute__((format(printf, 3, 0))) static void print_part(FILE *out, size_t *column,
+							     const char *format, json_int_t number)
+{
+	char part[64];
+
+	snprintf(part, sizeof(part), format, number);
+	print_word(out, column, part);
+}
+
 /* The negotiated flags that are set: each key that is true. */
 static void print_connection(FILE *out, const json_t *connection)
 {
-	char max_write[32];
+	char max_write[48], bytes[32];
+	size_t column = 0;
 	const char *key;
 	json_t *value;
 
 	if (!connection)
 		return;
-	fprintf(out,
-		"          FUSE 7.%" JSON_INTEGER_FORMAT
-		", max_write %s, max_pages %" JSON_INTEGER_FORMAT
-		", max_background %" JSON_INTEGER_FORMAT ", request queues %" JSON_INTEGER_FORMAT
-		" of %" JSON_INTEGER_FORMAT "\n         ",
-		number_of(connection, "fuse_minor"),
-		format_bytes((double)number_of(connection, "max_write"), max_write,
-			     sizeof(max_write)),
-		number_of(connection, "max_pages"), number_of(connection, "max_background"),
-		number_of(connection, "request_queues"), number_of(connection, "queue_size"));
+	print_part(out, &column, "FUSE 7.%" JSON_INTEGER_FORMAT ",",
+		   number_of(connection, "fuse_minor"));
+	snprintf(max_write, sizeof(max_write), "max_write %s,",
+		 format_bytes((double)number_of(connection, "max_write"), bytes, sizeof(bytes)));
+	print_word(out, &column, max_write);
+	print_part(out, &column, "max_pages %" JSON_INTEGER_FORMAT ",",
+		   number_of(connection, "max_pages"));
+	print_part(out, &column, "max_background %" JSON_INTEGER_FORMAT ",",
+		   number_of(connection, "max_background"));
+	print_part(out, &column, "request queues %" JSON_INTEGER_FORMAT ",",
+		   number_of(connection, "request_queues"));
+	print_part(out, &column, "ring %" JSON_INTEGER_FORMAT,
+		   number_of(connection, "queue_size"));
+	end_words(out, column);
+	column = 0;
 	json_object_foreach((json_t *)connection, key, value)
 	{
 		if (json_is_true(value) && is_word(key))
-			fprintf(out, " %s", key);
+			print_word(out, &column, key);
 	}
-	fprintf(out, "\n");
+	end_words(out, column);
 }
 
 static void print_mounts(FILE *out, const json_t *guest, const json_t *connections)
 {
 	const json_t *mounts = json_object_get(guest, "mounts"), *mount;
 	char tag[32], path[48], options[64];
-	size_t i;
+	size_t i, column;
 
 	json_array_foreach((json_t *)mounts, i, mount)
 	{
 		fprintf(out, "%-9s %s on %s, connection %" JSON_INTEGER_FORMAT, "mount",
 			trace_text_of(mount, "tag", tag, sizeof(tag)),
 			trace_text_of(mount, "path", path, sizeof(path)), number_of(mount, "conn"));
-		if (json_is_string(json_object_get(mount, "options")))
-			fprintf(out, ", %s",
-				trace_text_of(mount, "options", options, sizeof(options)));
 		fprintf(out, "\n");
+		column = 0;
+		if (json_is_string(json_object_get(mount, "options")))
+			print_word(out, &column,
+				   trace_text_of(mount, "options", options, sizeof(options)));
+		end_words(out, column);
 		print_connection(out, find_connection(connections, number_of(mount, "conn")));
 	}
 }
@@ -130,7 +166,7 @@ static void print_vmm(FILE *out, const json_t *vmm)
 {
 	char program[32], version[48], name[32], option[80];
 	const json_t *options = json_object_get(vmm, "options"), *word;
-	size_t i, column = LABEL_WIDTH;
+	size_t i, column = 0;
 
 	fprintf(out, "%-9s %s", "VMM", trace_text_of(vmm, "program", program, sizeof(program)));
 	if (json_object_get(vmm, "version"))
@@ -141,18 +177,11 @@ static void print_vmm(FILE *out, const json_t *vmm)
 	json_array_foreach((json_t *)options, i, word)
 	{
 		json_t *one = json_pack("{s:O}", "word", word);
-		size_t len = strlen(trace_text_of(one, "word", option, sizeof(option)));
 
+		print_word(out, &column, trace_text_of(one, "word", option, sizeof(option)));
 		json_decref(one);
-		if (column != LABEL_WIDTH && column + 1 + len > LINE_WIDTH) {
-			fprintf(out, "\n");
-			column = LABEL_WIDTH;
-		}
-		fprintf(out, "%s%s", column == LABEL_WIDTH ? "          " : " ", option);
-		column += 1 + len;
 	}
-	if (column != LABEL_WIDTH)
-		fprintf(out, "\n");
+	end_words(out, column);
 }
 
 /* Files of older recorders have neither. */
