@@ -67,6 +67,27 @@ static __int128 turn(const struct clock_bound *a, const struct clock_bound *b,
 	return bx * cy - cx * by;
 }
 
+/* Absolute differences that turn() can multiply without wrapping. */
+static bool within_span(const struct clock_bound *a, const struct clock_bound *b)
+{
+	uint64_t theta = a->theta_ns > b->theta_ns ? (uint64_t)a->theta_ns - (uint64_t)b->theta_ns
+						   : (uint64_t)b->theta_ns - (uint64_t)a->theta_ns;
+
+	return b->t_guest_ns - a->t_guest_ns <= MAX_SPAN_NS && theta <= MAX_SPAN_NS;
+}
+
+bool clock_bound_is_slack(const struct clock_bound *before, const struct clock_bound *b,
+			  const struct clock_bound *after)
+{
+	__int128 t;
+
+	if (b->t_guest_ns <= before->t_guest_ns || after->t_guest_ns <= b->t_guest_ns ||
+	    !within_span(before, b) || !within_span(before, after))
+		return false;
+	t = turn(before, b, after);
+	return b->upper ? t <= 0 : t >= 0;
+}
+
 static void swap(struct clock_bound *a, struct clock_bound *b)
 {
 	struct clock_bound t = *a;

@@ -45,6 +45,14 @@ struct clock_band {
 };
 
 /*
+ * Three bounds of one side: can b not be tight, because the other two exclude more? False unless b
+ * lies between them in time. For bounds that come in the order of time, dropping such keeps the few
+ * that matter without sorting.
+ */
+bool clock_bound_is_slack(const struct clock_bound *before, const struct clock_bound *b,
+			  const struct clock_bound *after);
+
+/*
  * Sorts bounds and moves those that cannot matter behind the others: the first n' (returned) give
  * the same band as all n. A caller with more bounds than memory reduces now and then. -ERANGE if
  * times are more than 2^62 ns (146 years) apart.

@@ -5,12 +5,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "lib/compiler.h"
 #include "trace/join.h"
 #include "trace/join_survey.h"
 
 /* So few that sorting them stays within a CPU's cache. */
-#define BOUNDS_KEPT 8192u
+#define BOUNDS_KEPT 8192u /* of each side */
 
 void tide_start(struct tide *t)
 {
@@ -35,19 +36,27 @@ uint64_t tide_mark(const struct tide *whole, const struct tide *now)
 
 int survey_new(struct survey *s)
 {
-	s->bounds = malloc(BOUNDS_KEPT * sizeof(*s->bounds));
-	return s->bounds ? 0 : -ENOMEM;
+	s->upper.bounds = malloc(BOUNDS_KEPT * sizeof(*s->upper.bounds));
+	s->lower.bounds = malloc(BOUNDS_KEPT * sizeof(*s->lower.bounds));
+	s->fitted = malloc(2 * BOUNDS_KEPT * sizeof(*s->fitted));
+	if (s->upper.bounds && s->lower.bounds && s->fitted)
+		return 0;
+	survey_free(s);
+	return -ENOMEM;
 }
 
 void survey_free(struct survey *s)
 {
-	free(s->bounds);
-	s->bounds = NULL;
+	free(s->upper.bounds);
+	free(s->lower.bounds);
+	free(s->fitted);
+	s->upper.bounds = s->lower.bounds = s->fitted = NULL;
 }
 
 void survey_start(struct survey *s)
 {
-	s->nr_bounds = s->all_bounds = 0;
+	s->upper.count = s->lower.count = 0;
+	s->all_bounds = 0;
 	s->error = 0;
 	tide_start(&s->guest);
 	tide_start(&s->host);
@@ -63,27 +72,40 @@ static uint64_t issue_time(const struct guest_request_event *g)
 	return span.t_issue_ns;
 }
 
+/* Those that came in the order of time, which are nearly all, reduce themselves. */
+static void drop_slack(struct survey_side *side, const struct clock_bound *next)
+{
+	const struct clock_bound *b = side->bounds;
+
+	while (side->count >= 2 &&
+	       clock_bound_is_slack(&b[side->count - 2], &b[side->count - 1], next))
+		side->count--;
+}
+
 static void add_bound(struct survey *s, uint64_t t_guest_ns, uint64_t t_host_ns, bool upper)
 {
+	struct survey_side *side = upper ? &s->upper : &s->lower;
+	const struct clock_bound next = {
+		.t_guest_ns = t_guest_ns,
+		.theta_ns = (int64_t)(t_host_ns - t_guest_ns),
+		.upper = upper,
+	};
 	ssize_t kept;
 
 	if (!t_guest_ns || !t_host_ns || s->error)
 		return;
 	s->all_bounds++;
-	if (s->nr_bounds == BOUNDS_KEPT) {
-		kept = clock_band_reduce(s->bounds, s->nr_bounds);
-		s->nr_bounds = kept < 0 ? 0 : (size_t)kept;
+	drop_slack(side, &next);
+	if (side->count == BOUNDS_KEPT) {
+		kept = clock_band_reduce(side->bounds, side->count);
+		side->count = kept < 0 ? 0 : (size_t)kept;
 		/* So many corners do not come from clocks that are nearly straight lines. */
-		if (kept < 0 || s->nr_bounds == BOUNDS_KEPT) {
+		if (kept < 0 || side->count == BOUNDS_KEPT) {
 			s->error = kept < 0 ? (int)kept : -ERANGE;
 			return;
 		}
 	}
-	s->bounds[s->nr_bounds++] = (struct clock_bound){
-		.t_guest_ns = t_guest_ns,
-		.theta_ns = (int64_t)(t_host_ns - t_guest_ns),
-		.upper = upper,
-	};
+	side->bounds[side->count++] = next;
 }
 
 void survey_add(struct survey *s, const struct guest_request_event *g, const struct host_half *h)
@@ -108,10 +130,14 @@ void survey_add(struct survey *s, const struct guest_request_event *g, const str
 
 int survey_fit(struct survey *s, struct clock_band *band)
 {
+	size_t upper = s->upper.count, lower = s->lower.count;
 	int err = s->error;
 
-	if (!err)
-		err = clock_band_fit(band, s->bounds, s->nr_bounds);
+	if (!err) {
+		memcpy(s->fitted, s->upper.bounds, upper * sizeof(*s->fitted));
+		memcpy(s->fitted + upper, s->lower.bounds, lower * sizeof(*s->fitted));
+		err = clock_band_fit(band, s->fitted, upper + lower);
+	}
 	band->nr_bounds = s->all_bounds;
 	return err;
 }

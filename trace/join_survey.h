@@ -20,8 +20,11 @@ struct tide {
 };
 
 struct survey {
-	struct clock_bound *bounds; /* owned */
-	size_t nr_bounds;
+	struct survey_side {
+		struct clock_bound *bounds; /* owned */
+		size_t count;
+	} upper, lower;
+	struct clock_bound *fitted; /* owned: both, while they are fitted, which mixes them */
 	uint64_t all_bounds;
 	int error; /* of the bounds */
 	struct tide guest; /* issue times, guest clock */

@@ -232,6 +232,68 @@ static void test_few_bounds(void **state)
 	assert_int_equal(band.conflict_at_ns, 7);
 }
 
+static size_t drop_slack(struct clock_bound *kept, size_t count, const struct clock_bound *next)
+{
+	while (count >= 2 && clock_bound_is_slack(&kept[count - 2], &kept[count - 1], next))
+		count--;
+	kept[count] = *next;
+	return count + 1;
+}
+
+static int by_time_mostly(const void *a, const void *b)
+{
+	uint64_t x = ((const struct clock_bound *)a)->t_guest_ns >> 20;
+	uint64_t y = ((const struct clock_bound *)b)->t_guest_ns >> 20;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What is dropped on the way leaves the band as it was, also if some bounds come out of order. */
+static void test_slack_does_not_matter(void **state)
+{
+	enum {
+		N = 2000
+	};
+	struct clock_bound *all = calloc(4 * N, sizeof(*all)), *kept = calloc(2 * N, sizeof(*kept));
+	uint64_t seed = 4711;
+
+	for (int round = 0; round < 50; round++) {
+		const struct truth truth = {1000000, -(int64_t)(next_random(&seed) % 1000000),
+					    (double)(next_random(&seed) % 100) * 1e-6};
+		struct clock_band whole, reduced;
+		size_t count = 0, side;
+
+		make_bounds(all, N, &truth, 60ull << 30, 500, 1 << (5 + round % 12), &seed);
+		qsort(all, 2 * N, sizeof(*all), by_time_mostly);
+		for (int upper = 0; upper < 2; upper++) {
+			side = 0;
+			for (size_t i = 0; i < 2 * N; i++)
+				if (all[i].upper == upper)
+					side = drop_slack(kept + count, side, &all[i]);
+			count += side;
+		}
+		assert_in_range(count, 2, N); /* that it drops is the point */
+		assert_int_equal(clock_band_fit(&whole, all, 2 * N), 0);
+		assert_int_equal(clock_band_fit(&reduced, kept, count), 0);
+		whole.nr_bounds = reduced.nr_bounds = 0;
+		assert_memory_equal(&whole, &reduced, sizeof(whole));
+	}
+	free(all);
+	free(kept);
+}
+
+/* Times of a damaged file: no arithmetic wraps. */
+static void test_slack_of_nonsense(void **state)
+{
+	const struct clock_bound before = {0, INT64_MIN, true},
+				 b = {UINT64_MAX / 2, INT64_MAX, true};
+	const struct clock_bound after = {UINT64_MAX, INT64_MIN, true};
+
+	assert_false(clock_bound_is_slack(&before, &b, &after));
+	assert_false(clock_bound_is_slack(&after, &b, &before));
+	assert_false(clock_bound_is_slack(&b, &b, &b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +301,8 @@ int main(void)
 		cmocka_unit_test(test_same_as_brute_force),
 		cmocka_unit_test(test_clock_step_is_found),
 		cmocka_unit_test(test_few_bounds),
+		cmocka_unit_test(test_slack_does_not_matter),
+		cmocka_unit_test(test_slack_of_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
