@@ -16,6 +16,7 @@
 #include "trace/record_session.h"
 
 #define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
+#define DEFAULT_RESTART_WAIT_NS (2 * NS_PER_SEC)
 
 static const char *const mechanisms[] = {"auto", "fentry", "kprobe", NULL};
 
@@ -66,11 +67,14 @@ static const struct option_spec options[] = {
 		"mechanism", 0, struct record_options, mechanism, mechanisms,
 		"guest: how to attach: fentry, or kprobe where the kernel refuses that (auto, "
 		"default), or one of them alone"),
-	OPTION("daemon", 'p', OPT_STRING, struct record_options, session.capture.daemon, "PID|auto",
-	       "host: process id of the daemon (default auto: the only one that runs)"),
+	OPTION("daemon", 'p', OPT_STRINGS, struct record_options, session.capture.daemons,
+	       "PID|auto|all",
+	       "host: process id of the daemon, may be repeated; auto: the only one that runs "
+	       "(default); all: each, also later ones"),
 	OPTION("wait", 'w', OPT_TIME, struct record_options, session.capture.wait_ns, NULL,
 	       "wait this long for what is not there yet: guest: the driver and --mount; host: "
-	       "the guest's driver (default: guest 0; host --duration, or 60s without)"),
+	       "the guest's driver (default: guest 0; host --duration, or 60s without), and what "
+	       "follows a daemon that ended, given by PID (default 2s)"),
 	OPTION("buffer", 'b', OPT_SIZE, struct record_options, session.capture.buffer_bytes, NULL,
 	       "ring buffer between kernel and vfscope in bytes, 4k to 1g (default 8m)"),
 	OPTION("strict", 0, OPT_BOOL, struct record_options, session.strict, NULL,
@@ -90,7 +94,7 @@ static int wrong_use(const struct record_options *o)
 		return EXIT_USAGE;
 	}
 	if (o->host && o->session.capture.mounts.count) {
-		msg_error("--mount is for --guest; a host recording follows one daemon (--daemon)");
+		msg_error("--mount is for --guest; a host recording follows daemons (--daemon)");
 		return EXIT_USAGE;
 	}
 	if (o->session.max_overhead_percent < 0) {
@@ -98,7 +102,7 @@ static int wrong_use(const struct record_options *o)
 			  "negative");
 		return EXIT_USAGE;
 	}
-	if (o->guest && strcmp(o->session.capture.daemon, "auto")) {
+	if (o->guest && o->session.capture.daemons.count) {
 		msg_error("--daemon is for --host; a guest recording follows mounts (--mount)");
 		return EXIT_USAGE;
 	}
@@ -148,9 +152,7 @@ int cmd_record(int argc, char **argv)
 {
 	struct record_options o = {
 		.session = {.version = VFSCOPE_VERSION,
-			    .capture = {.output = "vfscope.vft",
-					.buffer_bytes = 8 << 20,
-					.daemon = "auto"}},
+			    .capture = {.output = "vfscope.vft", .buffer_bytes = 8 << 20}},
 		.ops = true,
 	};
 	const struct capture_ops *ops;
@@ -168,6 +170,7 @@ int cmd_record(int argc, char **argv)
 				  : o.ops     ? RECORD_OPS
 					      : RECORD_REQUESTS;
 	ops = o.guest ? &guest_capture_ops : &host_capture_ops;
+	o.session.capture.restart_wait_ns = o.session.capture.wait_ns ?: DEFAULT_RESTART_WAIT_NS;
 	/* A guest that is not there within the recording's time would leave nothing to record. */
 	if (o.host && !o.session.capture.wait_ns)
 		o.session.capture.wait_ns =

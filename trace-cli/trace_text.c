@@ -198,9 +198,8 @@ static void print_programs(FILE *out, const json_t *daemon)
 		print_vmm(out, vmm);
 }
 
-static void print_daemon(FILE *out, const json_t *host)
+static void print_daemon(FILE *out, const json_t *daemon)
 {
-	const json_t *daemon = json_object_get(host, "daemon");
 	char kind[24], cache[16], exe[48];
 
 	if (!json_is_object(daemon))
@@ -214,6 +213,68 @@ static void print_daemon(FILE *out, const json_t *host)
 		json_integer_value(json_object_get(daemon, "thread_pool")),
 		json_integer_value(json_object_get(daemon, "pid")));
 	print_programs(out, daemon);
+}
+
+static const json_t *of_slot(const json_t *daemons, json_int_t slot)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach((json_t *)daemons, i, entry)
+	{
+		if (json_is_integer(json_object_get(entry, "slot")) &&
+		    number_of(entry, "slot") == slot)
+			return entry;
+	}
+	return NULL;
+}
+
+/* What the footer knows of one of several daemons. */
+static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *entry)
+{
+	const json_t *follows = json_object_get(entry, "follows"), *before;
+
+	if (!entry)
+		return;
+	fprintf(out, "          %" JSON_INTEGER_FORMAT " requests", number_of(entry, "requests"));
+	before = json_is_integer(follows) ? of_slot(daemons, json_integer_value(follows)) : NULL;
+	if (before)
+		fprintf(out, "; takes the place of %" JSON_INTEGER_FORMAT,
+			number_of(before, "pid"));
+	else if (json_object_get(entry, "start_ns"))
+		fprintf(out, "; found during the recording");
+	if (json_object_get(entry, "end_ns"))
+		fprintf(out, "; ended during the recording");
+	fprintf(out, "\n");
+}
+
+/* Those that were there at the start are in the header, the later ones in the footer. */
+static void print_daemons(FILE *out, const json_t *host, const json_t *footer)
+{
+	const json_t *started = json_object_get(host, "daemons");
+	const json_t *known = json_object_get(footer, "daemons"), *entry;
+	size_t i;
+
+	if (!json_array_size(started) && json_array_size(known) < 2) {
+		print_daemon(out, json_object_get(host, "daemon"));
+		return;
+	}
+	if (!json_array_size(started)) {
+		print_daemon(out, json_object_get(host, "daemon"));
+		print_daemon_counts(out, known, of_slot(known, 0));
+	}
+	json_array_foreach((json_t *)started, i, entry)
+	{
+		print_daemon(out, json_object_get(entry, "daemon"));
+		print_daemon_counts(out, known, of_slot(known, number_of(entry, "slot")));
+	}
+	json_array_foreach((json_t *)known, i, entry)
+	{
+		if (!json_object_get(entry, "daemon"))
+			continue;
+		print_daemon(out, json_object_get(entry, "daemon"));
+		print_daemon_counts(out, known, entry);
+	}
 }
 
 /*
@@ -277,7 +338,7 @@ void trace_print_context(FILE *out, enum vft_kind kind, const json_t *header, co
 	}
 	if (kind != VFT_GUEST) {
 		print_machine(out, "host", host);
-		print_daemon(out, host);
+		print_daemons(out, host, kind == VFT_HOST ? footer : NULL);
 	}
 	if (mode)
 		fprintf(out, "%-9s %s\n", "mode", mode);

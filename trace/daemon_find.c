@@ -131,6 +131,24 @@ static pid_t parent_of(pid_t pid)
 	return parent;
 }
 
+/* proc(5): starttime is the 20th after the name. 0: not known. */
+static uint64_t start_time_ns(pid_t pid)
+{
+	unsigned long long ticks = 0;
+	char *text, *at;
+
+	if (proc_read_file(pid, "stat", &text, NULL))
+		return 0;
+	at = strrchr(text, ')');
+	if (at && sscanf(at + 1,
+			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			 "%*d %*d %llu",
+			 &ticks) != 1)
+		ticks = 0;
+	free(text);
+	return ticks * (NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
 typedef bool (*pid_filter)(pid_t pid, uint64_t arg);
 
 static void each_process(struct pid_list *list, pid_filter wanted, uint64_t arg)
@@ -178,6 +196,7 @@ static int read_daemon(struct daemon *d, pid_t pid)
 	bool loader;
 
 	d->pid = pid;
+	d->started_ns = start_time_ns(pid);
 	err = proc_read_file(pid, "cmdline", &d->args, &d->args_len);
 	if (err)
 		return err;
@@ -203,6 +222,37 @@ void daemon_free(struct daemon *d)
 	free(d->args);
 	free(d->parsed);
 	*d = (struct daemon){};
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int read_listed(struct pid_list *list, struct daemon *daemons, int max)
+{
+	size_t listed = list->count < MAX_DAEMONS ? list->count : MAX_DAEMONS;
+	int count = 0;
+
+	qsort(list->pids, listed, sizeof(list->pids[0]), compare_pids);
+	for (size_t i = 0; i < listed && count < max; i++) {
+		daemons[count] = (struct daemon){};
+		if (read_daemon(&daemons[count], list->pids[i]))
+			daemon_free(&daemons[count]);
+		else
+			count++;
+	}
+	return count;
+}
+
+int daemon_find_all(struct daemon *list, int max, bool serving)
+{
+	struct pid_list pids;
+
+	each_process(&pids, serving ? serves_guest : is_daemon, 0);
+	return read_listed(&pids, list, max);
 }
 
 static void list_daemons(const struct pid_list *list)
@@ -235,7 +285,8 @@ static int find_only(struct daemon *daemon, bool patient)
 		return -ESRCH;
 	}
 	if (list.count > 1) {
-		msg_error("%zu virtiofsd processes serve VMs on this machine; choose one:",
+		msg_error("%zu virtiofsd processes serve VMs on this machine; choose one, or "
+			  "several by repeating the option, or --daemon all:",
 			  list.count);
 		list_daemons(&list);
 		return -EINVAL;
@@ -270,7 +321,7 @@ static int find_pid(struct daemon *daemon, const char *which, bool patient)
 	uint64_t pid;
 
 	if (parse_u64(which, &pid) || !pid || pid > INT32_MAX) {
-		msg_error("--daemon '%s' is neither a process id nor 'auto'", which);
+		msg_error("--daemon '%s' is neither a process id nor 'auto' or 'all'", which);
 		return -EINVAL;
 	}
 	/* Signal 0 only asks; without permission to signal there is a process, too. */

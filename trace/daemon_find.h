@@ -51,6 +51,7 @@ int daemon_loader_args(int argc, char **argv);
 
 struct daemon {
 	pid_t pid; /* the process that serves the queues */
+	uint64_t started_ns; /* CLOCK_BOOTTIME, in clock ticks' resolution; 0: not known */
 	char *exe; /* may be NULL: not readable */
 	char *args; /* NUL-separated, as read */
 	size_t args_len;
@@ -67,6 +68,12 @@ struct daemon {
  */
 int daemon_find(struct daemon *daemon, const char *which, bool patient);
 void daemon_free(struct daemon *daemon);
+
+/*
+ * Every virtiofsd, or only those that serve a VM now, at most max of them, in order of process id.
+ * How many; each is to be freed.
+ */
+int daemon_find_all(struct daemon *list, int max, bool serving);
 
 /* Object for a file's header: pid, exe, command line, build-id, options, VMM. NULL: no memory. */
 json_t *daemon_json(const struct daemon *daemon);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The host's side of a recording: finds the daemon and its virtqueues, loads host.bpf.c, hands its
- * events to the session.
+ * The host's side of a recording: finds the daemons and their virtqueues, loads host.bpf.c, hands
+ * its events to the session.
  *
  * Nothing is pinned: programs, maps and links live by our file descriptors, so that they are gone
- * however this process ends. The daemon is never stopped, only looked at.
+ * however this process ends. The daemons are never stopped, only looked at.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "bpf/host_abi.h"
@@ -19,12 +20,12 @@
 #include "lib/msg.h"
 #include "trace/aggregate_counts.h"
 #include "trace/bpf_util.h"
-#include "trace/daemon_find.h"
 #include "trace/event_source.h"
 #include "trace/host_points.h"
+#include "trace/host_targets.h"
+#include "trace/host_watch.h"
 #include "trace/record_session.h"
 #include "trace/syscall_rules.h"
-#include "trace/vring_find.h"
 
 /* The skeleton names its types after the file, not after our rules. */
 #include "bpf/host.skel.h"
@@ -34,11 +35,14 @@
 struct capture {
 	struct host_bpf *bpf;
 	struct event_source source;
-	struct daemon daemon;
-	struct host_daemon layout; /* its queues and memory */
-	int pidfd; /* readable when the daemon is gone */
+	enum host_choice choice;
+	struct host_targets targets;
+	uint32_t nr_at_start; /* of targets: those that the header tells of */
+	struct host_watch watch; /* finds the other targets */
+	uint64_t grace_ns;
+	bool said_waiting;
 	struct host_point_choice points[HOST_POINTS_MAX];
-	bool gone;
+	bool gone; /* no daemon is left, nor expected */
 	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
 	bool aggregate;
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
@@ -52,60 +56,33 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
-static int explain_rings(const struct capture *c, int err)
+static void say_waiting(const struct string_list *daemons)
 {
-	int pid = (int)c->daemon.pid;
+	char names[128] = "auto";
+	size_t len = 0;
 
-	if (err == -ESRCH)
-		msg_error("daemon %d ended while its virtqueues were looked for", pid);
-	else if (err == -ENODEV)
-		msg_error("daemon %d maps no guest memory: its VM has gone or not connected yet",
-			  pid);
-	else if (err == -ENOENT)
-		msg_error("daemon %d has no virtqueues in use: the guest has not started the "
-			  "driver of "
-			  "its file system device; start the recording once the guest has mounted "
-			  "it (record waits as long as --duration, 60 s without)",
-			  pid);
-	else
-		msg_error("cannot find the virtqueues of daemon %d: %s", pid, strerror(-err));
-	return err;
-}
-
-static int find_once(struct capture *c, const char *which, bool patient)
-{
-	uint64_t start_ns = now_ns();
-	int err;
-
-	daemon_free(&c->daemon);
-	err = daemon_find(&c->daemon, which, patient);
-	if (err)
-		return err;
-	err = vring_find(c->daemon.pid, &c->layout);
-	if (err)
-		return (err == -ENOENT || err == -ENODEV) && patient ? -EAGAIN
-								     : explain_rings(c, err);
-	msg_debug("found %u virtqueues of daemon %d in %.1f ms", c->layout.nr_queues,
-		  (int)c->daemon.pid, (double)(now_ns() - start_ns) / 1e6);
-	return 0;
+	for (uint32_t i = 0; i < daemons->count && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+					daemons->items[i]);
+	msg_info("waiting for the guest to start its file system device (--daemon %s)", names);
 }
 
 /* A guest that is still booting connects to the daemon and sets up its rings later. */
-static int find_rings(struct capture *c, const struct capture_config *config)
+static int find_targets(struct capture *c, const struct capture_config *config)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_NS};
 	uint64_t end_ns = now_ns() + config->wait_ns;
 	bool said = false;
 	int err;
 
-	while ((err = find_once(c, config->daemon, now_ns() < end_ns)) == -EAGAIN) {
+	while ((err = host_targets_find(&c->targets, &config->daemons, now_ns() < end_ns)) ==
+	       -EAGAIN) {
 		if (!said)
-			msg_info("waiting for the guest to start its file system device (--daemon "
-				 "%s)",
-				 config->daemon);
+			say_waiting(&config->daemons);
 		said = true;
 		nanosleep(&pause, NULL);
 	}
+	c->nr_at_start = c->targets.count;
 	return err;
 }
 
@@ -164,7 +141,6 @@ static int check_points(const struct capture *c)
 
 static int load(struct capture *c, uint64_t buffer_bytes)
 {
-	uint32_t tgid = (uint32_t)c->daemon.pid;
 	uint64_t bytes;
 	int err = bpf_util_ringbuf_bytes(buffer_bytes, &bytes);
 
@@ -175,9 +151,6 @@ static int load(struct capture *c, uint64_t buffer_bytes)
 	if (err)
 		return err;
 	err = prepare(c, bytes);
-	if (!err)
-		err = bpf_map__update_elem(c->bpf->maps.daemons, &tgid, sizeof(tgid), &c->layout,
-					   sizeof(c->layout), BPF_ANY);
 	if (err)
 		bpf_util_explain("host probes", err);
 	return err;
@@ -187,13 +160,12 @@ static void host_close(struct capture *c)
 {
 	if (!c)
 		return;
+	host_watch_stop(&c->watch);
 	event_source_close(&c->source);
 	host_bpf__destroy(c->bpf);
-	if (c->pidfd >= 0)
-		close(c->pidfd);
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
-	daemon_free(&c->daemon);
+	host_targets_free(&c->targets);
 	free(c);
 }
 
@@ -205,15 +177,15 @@ static int host_open(struct capture **out, const struct capture_config *config)
 	*out = NULL;
 	if (!c)
 		return -ENOMEM;
-	c->pidfd = c->stats_fd = -1;
+	c->stats_fd = -1;
+	c->grace_ns = config->restart_wait_ns;
 	c->aggregate = config->level == RECORD_AGGREGATE;
 	bpf_util_begin();
-	err = find_rings(c, config);
-	if (err)
-		goto out;
-	c->pidfd = (int)syscall(SYS_pidfd_open, c->daemon.pid, 0);
-	err = load(c, config->buffer_bytes);
-out:
+	err = host_choice_of(&config->daemons, &c->choice);
+	if (!err)
+		err = find_targets(c, config);
+	if (!err)
+		err = load(c, config->buffer_bytes);
 	if (err)
 		host_close(c);
 	else
@@ -221,59 +193,53 @@ out:
 	return err;
 }
 
-static json_t *queues_json(const struct host_daemon *layout)
+static json_t *daemons_json_of(const struct capture *c)
 {
-	json_t *array = json_array();
+	json_t *array = json_array(), *entry;
 
-	for (uint32_t i = 0; array && i < layout->nr_queues; i++)
-		json_array_append_new(array, json_pack("{s:i s:s s:i}", "index", (int)i, "role",
-						       i ? "request" : "hiprio", "size",
-						       (int)layout->queues[i].size));
+	for (uint32_t i = 0; array && i < c->targets.count; i++) {
+		entry = json_pack("{s:i}", "slot", (int)i);
+		if (!entry || host_target_describe(&c->targets.items[i], entry) ||
+		    json_array_append_new(array, entry)) {
+			json_decref(entry);
+			json_decref(array);
+			return NULL;
+		}
+	}
 	return array;
 }
 
-static json_t *memory_json(const struct host_daemon *layout)
-{
-	json_t *array = json_array();
-
-	for (uint32_t i = 0; array && i < layout->nr_regions; i++)
-		json_array_append_new(array, json_pack("{s:I s:I}", "guest_address",
-						       (json_int_t)layout->regions[i].gpa, "bytes",
-						       (json_int_t)layout->regions[i].size));
-	return array;
-}
-
+/* The first on top, where readers of one daemon look. */
 static int host_describe(struct capture *c, json_t *header)
 {
-	if (json_object_set_new(header, "daemon", daemon_json(&c->daemon)) ||
-	    json_object_set_new(header, "queues", queues_json(&c->layout)) ||
-	    json_object_set_new(header, "guest_memory", memory_json(&c->layout)) ||
+	if (host_target_describe(&c->targets.items[0], header) ||
 	    json_object_set_new(header, "points", host_points_json(c->points)))
+		return -ENOMEM;
+	if (c->targets.count > 1 && json_object_set_new(header, "daemons", daemons_json_of(c)))
 		return -ENOMEM;
 	return 0;
 }
 
-/* Tell the program which rings are empty now: see start_queue() there. */
-static int note_idle_queues(struct capture *c)
+static int enter_targets(struct capture *c)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < c->layout.nr_queues; i++) {
-		const struct host_queue *queue = &c->layout.queues[i];
-		uint32_t key = c->layout.slot * HOST_MAX_QUEUES + i;
-		struct host_queue_state state = {};
-		uint16_t avail, used;
-
-		/* used first: if it equals a later avail, the ring was empty in between */
-		if (proc_read_memory(c->daemon.pid, queue->used + 2, &used, 2) != 2 ||
-		    proc_read_memory(c->daemon.pid, queue->avail + 2, &avail, 2) != 2 ||
-		    used != avail)
-			continue;
-		state.idle_at = avail | HOST_POSITION_KNOWN;
-		err = bpf_map__update_elem(c->bpf->maps.queue_states, &key, sizeof(key), &state,
-					   sizeof(state), BPF_ANY);
-	}
+	for (uint32_t i = 0; !err && i < c->targets.count; i++)
+		err = host_target_enter(&c->targets.items[i], bpf_map__fd(c->bpf->maps.daemons),
+					bpf_map__fd(c->bpf->maps.queue_states));
 	return err;
+}
+
+static int start_watch(struct capture *c)
+{
+	const struct host_watch_config config = {
+		.choice = c->choice,
+		.grace_ns = c->grace_ns,
+		.daemons_map = bpf_map__fd(c->bpf->maps.daemons),
+		.states_map = bpf_map__fd(c->bpf->maps.queue_states),
+	};
+
+	return host_watch_start(&c->watch, &c->targets, &config);
 }
 
 static int host_start(struct capture *c, capture_event_fn emit, void *ctx)
@@ -282,10 +248,12 @@ static int host_start(struct capture *c, capture_event_fn emit, void *ctx)
 	int err = event_source_open(&c->source, "host ring buffer",
 				    bpf_map__fd(c->bpf->maps.events), aggregates, emit, ctx);
 
+	if (!err)
+		err = start_watch(c);
 	if (err)
 		return err;
 	c->stats_fd = bpf_util_count_costs();
-	err = note_idle_queues(c);
+	err = enter_targets(c);
 	if (!err)
 		err = host_bpf__attach(c->bpf);
 	if (err)
@@ -298,23 +266,45 @@ static uint64_t host_cost_ns(struct capture *c)
 	return bpf_util_run_time_ns(c->bpf->obj);
 }
 
-/* Said once. */
-static bool daemon_gone(struct capture *c)
+static bool has_ended(struct host_target *target)
 {
-	struct pollfd fd = {.fd = c->pidfd, .events = POLLIN};
+	struct pollfd fd = {.fd = target->pidfd, .events = POLLIN};
 
-	if (!c->gone && c->pidfd >= 0 && poll(&fd, 1, 0) == 1) {
+	if (target->end_ns || (target->pidfd >= 0 && poll(&fd, 1, 0) != 1))
+		return target->end_ns != 0;
+	target->end_ns = now_ns();
+	msg_warn("daemon %d has ended", (int)target->daemon.pid);
+	return true;
+}
+
+/*
+ * Whether any daemon can still do something. Said once if not. Only the one who looks for others
+ * knows whether there will be one.
+ */
+static bool nothing_left(struct capture *c)
+{
+	uint32_t live = 0;
+
+	for (uint32_t i = 0; i < c->targets.count; i++)
+		live += !has_ended(&c->targets.items[i]);
+	if (!live && !c->watch.ended && !c->said_waiting)
+		msg_info("waiting for a daemon that takes its place");
+	c->said_waiting = !live;
+	if (!live && c->watch.ended && !c->gone) {
 		c->gone = true;
-		msg_warn("daemon %d has ended: the recording ends, too", (int)c->daemon.pid);
+		msg_warn("no daemon has taken its place: the recording ends, too");
 	}
 	return c->gone;
 }
 
 static int host_poll(struct capture *c, int timeout_ms)
 {
-	/* Asked before fetching: what the daemon did until its end is fetched, too. */
-	bool gone = daemon_gone(c);
-	int err = event_source_poll(&c->source, timeout_ms);
+	/* Asked before fetching: what the daemons did until their end is fetched, too. */
+	int err = host_watch_take(&c->watch, &c->targets);
+	bool gone = nothing_left(c);
+
+	if (!err)
+		err = event_source_poll(&c->source, timeout_ms);
 
 	return err ? err : gone;
 }
@@ -342,41 +332,47 @@ static int host_stop(struct capture *c)
 	return event_source_finish(&c->source);
 }
 
-static int read_state(struct capture *c, uint32_t queue, struct host_queue_state *state)
+static int read_state(struct capture *c, const struct host_target *target, uint32_t queue,
+		      struct host_queue_state *state)
 {
-	uint32_t key = c->layout.slot * HOST_MAX_QUEUES + queue;
+	uint32_t key = target->layout.slot * HOST_MAX_QUEUES + queue;
 
 	return bpf_map__lookup_elem(c->bpf->maps.queue_states, &key, sizeof(key), state,
 				    sizeof(*state), 0);
 }
 
-static int host_losses(struct capture *c, uint64_t *losses)
+static void add_losses(struct capture *c, const struct host_target *target, uint64_t *losses)
 {
 	struct host_queue_state state;
 
-	for (uint32_t i = 0; i < c->layout.nr_queues; i++) {
-		if (read_state(c, i, &state))
+	for (uint32_t i = 0; i < target->layout.nr_queues; i++) {
+		if (read_state(c, target, i, &state))
 			continue;
 		losses[LOSS_END_NO_START] += state.under_way_at_start;
 		losses[LOSS_START_NO_END] += (uint16_t)(state.avail_next - state.used_next);
 		losses[LOSS_HEADER] += state.nr_retries;
 	}
+}
+
+static int host_losses(struct capture *c, uint64_t *losses)
+{
+	for (uint32_t i = 0; i < c->targets.count; i++)
+		add_losses(c, &c->targets.items[i], losses);
 	losses[LOSS_PROBE_MISSED] += c->missed;
 	return bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
 }
 
-/* "queues": what was seen of each, before any loss. "probe_cost": our own. */
-static int host_summarize(struct capture *c, json_t *footer)
+/* What was seen of each queue, before any loss. */
+static json_t *counts_json(struct capture *c, const struct host_target *target, uint64_t *requests)
 {
-	json_t *array = json_array(), *cost = json_object();
+	json_t *array = json_array();
 	struct host_queue_state s;
 
-	if (cost)
-		bpf_util_add_costs(cost, c->bpf->obj);
-
-	for (uint32_t i = 0; array && i < c->layout.nr_queues; i++) {
-		if (read_state(c, i, &s))
+	*requests = 0;
+	for (uint32_t i = 0; array && i < target->layout.nr_queues; i++) {
+		if (read_state(c, target, i, &s))
 			continue;
+		*requests += s.chains;
 		json_array_append_new(
 			array, json_pack("{s:i s:I s:I s:I s:I s:i}", "index", (int)i, "chains",
 					 (json_int_t)s.chains, "used", (json_int_t)s.used,
@@ -384,7 +380,46 @@ static int host_summarize(struct capture *c, json_t *footer)
 					 "headers_read_later", (json_int_t)s.recovered,
 					 "under_way_at_start", (int)s.under_way_at_start));
 	}
-	if (json_object_set_new(footer, "queues", array) ||
+	return array;
+}
+
+static json_t *target_summary(struct capture *c, const struct host_target *target)
+{
+	json_t *entry = json_pack("{s:i s:i}", "slot", (int)target->layout.slot, "pid",
+				  (int)target->daemon.pid);
+	uint64_t requests;
+
+	if (!entry)
+		return NULL;
+	if (target->layout.slot >= c->nr_at_start)
+		host_target_describe(target, entry);
+	if (target->follows >= 0)
+		json_object_set_new(entry, "follows", json_integer(target->follows));
+	if (target->start_ns)
+		json_object_set_new(entry, "start_ns", json_integer((json_int_t)target->start_ns));
+	if (target->end_ns)
+		json_object_set_new(entry, "end_ns", json_integer((json_int_t)target->end_ns));
+	json_object_set_new(entry, "queue_counts", counts_json(c, target, &requests));
+	json_object_set_new(entry, "requests", json_integer((json_int_t)requests));
+	if (c->targets.count > 1)
+		msg_info("daemon %d: %" PRIu64 " requests%s", (int)target->daemon.pid, requests,
+			 target->end_ns ? ", then it ended" : "");
+	return entry;
+}
+
+/* "queues": of the first daemon, where readers of one daemon look. "probe_cost": our own. */
+static int host_summarize(struct capture *c, json_t *footer)
+{
+	json_t *daemons = json_array(), *cost = json_object();
+	uint64_t requests;
+
+	if (cost)
+		bpf_util_add_costs(cost, c->bpf->obj);
+	for (uint32_t i = 0; daemons && i < c->targets.count; i++)
+		json_array_append_new(daemons, target_summary(c, &c->targets.items[i]));
+	if (json_object_set_new(footer, "queues",
+				counts_json(c, &c->targets.items[0], &requests)) ||
+	    json_object_set_new(footer, "daemons", daemons) ||
 	    json_object_set_new(footer, "probe_cost", cost) ||
 	    json_object_set_new(footer, "daemon_ended", json_boolean(c->gone)))
 		return -ENOMEM;

@@ -501,14 +501,17 @@ static json_t *joined_host(const struct joiner *j)
 {
 	static const char *const keys[] = {"daemon", "queues", "guest_memory"};
 	json_t *host = json_copy((json_t *)vft_reader_header(j->in.host));
-	const json_t *entry =
-		daemon_entry(json_object_get(j->host_footer, "daemons"), j->result->daemon);
+	const json_t *const daemons[] = {json_object_get(host, "daemons"),
+					 json_object_get(j->host_footer, "daemons")};
 
-	if (!entry)
-		entry = daemon_entry(json_object_get(host, "daemons"), j->result->daemon);
-	for (size_t i = 0; host && entry && i < ARRAY_SIZE(keys); i++)
-		if (json_object_get(entry, keys[i]))
-			json_object_set(host, keys[i], json_object_get(entry, keys[i]));
+	for (size_t i = 0; host && i < ARRAY_SIZE(daemons) * ARRAY_SIZE(keys); i++) {
+		const json_t *entry =
+			daemon_entry(daemons[i / ARRAY_SIZE(keys)], j->result->daemon);
+		json_t *value = json_object_get(entry, keys[i % ARRAY_SIZE(keys)]);
+
+		if (value)
+			json_object_set(host, keys[i % ARRAY_SIZE(keys)], value);
+	}
 	json_object_del(host, "daemons");
 	return host;
 }

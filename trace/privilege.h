@@ -31,4 +31,10 @@ bool privilege_have(enum privilege privilege);
  */
 int privilege_drop(void);
 
+/*
+ * Give up every capability but those that looking into other processes and writing open BPF maps
+ * take, as far as this process has them. For good, too. 0 or -errno.
+ */
+int privilege_keep_looking(void);
+
 #endif

@@ -24,8 +24,10 @@ struct capture_config {
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	enum record_level level;
 	enum attach_mechanism mechanism; /* guest: this alone; ATTACH_NONE: what is best */
-	const char *daemon; /* host: process id, or "auto" */
+	struct string_list daemons; /* host: process ids, or "auto" or "all"; none: auto */
 	uint64_t wait_ns; /* how long open() may wait for what is not there yet */
+	uint64_t
+		restart_wait_ns; /* host: how long to look for what follows a daemon named by PID */
 };
 
 struct capture; /* private to each implementation */
