@@ -121,8 +121,13 @@ struct guest_op_event {
 	__ev_u16 op_type; /* enum op_type */
 	__ev_u16 flags; /* enum op_flags */
 	__ev_u32 nr_requests;
-	__ev_u32 pad;
+	__ev_u32 pages_missed; /* valid with OP_PAGES_KNOWN: pages of its range that it had to add
+				  to the page cache */
 	__ev_u64 range_wait_ns; /* without a free range of the DAX window that it needed */
+	__ev_u64 dir_nodeid; /* ops on a name: of the (new) directory that it is in; else 0 */
+	__ev_u64 throttled_ns; /* made to sleep since there is too much that is not written back */
+	__ev_u32 nr_throttled; /* how often */
+	__ev_u32 pad;
 };
 
 enum host_chain_flags {

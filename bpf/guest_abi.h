@@ -24,6 +24,19 @@ struct guest_request_entry {
 	__ev_u32 pad;
 };
 
+/*
+ * The op that a task is in, as its map keeps it. Ops inside it (fsync of an O_SYNC write) are part
+ * of it.
+ */
+struct guest_op_entry {
+	struct guest_op_event ev;
+	__ev_u32 request_flags; /* enum guest_request_flags for requests issued inside */
+	__ev_u32 pad;
+	__ev_u64 t_no_range_ns; /* since when it has needed a range of the DAX window, or 0 */
+	__ev_u64 t_pending_ns; /* a fault that the kernel may go on with: when it last returned */
+	__ev_u64 inode; /* address */
+};
+
 /* Names a request beyond the life of its memory. */
 struct guest_request_name {
 	__ev_u64 unique;

@@ -41,7 +41,7 @@
 
 #define ON_ENTRY(function, name, args...) SEC("kprobe/" #function) int BPF_KPROBE(name, ##args)
 
-#define KPROBE_MAX_ARGS 5
+#define KPROBE_MAX_ARGS 6 /* the sixth is not kept: libbpf 1.1 has no PT_REGS_PARM6 */
 
 /*
  * A kretprobe does not see the arguments, so a kprobe of the same function keeps them until the

@@ -15,13 +15,9 @@
 #define VFSCOPE_BPF_GUEST_DAX_BPF_H
 
 #include "bpf/guest_maps.bpf.h"
+#include "bpf/guest_faults.bpf.h"
 #include "bpf/guest_ops.bpf.h"
 
-/* include/linux/mm_types.h, enum vm_fault_reason; same from 5.10 to 7.2. */
-#define VM_FAULT_FALLBACK 0x800u
-#define VM_FAULT_FAILED 0x73u /* OOM, SIGBUS, HWPOISON, HWPOISON_LARGE, SIGSEGV */
-
-#define PAGE_SHIFT 12
 #define PMD_ORDER 9
 #define PUD_ORDER 18
 
@@ -99,7 +95,7 @@ ON_ENTRY(fuse_setup_one_mapping, dax_setup_begin, struct inode *inode, u64 start
 	 u64 writable, u64 upgrade)
 {
 	u32 task = current_task();
-	struct op_state *state;
+	struct guest_op_entry *state;
 
 	if (upgrade & 0xff) {
 		dax_enter(GREQ_DAX_UPGRADE);
@@ -144,7 +140,7 @@ ON_RETURN(fuse_dax_inode_cleanup, 1, dax_evict_end, struct inode *inode)
 ON_RETURN(alloc_dax_mapping, 1, dax_range_sought, void *fcd, void *dmap)
 {
 	u32 task = current_task();
-	struct op_state *state;
+	struct guest_op_entry *state;
 
 	if (dmap)
 		return 0;
@@ -175,7 +171,7 @@ ON_ENTRY(__fuse_dax_fault, dax_fault_begin, struct vm_fault *vmf, u32 size, u64 
 
 ON_RETURN(__fuse_dax_fault, 3, dax_fault_end, struct vm_fault *vmf, u32 size, u64 write, u32 ret)
 {
-	struct op_state *state = op_return(OP_MMAP_FAULT);
+	struct guest_op_entry *state = op_return(OP_MMAP_FAULT);
 
 	if (!state)
 		return 0;

@@ -15,7 +15,7 @@ static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *a
 {
 	u64 key = (u64)args;
 	struct issue issue = {};
-	struct op_state *op;
+	struct guest_op_entry *op;
 
 	issue.task = current_task();
 	op = bpf_map_lookup_elem(&ops, &issue.task);

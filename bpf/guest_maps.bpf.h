@@ -37,14 +37,6 @@ struct enqueue {
 	u64 t_notify_ns;
 };
 
-/* The op that a task is in. Ops inside it (fsync of an O_SYNC write) are part of it. */
-struct op_state {
-	struct guest_op_event ev;
-	u32 request_flags; /* enum guest_request_flags for requests issued inside */
-	u32 pad;
-	u64 t_no_range_ns; /* since when it has needed a range of the DAX window, or 0 */
-};
-
 struct queue_state {
 	u64 t_irq_ns;
 	u64 t_work_ns;
@@ -89,7 +81,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u32);
-	__type(value, struct op_state);
+	__type(value, struct guest_op_entry);
 } ops SEC(".maps");
 
 /* By address of struct virtqueue. */

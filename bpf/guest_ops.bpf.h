@@ -10,13 +10,32 @@
 
 #include "bpf/guest_maps.bpf.h"
 
-/* The only ops that run inside another: fsync of a write on an O_SYNC file, and faults in the
- * buffer. */
-static __always_inline bool is_part_of(u32 type, const struct op_state *outer)
+/*
+ * The only ops that run inside another: faults in the buffer, the look-up of an open that creates,
+ * and in a write fsync (O_SYNC) and the removal of set-user-ID bits.
+ */
+static __always_inline bool is_part_of(u32 type, const struct guest_op_entry *outer)
 {
+	u16 in = outer->ev.op_type;
+
 	if (type == OP_MMAP_FAULT)
-		return outer->ev.op_type != OP_MMAP_FAULT;
-	return outer->ev.op_type == OP_WRITE && (type == OP_FSYNC || type == OP_FDATASYNC);
+		return in != OP_MMAP_FAULT;
+	if (type == OP_LOOKUP)
+		return in == OP_OPEN;
+	return in == OP_WRITE && (type == OP_FSYNC || type == OP_FDATASYNC || type == OP_CHMOD);
+}
+
+/* The current task's fault has ended, if it waited for the kernel to go on with it. */
+static __always_inline void op_settle(void)
+{
+	u32 task = current_task();
+	struct guest_op_entry *fault = bpf_map_lookup_elem(&ops, &task);
+
+	if (!fault || !fault->t_pending_ns)
+		return;
+	fault->ev.h.ts_ns = fault->t_pending_ns;
+	emit(&fault->ev, sizeof(fault->ev));
+	bpf_map_delete_elem(&ops, &task);
 }
 
 /* Of fentry programs the kernel counts what it skips, and user space reads that. */
@@ -30,7 +49,7 @@ static __always_inline void op_missed(void)
 static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
 {
 	u32 task = current_task();
-	struct op_state state = {}, *outer;
+	struct guest_op_entry state = {}, *outer;
 	struct fuse_conn *fc;
 
 	if (!enabled)
@@ -38,6 +57,7 @@ static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, 
 	fc = inode_conn(inode);
 	if (!conn_transport(fc)) /* another FUSE file system */
 		return;
+	op_settle();
 	outer = bpf_map_lookup_elem(&ops, &task);
 	if (outer && is_part_of(type, outer))
 		return;
@@ -58,6 +78,7 @@ static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, 
 	state.ev.task = task;
 	state.ev.op_type = type;
 	state.ev.flags = flags;
+	state.inode = (u64)inode;
 	if (type == OP_READ)
 		state.request_flags |= GREQ_IN_READ_OP;
 	if (type == OP_WRITE)
@@ -69,16 +90,16 @@ static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, 
 }
 
 /* The op that this return ends; NULL if it is inside another op or began before we did. */
-static __always_inline struct op_state *op_return(u32 type)
+static __always_inline struct guest_op_entry *op_return(u32 type)
 {
 	u32 task = current_task();
-	struct op_state *state = bpf_map_lookup_elem(&ops, &task);
+	struct guest_op_entry *state = bpf_map_lookup_elem(&ops, &task);
 
 	/* A return of another type is that of a part, or of an op whose begin was not seen. */
 	return state && state->ev.op_type == type ? state : NULL;
 }
 
-static __always_inline void op_forget(struct op_state *state)
+static __always_inline void op_forget(struct guest_op_entry *state)
 {
 	u32 task = current_task();
 
@@ -86,14 +107,14 @@ static __always_inline void op_forget(struct op_state *state)
 }
 
 /* A range of the DAX window was found, or given up. */
-static __always_inline void op_has_range(struct op_state *state)
+static __always_inline void op_has_range(struct guest_op_entry *state)
 {
 	if (state->t_no_range_ns)
 		state->ev.range_wait_ns += bpf_ktime_get_ns() - state->t_no_range_ns;
 	state->t_no_range_ns = 0;
 }
 
-static __always_inline void op_end(struct op_state *state, s64 result)
+static __always_inline void op_end(struct guest_op_entry *state, s64 result)
 {
 	state->ev.h.ts_ns = bpf_ktime_get_ns();
 	state->ev.result = result;
@@ -136,7 +157,7 @@ ON_ENTRY(fuse_file_read_iter, read_begin, struct kiocb *iocb, struct iov_iter *t
 
 ON_RETURN(fuse_file_read_iter, 2, read_end, struct kiocb *iocb, struct iov_iter *to, s64 ret)
 {
-	struct op_state *state = op_return(OP_READ);
+	struct guest_op_entry *state = op_return(OP_READ);
 
 	if (state)
 		op_end(state, ret);
@@ -151,7 +172,7 @@ ON_ENTRY(fuse_file_write_iter, write_begin, struct kiocb *iocb, struct iov_iter 
 
 ON_RETURN(fuse_file_write_iter, 2, write_end, struct kiocb *iocb, struct iov_iter *from, s64 ret)
 {
-	struct op_state *state = op_return(OP_WRITE);
+	struct guest_op_entry *state = op_return(OP_WRITE);
 
 	if (!state)
 		return 0;
@@ -171,7 +192,7 @@ ON_ENTRY(fuse_fsync, fsync_begin, struct file *file, s64 start, s64 end, int dat
 
 ON_RETURN(fuse_fsync, 4, fsync_end, struct file *file, s64 start, s64 end, int datasync, int ret)
 {
-	struct op_state *state = op_return(datasync ? OP_FDATASYNC : OP_FSYNC);
+	struct guest_op_entry *state = op_return(datasync ? OP_FDATASYNC : OP_FSYNC);
 
 	if (state)
 		op_end(state, ret);
@@ -187,7 +208,7 @@ ON_ENTRY(fuse_flush, close_begin, struct file *file, void *owner)
 
 ON_RETURN(fuse_flush, 2, close_end, struct file *file, void *owner, int ret)
 {
-	struct op_state *state = op_return(OP_CLOSE);
+	struct guest_op_entry *state = op_return(OP_CLOSE);
 
 	if (state)
 		op_end(state, ret);
@@ -202,7 +223,7 @@ ON_ENTRY(fuse_open, open_begin, struct inode *inode, struct file *file)
 
 ON_RETURN(fuse_open, 2, open_end, struct inode *inode, struct file *file, int ret)
 {
-	struct op_state *state = op_return(OP_OPEN);
+	struct guest_op_entry *state = op_return(OP_OPEN);
 
 	if (!state)
 		return 0;
@@ -224,7 +245,7 @@ ON_ENTRY(fuse_atomic_open, create_begin, struct inode *dir, void *entry, struct 
 ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, void *entry, struct file *file,
 	  unsigned int flags, u32 mode, int ret)
 {
-	struct op_state *state;
+	struct guest_op_entry *state;
 
 	if (!(flags & flag_o_creat))
 		return 0;

@@ -29,9 +29,17 @@ typedef __s64 s64;
 #define VIRTIO_ID_FS 26 /* include/uapi/linux/virtio_ids.h */
 #define IOCB_DIRECT (1 << 17) /* include/linux/fs.h, same since 5.9 */
 #define IOCB_APPEND 0x10 /* RWF_APPEND */
+#define FUSE_SUPER_MAGIC 0x65735546 /* include/uapi/linux/magic.h */
+#define VM_SHARED 8 /* include/linux/mm.h */
+/* include/linux/fs.h, all as in 5.10 to 7.2 */
+#define ATTR_MODE (1u << 0)
+#define ATTR_SIZE (1u << 3)
+#define ATTR_ATIME_SET (1u << 7)
+#define ATTR_MTIME_SET (1u << 8)
 #define S_DAX (1 << 13) /* include/linux/fs.h, with CONFIG_FS_DAX */
 #define FMODE_OPENED (1u << 19) /* include/linux/fs.h */
 #define EEXIST 17
+#define ENOENT 2
 #define EFAULT 14
 #define EIOCBQUEUED 529 /* include/linux/errno.h, never seen by user space */
 
@@ -128,13 +136,43 @@ struct file {
 	void *private_data; /* FUSE: struct fuse_file */
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name; /* 6.15 put it into a union; same name */
+	struct inode *d_inode;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct dir_context {
+	long long pos;
+};
+
+struct iattr {
+	unsigned int ia_valid;
+	long long ia_size;
+};
+
 struct vm_area_struct {
 	struct file *vm_file;
+	unsigned long vm_flags;
+};
+
+enum fault_flag {
+	FAULT_FLAG_WRITE = 1 << 0,
+	FAULT_FLAG_TRIED = 1 << 5,
 };
 
 struct vm_fault {
 	struct vm_area_struct *vma;
 	unsigned long pgoff;
+	enum fault_flag flags; /* a plain integer until 5.13 (da2f5eb3d344) */
 };
 
 struct kiocb {

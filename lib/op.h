@@ -63,6 +63,7 @@ enum op_flags {
 	OP_SYNCED = 1u << 10, /* OP_MMAP_FAULT: and msync() of it */
 	OP_REQUIRED = 1u << 11, /* OP_MMAP: where it is refused, the workload cannot be run */
 	OP_DAX = 1u << 12, /* of a file that is accessed through the DAX window */
+	OP_PAGES_KNOWN = 1u << 15, /* pages_missed was counted; traced only */
 };
 
 #ifndef __bpf__
@@ -83,8 +84,13 @@ struct op_record {
 	uint16_t type; /* enum op_type */
 	uint16_t flags; /* enum op_flags */
 	uint32_t nr_requests; /* requests issued from this task inside the op; 0: a cache hit */
-	uint32_t pad;
+	uint32_t pages_missed; /* valid with OP_PAGES_KNOWN: pages of its range that it had to add
+				  to the page cache */
 	uint64_t range_wait_ns; /* without a free range of the DAX window that it needed */
+	uint64_t dir_nodeid; /* ops on a name: of the (new) directory that it is in; else 0 */
+	uint64_t throttled_ns; /* made to sleep since there is too much that is not written back */
+	uint32_t nr_throttled; /* how often */
+	uint32_t pad;
 };
 
 #endif

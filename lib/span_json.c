@@ -108,6 +108,13 @@ int op_json_write(FILE *out, const struct op_record *op)
 	fprintf(out, "]");
 	if (op->flags & OP_DAX)
 		fprintf(out, ",\"range_wait_ns\":%" PRIu64, op->range_wait_ns);
+	if (op->flags & OP_PAGES_KNOWN)
+		fprintf(out, ",\"pages_missed\":%" PRIu32, op->pages_missed);
+	if (op->dir_nodeid)
+		fprintf(out, ",\"dir_nodeid\":%" PRIu64, op->dir_nodeid);
+	if (op->nr_throttled)
+		fprintf(out, ",\"nr_throttled\":%" PRIu32 ",\"throttled_ns\":%" PRIu64,
+			op->nr_throttled, op->throttled_ns);
 	fprintf(out, "}\n");
 	return ferror(out) ? -EIO : 0;
 }
@@ -227,6 +234,21 @@ static void parse_request(struct key_reader *r, struct span *span)
 	parse_stages(r, span);
 }
 
+/* Keys that only some ops have. */
+static void parse_optional(struct key_reader *r, struct op_record *op)
+{
+	if (json_object_get(r->object, "pages_missed")) {
+		op->flags |= OP_PAGES_KNOWN;
+		op->pages_missed = get_u32(r, "pages_missed");
+	}
+	if (json_object_get(r->object, "dir_nodeid"))
+		op->dir_nodeid = get_u64(r, "dir_nodeid");
+	if (json_object_get(r->object, "nr_throttled")) {
+		op->nr_throttled = get_u32(r, "nr_throttled");
+		op->throttled_ns = get_u64(r, "throttled_ns");
+	}
+}
+
 static void parse_op(struct key_reader *r, struct op_record *op)
 {
 	int type = op_type_from_name(get_word(r, "op"));
@@ -254,6 +276,7 @@ static void parse_op(struct key_reader *r, struct op_record *op)
 		op->flags |= op_flag_names[k].flag;
 	if (op->flags & OP_DAX)
 		op->range_wait_ns = get_u64(r, "range_wait_ns");
+	parse_optional(r, op);
 	if (type < 0 && !r->bad)
 		r->bad = "op";
 }

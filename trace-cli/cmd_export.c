@@ -199,8 +199,10 @@ static int export_ops(const struct export_options *o)
 		msg_error("cannot export '%s': out of memory", o->input);
 	if (err)
 		return err == -ENOMEM ? EXIT_CANNOT : EXIT_BAD_INPUT;
-	if (r.nr_failed)
-		msg_info("%s: %" PRIu64 " ops that failed are left out", o->input, r.nr_failed);
+	recorded_ops_note_left_out(&r, o->input);
+	if (r.nr_stats)
+		msg_info("%s: %" PRIu64 " stats are left out, which fio cannot replay", o->input,
+			 r.nr_stats);
 	if (o->format == EXPORT_FIO)
 		status = recorded_write_job(&r, o->output) ? EXIT_CANNOT : EXIT_DONE;
 	else if (find_task(o, &r, &index))

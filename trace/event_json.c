@@ -119,6 +119,14 @@ static json_t *guest_op_json(const struct guest_op_event *ev)
 	set_int(o, "nr_requests", ev->nr_requests);
 	set_int(o, "t_start_ns", (int64_t)ev->t_start_ns);
 	set_time(o, "range_wait_ns", ev->range_wait_ns);
+	if (ev->flags & OP_PAGES_KNOWN)
+		set_int(o, "pages_missed", ev->pages_missed);
+	if (ev->dir_nodeid)
+		set_int(o, "dir_nodeid", (int64_t)ev->dir_nodeid);
+	if (ev->nr_throttled) {
+		set_int(o, "nr_throttled", ev->nr_throttled);
+		set_int(o, "throttled_ns", (int64_t)ev->throttled_ns);
+	}
 	set_flags(o, ev->flags, op_flags);
 	return o;
 }

@@ -200,8 +200,9 @@ static int guest_describe(struct capture *c, json_t *header)
 
 static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 {
-	int aggregates =
-		c->probes.what.level == RECORD_AGGREGATE ? bpf_map__fd(c->bpf->maps.aggregates) : -1;
+	int aggregates = c->probes.what.level == RECORD_AGGREGATE
+				 ? bpf_map__fd(c->bpf->maps.aggregates)
+				 : -1;
 	int err = event_source_open(&c->source, "guest ring buffer",
 				    bpf_map__fd(c->bpf->maps.events), aggregates, emit, ctx);
 
@@ -229,6 +230,24 @@ static int emit_entry(struct capture *c, struct guest_request_entry *entry)
 {
 	entry->ev.h.ts_ns = entry->ev.t_wake_ns ? entry->ev.t_wake_ns : entry->ev.t_end_ns;
 	return c->source.emit(c->source.ctx, &entry->ev.h);
+}
+
+/* Faults that the kernel did not go on with, and whose tasks did nothing since
+ * (guest_faults.bpf.h). */
+static int drain_faults(struct capture *c)
+{
+	int fd = bpf_map__fd(c->bpf->maps.ops), err = 0;
+	uint32_t task, *at = NULL;
+	struct guest_op_entry op;
+
+	while (!err && !bpf_map_get_next_key(fd, at, &task)) {
+		at = &task;
+		if (bpf_map_lookup_elem(fd, &task, &op) || !op.t_pending_ns)
+			continue;
+		op.ev.h.ts_ns = op.t_pending_ns;
+		err = c->source.emit(c->source.ctx, &op.ev.h);
+	}
+	return err;
 }
 
 /* Requests that have ended, but the probe that would have handed them over was skipped. */
@@ -267,7 +286,9 @@ static int guest_stop(struct capture *c)
 	guest_probes_detach(&c->probes);
 	c->missed = guest_probes_missed(&c->probes);
 	err = event_source_finish(&c->source);
-	return err ? err : drain_ended(c);
+	if (!err)
+		err = drain_ended(c);
+	return err ? err : drain_faults(c);
 }
 
 static int guest_losses(struct capture *c, uint64_t *losses)

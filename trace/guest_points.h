@@ -36,7 +36,7 @@ struct guest_recorded {
 
 struct guest_point {
 	enum guest_point_kind kind;
-	bool all_devices; /* of a virtqueue function, which all virtio devices call */
+	bool all_devices; /* of a function that others than virtio-fs call, too */
 	int aggregate_programs; /* of each alternative, that an aggregated recording uses */
 	const char *what;
 	const char *without; /* what a recording is without it */

@@ -195,6 +195,10 @@ void op_from_event(struct op_record *op, const struct guest_op_event *event)
 		.type = event->op_type,
 		.flags = event->flags,
 		.nr_requests = event->nr_requests,
+		.pages_missed = event->pages_missed,
 		.range_wait_ns = event->range_wait_ns,
+		.dir_nodeid = event->dir_nodeid,
+		.throttled_ns = event->throttled_ns,
+		.nr_throttled = event->nr_throttled,
 	};
 }

@@ -43,6 +43,8 @@ static void write_op(struct export *e, const struct recorded_op *op)
 	uint64_t us = 1 + (op->t_start_ns - e->r->t_first_ns) / NS_PER_US;
 	uint32_t *opens = &e->opens[op->file];
 
+	if (op->type == OP_STAT)
+		return; /* fio has none */
 	if (op->type == OP_CLOSE) {
 		if (*opens && !--*opens)
 			fprintf(e->out, "%" PRIu64 " %s close\n", us, name);

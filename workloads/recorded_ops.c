@@ -61,6 +61,24 @@ static int find_file(struct gather *g, const struct op_record *op, uint32_t *fil
 	return err;
 }
 
+/* Not what needs more than a file's number: names, which are not recorded, make the directories. */
+static bool can_replay(uint16_t type)
+{
+	switch (type) {
+	case OP_READ:
+	case OP_WRITE:
+	case OP_FSYNC:
+	case OP_FDATASYNC:
+	case OP_OPEN:
+	case OP_CLOSE:
+	case OP_MMAP_FAULT:
+	case OP_STAT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int add_op(struct gather *g, const struct op_record *op)
 {
 	struct recorded_ops *r = g->out;
@@ -77,6 +95,10 @@ static int add_op(struct gather *g, const struct op_record *op)
 		r->nr_failed++;
 		return 0;
 	}
+	if (!can_replay(op->type)) {
+		r->nr_left_out[op->type]++;
+		return 0;
+	}
 	if ((op->type == OP_READ || op->type == OP_WRITE) && !op->size_bytes)
 		return 0;
 	err = find_file(g, op, &file);
@@ -84,6 +106,7 @@ static int add_op(struct gather *g, const struct op_record *op)
 		err = array_grow((void **)&r->ops, r->nr_ops, sizeof(*r->ops));
 	if (err)
 		return err;
+	r->nr_stats += op->type == OP_STAT;
 	r->ops[r->nr_ops++] = (struct recorded_op){
 		.t_start_ns = op->t_start_ns,
 		.t_end_ns = op->t_end_ns,
@@ -339,6 +362,22 @@ int recorded_ops_read(struct recorded_ops *r, const char *path)
 	if (err)
 		recorded_ops_free(r);
 	return err;
+}
+
+void recorded_ops_note_left_out(const struct recorded_ops *r, const char *path)
+{
+	char text[512];
+	size_t at = 0;
+
+	if (r->nr_failed)
+		msg_info("%s: %" PRIu64 " ops that failed are left out", path, r->nr_failed);
+	for (int i = 0; i < NR_OP_TYPES; i++)
+		if (r->nr_left_out[i] && at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%" PRIu64 " %s",
+					       at ? ", " : "", r->nr_left_out[i], op_type_name(i));
+	if (at)
+		msg_info("%s: left out, since they cannot be replayed without names: %s", path,
+			 text);
 }
 
 void recorded_ops_free(struct recorded_ops *r)

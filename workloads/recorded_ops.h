@@ -43,11 +43,15 @@ struct recorded_ops {
 	struct workload_file *files;
 	uint32_t nr_files;
 	uint64_t nr_failed; /* ops that failed: left out */
+	uint64_t nr_stats; /* that can be simulated, but fio cannot do them */
+	uint64_t nr_left_out[NR_OP_TYPES]; /* cannot be replayed */
 };
 
 /* 0; -errno of open, -EINVAL, -EBADMSG after a message; -ENOMEM. */
 int recorded_ops_read(struct recorded_ops *r, const char *path);
 void recorded_ops_free(struct recorded_ops *r);
+/* Says what of the trace is not in r. */
+void recorded_ops_note_left_out(const struct recorded_ops *r, const char *path);
 
 /* The trace as a workload, each task closed-loop with its think times. Errors as above. */
 int recorded_ops_load(const char *path, struct workload **out);

@@ -127,9 +127,7 @@ int recorded_ops_load(const char *path, struct workload **out)
 		free(w);
 		return err;
 	}
-	if (shared->ops.nr_failed)
-		msg_info("%s: %llu ops that failed are left out", path,
-			 (unsigned long long)shared->ops.nr_failed);
+	recorded_ops_note_left_out(&shared->ops, path);
 	w->files = shared->ops.files;
 	w->nr_files = shared->ops.nr_files;
 	shared->ops.files = NULL; /* the workload's now */

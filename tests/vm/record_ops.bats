@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# vfscope record --guest: ops on names and mapped files, what the page cache did for them, and which
+# op a request of the kernel's own is for. All in one VM whose guest caches writes.
+
+bats_require_minimum_version 1.5.0
+load vm
+
+setup_file() {
+	start_vm --cache always --writeback
+}
+
+teardown_file() {
+	stop_vm
+}
+
+# Records what a shell command in the guest does on the share, which is its directory.
+record() { # SHELL_COMMAND OPTION...
+	TRACE=$VM_DIR/trace.vft
+	run --separate-stderr guest "$TOP/build/vfscope" record --guest --mount /mnt/vfs --strict \
+		-o /run/lab/trace.vft "${@:2}" -- sh -c "cd /mnt/vfs && $1"
+	echo "$stderr"
+	[ "$status" -eq 0 ]
+	"$TOP/build/vfscope" export "$TRACE" >"$BATS_TEST_TMPDIR/spans"
+}
+
+spans() { # JQ_FILTER
+	jq -s -r "$1" "$BATS_TEST_TMPDIR/spans"
+}
+
+ops() { # OP FIELD
+	spans "map(select(.op == \"$1\") | $2) | join(\" \")"
+}
+
+@test "ops on names are recorded, with their directory and with what they send" {
+	mkdir -p "$VM_SHARE/d/e" "$VM_SHARE/gone"
+	echo data >"$VM_SHARE/d/old"
+	record "perl -e 'mkdir \"d/new\" or die; rename \"d/old\", \"d/e/moved\" or die; truncate \"d/e/moved\", 2 or die;
+		chmod 0600, \"d/e/moved\" or die; opendir D, \"d\"; @n = readdir D; closedir D; -e \"d/missing\" and die;
+		unlink \"d/e/moved\" or die; rmdir \"gone\" or die'"
+	[ "$(ops mkdir .result)" = 0 ]
+	[ "$(ops rename .result)" = 0 ]
+	[ "$(ops truncate '"\(.offset) \(.result)"')" = "2 0" ]
+	[ "$(ops chmod .result)" = 0 ]
+	[ "$(ops unlink .result)" = 0 ]
+	[ "$(ops rmdir .result)" = 0 ]
+	[ "$(spans 'map(select(.op == "readdir")) | .[0].offset == 0 and length >= 2')" = true ]
+	# The same file, first in d, then in d/e.
+	[ "$(spans '[.[] | select(.op == "rename" or .op == "truncate" or .op == "unlink") | .nodeid] | unique | length')" -eq 1 ]
+	[ "$(spans '(.[] | select(.op == "rename") | .dir_nodeid) == (.[] | select(.op == "unlink") | .dir_nodeid)')" = true ]
+	[ "$(spans '[.[] | select(.op == "lookup" and .result == -2)] | length')" -ge 1 ]
+	# What each sent carries its op_id.
+	local pair
+	for pair in mkdir:MKDIR rename:RENAME2 truncate:SETATTR chmod:SETATTR unlink:UNLINK rmdir:RMDIR; do
+		echo "$pair"
+		[ "$(spans "(.[] | select(.op == \"${pair%:*}\") | .op_id) as \$id | map(select(.op_id == \$id and .opcode) | .opcode) |
+			any(startswith(\"${pair#*:}\"[0:6]))")" = true ]
+	done
+	run --separate-stderr "$TOP/build/vfscope" simulate "$TRACE" --model ideal
+	echo "$stderr"
+	[[ $stderr = *"left out"*mkdir* ]]
+}
+
+@test "faults of mapped files: one op for each page that is faulted in, however often the kernel tries" {
+	printf '%s\n' 'open mapped create' 'write mapped 0 1000000' 'close mapped' 'dropcaches' 'open mapped' 'mmap mapped' 'mread mapped 0 4096' 'mread mapped 8192 4096' 'mwrite mapped 0 4096' 'mwrite mapped 913408 4096' 'munmap mapped' 'close mapped' >"$VM_DIR/script.ops"
+	record "$TOP/build/tests/tools/run_ops . /run/lab/script.ops 0s 0s"
+	spans '.[] | select(.op == "mmap_fault")'
+	[ "$(ops mmap_fault '"\(.offset):\(.flags | join(","))"')" = "0: 0:fault_write 913408:fault_write" ]
+	[ "$(spans 'map(select(.op == "mmap_fault")) | map(.result) | unique == [4096]')" = true ]
+	# The READs of a fault are its own.
+	[ "$(spans '(map(select(.op == "mmap_fault"))[0].op_id) as $id | map(select(.opcode == "READ" and .op_id == $id)) | length > 0')" = true ]
+}
