@@ -184,6 +184,8 @@ struct host_syscall_event {
 	__ev_u16 cls; /* enum syscall_class */
 	__ev_u16 daemon; /* slot */
 	__ev_u16 pad16;
+	/* Only in recordings with --sched; others end before it. */
+	__ev_u64 runnable_ns; /* that the thread waited for a CPU since its event before this one */
 };
 
 /* ts_ns: when a daemon thread first ran with the element visible in the used ring. */

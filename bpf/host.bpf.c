@@ -22,6 +22,7 @@
 #include <linux/bpf.h>
 #include <asm/ptrace.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "bpf/events.h"
@@ -29,10 +30,12 @@
 #include "bpf/host_request.bpf.h"
 #include "bpf/guest_chain.h"
 #include "bpf/host_aggregate.bpf.h"
+#include "bpf/host_sched.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define MAX_ENTRIES_PER_SCAN 256
+#define CALL_BYTES_WITHOUT_SCHED offsetof(struct host_syscall_event, runnable_ns)
 
 /* Offsets in both rings, virtio 1.2 2.7.6 and 2.7.8. */
 #define RING_IDX 2
@@ -126,8 +129,10 @@ static __always_inline void *new_event(u16 type, u16 size, u64 ts_ns)
 	struct event_header *h = NULL;
 
 	/* The verifier wants a constant size. */
-	if (type == EV_HOST_SYSCALL)
+	if (type == EV_HOST_SYSCALL && size == sizeof(struct host_syscall_event))
 		h = bpf_ringbuf_reserve(&events, sizeof(struct host_syscall_event), 0);
+	else if (type == EV_HOST_SYSCALL)
+		h = bpf_ringbuf_reserve(&events, CALL_BYTES_WITHOUT_SCHED, 0);
 	else if (type == EV_HOST_USED)
 		h = bpf_ringbuf_reserve(&events, sizeof(struct host_used_event), 0);
 	else
@@ -513,8 +518,12 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 			bpf_probe_read_user(&call.iov_base, sizeof(call.iov_base), (void *)buffer);
 	}
 	scan_queues(daemon, call.cls == SYSC_WAIT ? HCHAIN_AT_WAIT : 0);
+	if (sched && !sched_know_thread(bpf_get_current_pid_tgid() >> 32, tid))
+		count_loss(LOSS_MAP_FULL, 1);
 	if (rule->ends_thread) {
 		bpf_map_delete_elem(&calls, &tid);
+		if (sched)
+			bpf_map_delete_elem(&sched_threads, &tid);
 		return 0;
 	}
 	if (aggregate)
@@ -536,9 +545,12 @@ static __always_inline void report_call(struct thread_call *call, u32 slot, long
 			call->io_ns = 0;
 		return;
 	}
-	event = new_event(EV_HOST_SYSCALL, sizeof(*event), now_ns);
+	event = new_event(EV_HOST_SYSCALL, sched ? sizeof(*event) : CALL_BYTES_WITHOUT_SCHED,
+			  now_ns);
 	if (!event)
 		return;
+	if (sched)
+		event->runnable_ns = sched_take_wait((u32)bpf_get_current_pid_tgid());
 	event->t_enter_ns = call->t_enter_ns;
 	event->iov_base = call->iov_base;
 	event->result = result;
@@ -594,4 +606,54 @@ SEC("raw_tp/sys_exit")
 int BPF_PROG(raw_sys_exit, struct pt_regs *regs, long result)
 {
 	return on_exit(regs, result);
+}
+
+static __always_inline struct host_daemon *marked_daemon(u32 tgid)
+{
+	return sched_marked(tgid) ? bpf_map_lookup_elem(&daemons, &tgid) : NULL;
+}
+
+static __always_inline int on_wakeup(u32 tgid, u32 tid)
+{
+	if (marked_daemon(tgid))
+		sched_runnable(tid);
+	return 0;
+}
+
+/* The task that is left is still the current one. */
+static __always_inline int on_switch(struct task_struct *prev, u32 next_tgid, u32 next_tid)
+{
+	u64 current = bpf_get_current_pid_tgid();
+	struct host_daemon *daemon;
+
+	if (marked_daemon(current >> 32))
+		sched_left((u32)current, task_is_runnable(prev));
+	daemon = marked_daemon(next_tgid);
+	if (daemon)
+		sched_runs(daemon->slot, next_tid);
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(btf_sched_wakeup, struct task_struct *task)
+{
+	return on_wakeup(task->tgid, task->pid);
+}
+
+SEC("raw_tp/sched_wakeup")
+int BPF_PROG(raw_sched_wakeup, struct task_struct *task)
+{
+	return on_wakeup(BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid));
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(btf_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return on_switch(prev, next->tgid, next->pid);
+}
+
+SEC("raw_tp/sched_switch")
+int BPF_PROG(raw_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return on_switch(prev, BPF_CORE_READ(next, tgid), BPF_CORE_READ(next, pid));
 }

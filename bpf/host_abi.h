@@ -71,6 +71,12 @@ struct host_queue_state {
 	struct host_retry retries[HOST_MAX_RETRIES];
 };
 
+/* Value of the map "sched_totals", by slot. */
+struct host_sched_total {
+	__ev_u64 waits; /* a thread of the daemon was runnable, but did not run at once */
+	__ev_u64 waited_ns;
+};
+
 /* How a system call is classed, one per number. */
 struct host_syscall_rule {
 	unsigned char cls; /* enum syscall_class */

@@ -82,6 +82,7 @@ struct span {
 	uint64_t enqueue_ns; /* of notify: in virtio_fs_enqueue_req, until the ring could hold it */
 	uint64_t kworker_ns; /* of completion: interrupt handler -> completion work runs */
 	uint64_t drain_ns; /* of completion: the work's start -> its virtio_fs_request_complete */
+	uint64_t cpu_wait_ns; /* of notify: the daemon's thread, woken for it, waited for a CPU */
 };
 
 /* Latency: the stages' sum plus what could not be split. Exact, in ns. */

@@ -82,9 +82,11 @@ int span_json_write(FILE *out, const struct span *s)
 	fprintf(out, "],\"latency_ns\":%" PRIu64 ",\"stages\":{", span_latency_ns(s));
 	write_stages(out, s);
 	fprintf(out,
-		"},\"unsplit_ns\":%" PRIu64 ",\"host_io_ns\":%" PRIu64 ",\"doorbell_ns\":%" PRIu64
-		"}\n",
+		"},\"unsplit_ns\":%" PRIu64 ",\"host_io_ns\":%" PRIu64 ",\"doorbell_ns\":%" PRIu64,
 		s->unsplit_ns, s->host_io_ns, s->doorbell_ns);
+	if (s->cpu_wait_ns)
+		fprintf(out, ",\"cpu_wait_ns\":%" PRIu64, s->cpu_wait_ns);
+	fprintf(out, "}\n");
 	return ferror(out) ? -EIO : 0;
 }
 

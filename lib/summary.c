@@ -46,6 +46,7 @@ static struct opcode_summary *get_opcode(struct summary *s, uint32_t opcode)
 		return NULL;
 	hist_init(&(*slot)->latency);
 	hist_init(&(*slot)->host_io);
+	hist_init(&(*slot)->cpu_wait);
 	hist_init(&(*slot)->unsplit);
 	for (int i = 0; i < NR_STAGES; i++)
 		hist_init(&(*slot)->stage[i]);
@@ -101,6 +102,8 @@ static void add_stages(struct opcode_summary *o, const struct span *span)
 		hist_add(&o->unsplit, unsplit);
 	if (span->stages_known & (1u << STAGE_SERVICE))
 		hist_add(&o->host_io, span->host_io_ns);
+	if (span->cpu_wait_ns)
+		hist_add(&o->cpu_wait, span->cpu_wait_ns);
 }
 
 static void count_sides(struct summary *s, const struct span *span)
@@ -238,6 +241,7 @@ static void merge_opcode(struct opcode_summary *into, const struct opcode_summar
 		hist_merge(&into->stage[i], &from->stage[i]);
 	hist_merge(&into->latency, &from->latency);
 	hist_merge(&into->host_io, &from->host_io);
+	hist_merge(&into->cpu_wait, &from->cpu_wait);
 	hist_merge(&into->unsplit, &from->unsplit);
 }
 

@@ -27,6 +27,7 @@ struct opcode_summary {
 	struct hist latency;
 	struct hist stage[NR_STAGES]; /* of the spans in which the stage is known */
 	struct hist host_io; /* of the spans whose service is known */
+	struct hist cpu_wait; /* of the spans for which a daemon's thread waited for a CPU */
 	struct hist unsplit; /* of the spans in which a stage is not known */
 };
 

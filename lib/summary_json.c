@@ -65,6 +65,8 @@ static json_t *opcode_json(bool *failed, const struct summary *s, const struct o
 		put(failed, stages, stage_name(i), hist_json(failed, &o->stage[i]));
 	put(failed, object, "stages_ns", stages);
 	put(failed, object, "host_io_ns", hist_json(failed, &o->host_io));
+	if (o->cpu_wait.max)
+		put(failed, object, "cpu_wait_ns", hist_json(failed, &o->cpu_wait));
 	put(failed, object, "unsplit_ns", hist_json(failed, &o->unsplit));
 	return object;
 }

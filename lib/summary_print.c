@@ -204,6 +204,8 @@ static void print_stages(FILE *out, const char *name, const struct opcode_summar
 	for (int i = 0; i < NR_STAGES; i++) {
 		if (o->stage[i].max)
 			print_stage_row(out, stage_name(i), &o->stage[i], o->latency.sum);
+		if (i == STAGE_NOTIFY && o->cpu_wait.max)
+			print_stage_row(out, "  of it CPU wait", &o->cpu_wait, o->latency.sum);
 		if (i == STAGE_SERVICE && o->host_io.max)
 			print_stage_row(out, "  of it host_io", &o->host_io, o->latency.sum);
 	}

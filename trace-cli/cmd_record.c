@@ -71,6 +71,9 @@ static const struct option_spec options[] = {
 	       "PID|auto|all",
 	       "host: process id of the daemon, may be repeated; auto: the only one that runs "
 	       "(default); all: each, also later ones"),
+	OPTION("sched", 0, OPT_BOOL, struct record_options, session.capture.sched, NULL,
+	       "host: record how long the daemon's threads wait for a CPU; runs a program at each "
+	       "switch of tasks on the host (default: no)"),
 	OPTION("wait", 'w', OPT_TIME, struct record_options, session.capture.wait_ns, NULL,
 	       "wait this long for what is not there yet: guest: the driver and --mount; host: "
 	       "the guest's driver (default: guest 0; host --duration, or 60s without), and what "

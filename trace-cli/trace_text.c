@@ -129,8 +129,7 @@ static void print_connection(FILE *out, const json_t *connection)
 		   number_of(connection, "max_background"));
 	print_part(out, &column, "request queues %" JSON_INTEGER_FORMAT ",",
 		   number_of(connection, "request_queues"));
-	print_part(out, &column, "ring %" JSON_INTEGER_FORMAT,
-		   number_of(connection, "queue_size"));
+	print_part(out, &column, "ring %" JSON_INTEGER_FORMAT, number_of(connection, "queue_size"));
 	end_words(out, column);
 	column = 0;
 	json_object_foreach((json_t *)connection, key, value)
@@ -233,10 +232,15 @@ static const json_t *of_slot(const json_t *daemons, json_int_t slot)
 static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *entry)
 {
 	const json_t *follows = json_object_get(entry, "follows"), *before;
+	char waited[32];
 
 	if (!entry)
 		return;
 	fprintf(out, "          %" JSON_INTEGER_FORMAT " requests", number_of(entry, "requests"));
+	if (json_object_get(entry, "cpu_waits"))
+		fprintf(out, "; threads waited %s for a CPU in %" JSON_INTEGER_FORMAT " waits",
+			format_ns((double)number_of(entry, "cpu_wait_ns"), waited, sizeof(waited)),
+			number_of(entry, "cpu_waits"));
 	before = json_is_integer(follows) ? of_slot(daemons, json_integer_value(follows)) : NULL;
 	if (before)
 		fprintf(out, "; takes the place of %" JSON_INTEGER_FORMAT,
@@ -255,10 +259,6 @@ static void print_daemons(FILE *out, const json_t *host, const json_t *footer)
 	const json_t *known = json_object_get(footer, "daemons"), *entry;
 	size_t i;
 
-	if (!json_array_size(started) && json_array_size(known) < 2) {
-		print_daemon(out, json_object_get(host, "daemon"));
-		return;
-	}
 	if (!json_array_size(started)) {
 		print_daemon(out, json_object_get(host, "daemon"));
 		print_daemon_counts(out, known, of_slot(known, 0));

@@ -169,6 +169,7 @@ static json_t *host_syscall_json(const struct host_syscall_event *ev)
 	set_int(o, "daemon", ev->daemon);
 	set_int(o, "tid", ev->tid);
 	set_int(o, "t_enter_ns", (int64_t)ev->t_enter_ns);
+	set_time(o, "runnable_ns", ev->runnable_ns);
 	return o;
 }
 

@@ -34,6 +34,7 @@ struct host_half {
 	uint64_t t_used_ns; /* seen in the used ring */
 	uint64_t t_call_ns; /* call written; 0 if suppressed */
 	uint64_t host_io_ns; /* inside the host's file system calls, between start and used */
+	uint64_t cpu_wait_ns; /* the thread that took it was woken, but waited for a CPU */
 	uint32_t nr_io_calls;
 	uint32_t opcode;
 	uint32_t size_bytes;

@@ -42,6 +42,7 @@ struct thread {
 	bool takes_kicks;
 	bool has_answer;
 	uint64_t wait_enter_ns;
+	uint64_t cpu_wait_ns; /* waited for a CPU since then */
 	uint64_t free_ns; /* last publication or call: not busy with an earlier request since */
 	uint64_t lock_ns; /* last futex returned */
 	struct run run;
@@ -233,8 +234,10 @@ static void kick_queue(struct crew *crew, struct host_queue *q, struct thread *t
 	while ((c = TAILQ_FIRST(&q->unkicked))) {
 		TAILQ_REMOVE(&q->unkicked, c, unkicked);
 		c->listed = false;
-		if (waits_for(t, c))
-			c->kick_ns = ts_ns;
+		if (!waits_for(t, c))
+			continue;
+		c->kick_ns = ts_ns;
+		c->cpu_wait_ns = t->cpu_wait_ns;
 	}
 }
 
@@ -296,8 +299,10 @@ static int on_call(struct crew *crew, const struct host_syscall_event *e)
 	case SYSC_WAIT:
 		drop_run(crew, t);
 		t->wait_enter_ns = e->t_enter_ns;
+		t->cpu_wait_ns = e->runnable_ns;
 		break;
 	case SYSC_KICK:
+		t->cpu_wait_ns += e->runnable_ns;
 		on_kick(crew, t, e->h.ts_ns);
 		break;
 	case SYSC_CALL:
@@ -390,6 +395,7 @@ static void fill_times(struct host_half *h, const struct host_chain *c, const st
 		h->t_start_ns = max_u64(h->t_taken_ns, min_u64(run->before_ns, limit_ns));
 	h->t_io_end_ns = min_u64(max_u64(run->last_return_ns, e->t_absent_ns), h->t_used_ns);
 	h->host_io_ns = run->total_ns;
+	h->cpu_wait_ns = c->cpu_wait_ns;
 	h->nr_io_calls = run->count;
 }
 

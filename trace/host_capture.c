@@ -45,6 +45,7 @@ struct capture {
 	bool gone; /* no daemon is left, nor expected */
 	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
 	bool aggregate;
+	bool sched; /* waits for a CPU are recorded, too */
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 };
 
@@ -92,14 +93,18 @@ static int choose_programs(struct capture *c)
 
 	for (size_t i = 0; i < nr_host_points; i++) {
 		const struct host_point *point = &host_points[i];
+		enum attach_mechanism mechanism =
+			point->optional && !c->sched ? ATTACH_NONE : c->points[i].mechanism;
 		struct bpf_program *btf, *raw;
 
 		btf = bpf_object__find_program_by_name(object, point->tp_btf_program);
 		raw = bpf_object__find_program_by_name(object, point->raw_tp_program);
 		if (!btf || !raw)
 			return -EINVAL;
-		bpf_program__set_autoload(btf, c->points[i].mechanism == ATTACH_TP_BTF);
-		bpf_program__set_autoload(raw, c->points[i].mechanism == ATTACH_RAW_TP);
+		bpf_program__set_autoload(btf, mechanism == ATTACH_TP_BTF);
+		bpf_program__set_autoload(raw, mechanism == ATTACH_RAW_TP);
+		if (mechanism == ATTACH_NONE)
+			continue;
 		msg_debug("probing %s by %s", point->tracepoint,
 			  attach_mechanism_name(c->points[i].mechanism));
 	}
@@ -120,6 +125,7 @@ static int prepare(struct capture *c, uint64_t bytes)
 	syscall_rules_fill((struct host_syscall_rule *)c->bpf->rodata->rules);
 	c->bpf->rodata->wake_bytes = bytes / 4;
 	c->bpf->rodata->aggregate = c->aggregate;
+	c->bpf->rodata->sched = c->sched;
 	if (c->aggregate)
 		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
 	return host_bpf__load(c->bpf);
@@ -127,7 +133,7 @@ static int prepare(struct capture *c, uint64_t bytes)
 
 static int check_points(const struct capture *c)
 {
-	const struct host_point *missing = host_points_missing(c->points);
+	const struct host_point *missing = host_points_missing(c->points, c->sched);
 	int err;
 
 	if (!missing)
@@ -179,6 +185,7 @@ static int host_open(struct capture **out, const struct capture_config *config)
 		return -ENOMEM;
 	c->stats_fd = -1;
 	c->grace_ns = config->restart_wait_ns;
+	c->sched = config->sched;
 	c->aggregate = config->level == RECORD_AGGREGATE;
 	bpf_util_begin();
 	err = host_choice_of(&config->daemons, &c->choice);
@@ -213,7 +220,7 @@ static json_t *daemons_json_of(const struct capture *c)
 static int host_describe(struct capture *c, json_t *header)
 {
 	if (host_target_describe(&c->targets.items[0], header) ||
-	    json_object_set_new(header, "points", host_points_json(c->points)))
+	    json_object_set_new(header, "points", host_points_json(c->points, c->sched)))
 		return -ENOMEM;
 	if (c->targets.count > 1 && json_object_set_new(header, "daemons", daemons_json_of(c)))
 		return -ENOMEM;
@@ -383,6 +390,17 @@ static json_t *counts_json(struct capture *c, const struct host_target *target, 
 	return array;
 }
 
+static void add_cpu_waits(struct capture *c, const struct host_target *target, json_t *entry)
+{
+	struct host_sched_total total = {};
+
+	if (bpf_map__lookup_elem(c->bpf->maps.sched_totals, &target->layout.slot,
+				 sizeof(target->layout.slot), &total, sizeof(total), 0))
+		return;
+	json_object_set_new(entry, "cpu_waits", json_integer((json_int_t)total.waits));
+	json_object_set_new(entry, "cpu_wait_ns", json_integer((json_int_t)total.waited_ns));
+}
+
 static json_t *target_summary(struct capture *c, const struct host_target *target)
 {
 	json_t *entry = json_pack("{s:i s:i}", "slot", (int)target->layout.slot, "pid",
@@ -400,6 +418,8 @@ static json_t *target_summary(struct capture *c, const struct host_target *targe
 	if (target->end_ns)
 		json_object_set_new(entry, "end_ns", json_integer((json_int_t)target->end_ns));
 	json_object_set_new(entry, "queue_counts", counts_json(c, target, &requests));
+	if (c->sched)
+		add_cpu_waits(c, target, entry);
 	json_object_set_new(entry, "requests", json_integer((json_int_t)requests));
 	if (c->targets.count > 1)
 		msg_info("daemon %d: %" PRIu64 " requests%s", (int)target->daemon.pid, requests,

@@ -20,6 +20,7 @@ struct host_chain {
 	struct host_chain *next; /* of the same head: seen before this one was seen used */
 	struct host_half half;
 	uint64_t data_addr;
+	uint64_t cpu_wait_ns; /* of the thread whose kick that was, from its wait on */
 	uint64_t kick_ns; /* receipt of the kick after which it was taken; 0: none was needed */
 	uint32_t seen_by;
 	bool at_wait; /* seen_by was about to wait */

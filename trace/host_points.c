@@ -6,10 +6,14 @@
 #include "trace/host_points.h"
 
 const struct host_point host_points[] = {
-	{"system call entered", "nothing can be recorded", "sys_enter", "btf_sys_enter",
+	{"system call entered", "nothing can be recorded", false, "sys_enter", "btf_sys_enter",
 	 "raw_sys_enter"},
-	{"system call returned", "nothing can be recorded", "sys_exit", "btf_sys_exit",
+	{"system call returned", "nothing can be recorded", false, "sys_exit", "btf_sys_exit",
 	 "raw_sys_exit"},
+	{"thread woken", "no waits for a CPU (--sched)", true, "sched_wakeup", "btf_sched_wakeup",
+	 "raw_sched_wakeup"},
+	{"thread switched", "no waits for a CPU (--sched)", true, "sched_switch",
+	 "btf_sched_switch", "raw_sched_switch"},
 };
 
 const size_t nr_host_points = ARRAY_SIZE(host_points);
@@ -30,23 +34,27 @@ void host_points_choose(bool attach, struct host_point_choice *choices)
 	}
 }
 
-const struct host_point *host_points_missing(const struct host_point_choice *choices)
+const struct host_point *host_points_missing(const struct host_point_choice *choices, bool optional)
 {
 	for (size_t i = 0; i < nr_host_points; i++)
-		if (choices[i].mechanism == ATTACH_NONE)
+		if (choices[i].mechanism == ATTACH_NONE && (optional || !host_points[i].optional))
 			return &host_points[i];
 	return NULL;
 }
 
-json_t *host_points_json(const struct host_point_choice *choices)
+json_t *host_points_json(const struct host_point_choice *choices, bool optional)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; array && i < nr_host_points; i++) {
 		const struct host_point_choice *choice = &choices[i];
-		json_t *entry = json_pack("{s:s s:s s:s}", "point", host_points[i].what, "function",
-					  host_points[i].tracepoint, "mechanism",
-					  attach_mechanism_name(choice->mechanism));
+		json_t *entry;
+
+		if (host_points[i].optional && !optional)
+			continue;
+		entry = json_pack("{s:s s:s s:s}", "point", host_points[i].what, "function",
+				  host_points[i].tracepoint, "mechanism",
+				  attach_mechanism_name(choice->mechanism));
 
 		if (entry && choice->mechanism == ATTACH_NONE) {
 			json_object_set_new(entry, "reason",

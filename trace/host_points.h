@@ -16,6 +16,7 @@
 struct host_point {
 	const char *what;
 	const char *without; /* what a recording is without it */
+	bool optional; /* only watched with --sched */
 	const char *tracepoint;
 	/* of host.bpf.c */
 	const char *tp_btf_program;
@@ -33,9 +34,11 @@ struct host_point_choice {
 
 /* Fill choices[nr_host_points]. attach: see attach_try_fentry(). */
 void host_points_choose(bool attach, struct host_point_choice *choices);
-/* The first point that has no mechanism, or NULL. */
-const struct host_point *host_points_missing(const struct host_point_choice *choices);
-/* For a file's header and `vfscope probe --format json`. A new array, or NULL. */
-json_t *host_points_json(const struct host_point_choice *choices);
+/* The first point that has no mechanism, or NULL. Optional ones count only if they are wanted. */
+const struct host_point *host_points_missing(const struct host_point_choice *choices,
+					     bool optional);
+/* Without the optional ones, unless they are wanted. For a file's header and `vfscope probe
+ * --format json`. A new array, or NULL. */
+json_t *host_points_json(const struct host_point_choice *choices, bool optional);
 
 #endif

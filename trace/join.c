@@ -176,6 +176,8 @@ void span_from_both(struct span *span, const struct guest_request_event *g,
 	set_stage(span, STAGE_WAKEUP, c.wake - c.end);
 	if (g->flags & GREQ_NO_ISSUE)
 		span->stages_known &= (uint16_t) ~(1u << STAGE_BG_WAIT);
+	/* A thread that was woken for an earlier request waited longer than this one. */
+	span->cpu_wait_ns = min_u64(h->cpu_wait_ns, taken - c.queued);
 	span->host_io_ns = min_u64(h->host_io_ns, used - start);
 	split_stages(span, g, &c, irq);
 }

@@ -282,7 +282,7 @@ static void check_host(json_t *problems, const json_t *daemons,
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, NULL) == 0)
 		add_problem(problems, "the kernel has no bpf_loop()", "use a kernel from 5.17 on");
 	for (size_t i = 0; i < nr_host_points; i++)
-		if (choices[i].mechanism == ATTACH_NONE)
+		if (choices[i].mechanism == ATTACH_NONE && !host_points[i].optional)
 			add_point_problem(problems, host_points[i].what, host_points[i].tracepoint,
 					  choices[i].err,
 					  "use a kernel with CONFIG_HAVE_SYSCALL_TRACEPOINTS, "
@@ -306,7 +306,7 @@ json_t *probe_host(void)
 			    "no virtiofsd runs on this machine, or none that this user "
 			    "may see",
 			    "start the VM, and run this as root to see all processes");
-	side = json_pack("{s:O s:o}", "daemons", daemons, "points", host_points_json(choices));
+	side = json_pack("{s:O s:o}", "daemons", daemons, "points", host_points_json(choices, true));
 	side = finish(side, json_array_size(daemons) > 0, problems);
 	json_decref(daemons);
 	return side;

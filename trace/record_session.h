@@ -26,8 +26,8 @@ struct capture_config {
 	enum attach_mechanism mechanism; /* guest: this alone; ATTACH_NONE: what is best */
 	struct string_list daemons; /* host: process ids, or "auto" or "all"; none: auto */
 	uint64_t wait_ns; /* how long open() may wait for what is not there yet */
-	uint64_t
-		restart_wait_ns; /* host: how long to look for what follows a daemon named by PID */
+	uint64_t restart_wait_ns; /* host: for what follows the last daemon named by its PID */
+	bool sched; /* host: also how long threads of daemons wait for a CPU */
 };
 
 struct capture; /* private to each implementation */

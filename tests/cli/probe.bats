@@ -21,7 +21,7 @@ load common
 	[ "$(jq '[.guest, .host | .possible == (.problems | length == 0)] | all' <<<"$output")" = true ]
 	[ "$(jq '[.guest, .host | .problems[] | (.what | length > 0) and (.remedy | length > 0)] | all' \
 		<<<"$output")" = true ]
-	[ "$(jq -r '.host.points | map(.function) | join(" ")' <<<"$output")" = 'sys_enter sys_exit' ]
+	[ "$(jq -r '.host.points | map(.function) | join(" ")' <<<"$output")" = 'sys_enter sys_exit sched_wakeup sched_switch' ]
 	[ "$(jq '.possible == (.guest.possible and .host.possible)' <<<"$output")" = true ]
 	expect "$status" "$VFSCOPE" probe --guest --host
 	[[ $output == *"machine "*"$(uname -r)"* && $output == *'guest: '* && $output == *'host: '* ]]

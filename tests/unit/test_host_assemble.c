@@ -355,6 +355,31 @@ static void test_daemons_apart(void **state)
 	assert_int_equal(host_assembler_stats(b->a)->without_start, 0);
 }
 
+/* Woken, but without a CPU for 40: of the request it was woken for, not of the one after. */
+static void test_cpu_wait(void **state)
+{
+	struct bench *b = *state;
+	union host_event e = {.call = {.t_enter_ns = 900,
+				       .tid = 7,
+				       .nr = SYS_ppoll,
+				       .cls = SYSC_WAIT,
+				       .runnable_ns = 40}};
+
+	add(b, &e, EV_HOST_SYSCALL, sizeof(e.call), 1000);
+	chain(b, 1001, 0, 0, FUSE_GETATTR, 7, 0);
+	e.call = (struct host_syscall_event){
+		.t_enter_ns = 1004, .tid = 7, .nr = SYS_read, .cls = SYSC_KICK, .runnable_ns = 3};
+	add(b, &e, EV_HOST_SYSCALL, sizeof(e.call), 1006);
+	chain(b, 1010, 1, 1, FUSE_GETATTR, 7, 0);
+	call(b, 1011, 1020, 7, SYS_newfstatat, SYSC_META, 0);
+	used(b, 1030, 0, 0, 7, 1021);
+	call(b, 1031, 1040, 7, SYS_newfstatat, SYSC_META, 0);
+	used(b, 1050, 1, 1, 7, 1041);
+	finish(b);
+	assert_int_equal(half_of(b, 0)->cpu_wait_ns, 43);
+	assert_int_equal(half_of(b, 1)->cpu_wait_ns, 0);
+}
+
 /* A slot that no recorder gives is damage: left out, not looked up. */
 static void test_slot_out_of_range(void **state)
 {
@@ -507,6 +532,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pool_by_opcode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_seen_at_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_daemons_apart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cpu_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_slot_out_of_range, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_headers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_losses_are_counted, set_up, tear_down),

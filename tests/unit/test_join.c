@@ -75,7 +75,13 @@ static void test_both(void **state)
 	struct host_half h = host_half();
 	struct span span;
 
+	h.cpu_wait_ns = 300;
 	span_from_both(&span, &g, &h, &band);
+	assert_int_equal(span.cpu_wait_ns, 300);
+	/* The thread was waiting already when this request came. */
+	h.cpu_wait_ns = 5000;
+	span_from_both(&span, &g, &h, &band);
+	assert_int_equal(span.cpu_wait_ns, 1700);
 	assert_stages(&span, (const uint64_t[]){100, 200, 1700, 500, 2500, 1000, 1500, 2500});
 	assert_int_equal(span_latency_ns(&span), 10000);
 	assert_int_equal(span.unsplit_ns, 0);

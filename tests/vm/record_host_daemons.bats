@@ -57,6 +57,35 @@ read_blocks() { # COUNT
 	[[ $output == *"process $VM_DAEMON_PID"*"requests"* ]]
 }
 
+@test "--sched: a daemon that shares its CPU with another task waits for it, and that is told" {
+	local busy cpus
+	cpus=$(taskset -pc "$VM_DAEMON_PID" | sed 's/.*: //')
+	taskset -apc 0 "$VM_DAEMON_PID" >/dev/null
+	taskset -c 0 sh -c 'while :; do :; done' 3>&- &
+	busy=$!
+	LAB_DIR=$VM_DIR "$TOP/build/vfscope" record --strict --host --sched --daemon "$VM_DAEMON_PID" -o host.vft -- \
+		"$TOP/lab/guest" "$TOP/build/vfscope" record --strict --guest --mount /mnt/vfs -o /run/lab/guest.vft -- \
+		dd if=/mnt/vfs/file of=/dev/null bs=4k count=300 iflag=direct status=none 3>&-
+	kill $busy
+	taskset -apc "$cpus" "$VM_DAEMON_PID" >/dev/null
+	cp "$VM_DIR/guest.vft" .
+	raw '[.[-1].footer.daemons, .[-1].footer.probe_cost] | tostring'
+	[ "$(raw '.[-1].footer.daemons[0] | .cpu_waits > 0 and .cpu_wait_ns > 0')" = true ]
+	# What the threads were told of, call by call, is not more than the whole.
+	[ "$(raw '(map(select(.type == "syscall") | .runnable_ns // 0) | add) as $told |
+		.[-1].footer.daemons[0].cpu_wait_ns | . >= $told and $told > 0')" = true ]
+	[ "$(raw '[.[0].header.points[].function] | tostring')" = \
+		'["sys_enter","sys_exit","sched_wakeup","sched_switch"]' ]
+	"$TOP/build/vfscope" join --strict guest.vft host.vft -o joined.vft
+	[ "$("$TOP/build/vfscope" export joined.vft | jq -s 'map(select(.cpu_wait_ns)) |
+		length > 0 and all(.cpu_wait_ns <= .stages.notify)')" = true ]
+	run "$TOP/build/vfscope" report joined.vft
+	[[ $output == *'of it CPU wait'* ]]
+	run "$TOP/build/vfscope" report host.vft
+	echo "$output"
+	[[ $output == *'waited '*' for a CPU'* ]]
+}
+
 @test "a daemon that ends and is started again is recorded again" {
 	local recorder first=$VM_DAEMON_PID second helper
 	"$TOP/build/vfscope" record --host --daemon "$VM_DAEMON_PID" --wait 10m -o host.vft --ready-file ready \
