@@ -86,11 +86,9 @@ out:
 	return err;
 }
 
-int privilege_keep_looking(void)
+/* Of what this process has. */
+static int keep_only(uint64_t wanted)
 {
-	/* Of another user's process, /proc lets only these read the list of descriptors. */
-	const uint64_t wanted = 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_DAC_READ_SEARCH |
-				1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_BPF;
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
 	uint64_t keep;
@@ -99,4 +97,16 @@ int privilege_keep_looking(void)
 		return -errno;
 	keep = wanted & (data[0].effective | (uint64_t)data[1].effective << 32);
 	return set_capabilities(keep, keep);
+}
+
+int privilege_keep_looking(void)
+{
+	/* Of another user's process, /proc lets only these read the list of descriptors. */
+	return keep_only(1ULL << CAP_SYS_PTRACE | 1ULL << CAP_DAC_READ_SEARCH |
+			 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_BPF);
+}
+
+int privilege_keep_files(void)
+{
+	return keep_only(1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_DAC_OVERRIDE);
 }

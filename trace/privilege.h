@@ -37,4 +37,10 @@ int privilege_drop(void);
  */
 int privilege_keep_looking(void);
 
+/*
+ * The same but for those to reach any file: for a root that has yet to write into a folder of
+ * another user's.
+ */
+int privilege_keep_files(void);
+
 #endif

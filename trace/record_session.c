@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "lib/loss.h"
 #include "lib/msg.h"
 #include "lib/units.h"
+#include "trace/end_signal.h"
 #include "trace/machine.h"
 #include "trace/privilege.h"
 #include "trace/record_command.h"
@@ -43,22 +43,6 @@ struct session {
 		bool exceeded;
 	} overhead;
 };
-
-/* The only thing that a signal may do; a process has one set of signal handlers. */
-static volatile sig_atomic_t end_signal;
-
-static void on_end_signal(int signo)
-{
-	end_signal = signo;
-}
-
-static void catch_signals(bool on)
-{
-	struct sigaction action = {.sa_handler = on ? on_end_signal : SIG_DFL};
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -160,6 +144,10 @@ static int announce(struct session *s)
 	const char *path = s->config->ready_file;
 	int fd;
 
+	if (s->config->started) {
+		s->config->started(s->config->started_ctx);
+		return 0;
+	}
 	msg_info("recording the %s's requests into %s; Ctrl-C ends", vft_kind_name(s->ops->kind),
 		 s->config->capture.output);
 	if (!path)
@@ -228,7 +216,7 @@ static int record_until_end(struct session *s)
 	if (s->config->duration_ns)
 		end_ns = now_ns + s->config->duration_ns;
 	s->last_flush_ns = s->overhead.at_ns = now_ns;
-	while (!err && !end_signal && now_ns < end_ns && !s->overhead.exceeded &&
+	while (!err && !end_signal_came() && now_ns < end_ns && !s->overhead.exceeded &&
 	       !record_command_ended(&s->command)) {
 		err = s->ops->poll(s->capture, poll_timeout_ms(now_ns, end_ns));
 		now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -397,17 +385,16 @@ int record_session_run(const struct capture_ops *ops, const struct record_config
 	struct session s = {.ops = ops, .config = config};
 	int err, close_err, status = EXIT_CANNOT;
 
-	end_signal = 0;
 	if (ops->open(&s.capture, &config->capture))
 		return EXIT_CANNOT;
 	if (open_output(&s)) {
 		ops->close(s.capture);
 		return EXIT_CANNOT;
 	}
-	catch_signals(true);
+	end_signal_catch(true);
 	err = run(&s);
 	close_err = close_output(&s);
-	catch_signals(false);
+	end_signal_catch(false);
 	/* A full disk is our trouble: nothing is attached any more, the workload may finish. */
 	if ((err || s.overhead.exceeded) && s.command.name && !record_command_ended(&s.command))
 		msg_warn("'%s' goes on without being recorded", s.command.name);

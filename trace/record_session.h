@@ -75,6 +75,9 @@ struct record_config {
 	bool strict;
 	char **command; /* NULL: none. NULL-terminated argument vector */
 	const char *version; /* of vfscope, for the header */
+	/* Once everything is attached; NULL: say so to people, and make the ready_file. */
+	void (*started)(void *ctx);
+	void *started_ctx;
 };
 
 /*
