@@ -52,18 +52,6 @@ static const struct option_spec options[] = {
 	OPTION_END,
 };
 
-static void print_text(const struct join_result *r, bool interrupted)
-{
-	char half[32];
-
-	join_print_counts(stdout, r);
-	printf("%-9s aligned to +-%s by %llu bounds; offset %lld ns at the start, drift %.2f ppm\n",
-	       "clocks", format_ns((double)r->band.width_ns / 2, half, sizeof(half)),
-	       (unsigned long long)r->band.nr_bounds, (long long)r->band.offset_ns,
-	       r->band.drift * 1e6);
-	trace_print_losses(stdout, r->losses, interrupted);
-}
-
 static int print_json(const struct join_result *r, const struct join_options *o)
 {
 	json_t *object = json_pack("{s:s, s:o, s:o, s:o}", "output", o->output, "clock",
@@ -81,7 +69,6 @@ int cmd_join(int argc, char **argv)
 	struct join_options o = {0};
 	struct join_config config = {0};
 	struct join_result result = {0};
-	bool interrupted;
 	uint64_t conn;
 	int status = options_parse(&help, options, &o, argc, argv, NULL);
 
@@ -102,14 +89,9 @@ int cmd_join(int argc, char **argv)
 	status = join_exit_status(join_write(&config, o.output, &result), &result);
 	if (status != EXIT_DONE)
 		return status;
-	interrupted = result.guest_interrupted || result.host_interrupted;
 	if (o.format == FORMAT_JSON)
 		status = print_json(&result, &o);
 	else
-		print_text(&result, interrupted);
-	if (status == EXIT_DONE && o.strict && trace_lost_data(result.losses, interrupted)) {
-		msg_error("data was lost and --strict was given");
-		return EXIT_LOST;
-	}
-	return status;
+		join_print_result(stdout, &result);
+	return status == EXIT_DONE ? join_strict_status(o.strict, &result) : status;
 }

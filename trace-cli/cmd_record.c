@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vfscope record: trace one side of virtio-fs into a .vft file.
+ * vfscope record: trace one side of virtio-fs, or both with an agent's help, into a .vft file.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,16 +12,19 @@
 #include "lib/units.h"
 #include "trace-cli/command.h"
 #include "trace-cli/points_text.h"
+#include "trace-cli/record_vm_join.h"
 #include "trace-cli/trace_text.h"
 #include "trace/record_session.h"
 
 #define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
 #define DEFAULT_RESTART_WAIT_NS (2 * NS_PER_SEC)
+#define DEFAULT_GUEST_LIMIT_BYTES (4ULL << 30)
 
 static const char *const mechanisms[] = {"auto", "fentry", "kprobe", NULL};
 
 struct record_options {
 	struct record_config session;
+	struct record_vm_options vm;
 	uint32_t mechanism; /* index into mechanisms */
 	bool ops;
 	bool aggregate;
@@ -32,10 +35,12 @@ struct record_options {
 
 static const struct command_help help = {
 	.name = "record",
-	.summary = "trace the guest's or the host's side into a file",
-	.text = "Records until COMMAND ends, --duration passes, or Ctrl-C. Exactly one of --guest\n"
-		"(run inside the virtual machine) and --host (run beside the daemon) is needed;\n"
-		"'vfscope join' puts the two files together.\n"
+	.summary = "trace the guest's side, the host's, or both into a file",
+	.text = "Records until COMMAND ends, --duration passes, or Ctrl-C. Exactly one is\n"
+		"needed of --guest (run inside the virtual machine), --host (run beside the\n"
+		"daemon) and --vm. 'vfscope join' puts the files of guest and host together.\n"
+		"--vm TARGET, run beside the daemon, records both and joins them, with 'vfscope\n"
+		"agent' in the guest; COMMAND then runs on the host.\n"
 		"\n"
 		"The status is 0 if the recording is good, whatever COMMAND returned: a failed\n"
 		"command is reported as a warning. A recording in which data was lost is good\n"
@@ -48,6 +53,15 @@ static const struct option_spec options[] = {
 	       "record requests as the guest kernel sees them"),
 	OPTION("host", 'H', OPT_BOOL, struct record_options, host, NULL,
 	       "record requests as the daemon on the host sees them"),
+	OPTION("vm", 0, OPT_STRING, struct record_options, vm.target, "TARGET",
+	       "record host and guest at once, and join: where the guest's agent is, "
+	       "vsock:CID[:PORT], serial:SOCKET or tcp:HOST[:PORT]"),
+	OPTION("guest-command", 0, OPT_STRING, struct record_options, vm.guest_command, "COMMAND",
+	       "vm: have the agent run this by sh; the recording ends with it"),
+	OPTION("keep", 0, OPT_BOOL, struct record_options, vm.keep, NULL,
+	       "vm: keep the files of guest and host beside the joined one"),
+	OPTION("guest-limit", 0, OPT_SIZE, struct record_options, vm.guest_limit_bytes, NULL,
+	       "vm: take no larger file from the guest (default 4g)"),
 	OPTION("output", 'o', OPT_STRING, struct record_options, session.capture.output, "FILE",
 	       "trace file to write (default vfscope.vft)"),
 	OPTION("duration", 'd', OPT_TIME, struct record_options, session.duration_ns, NULL,
@@ -89,11 +103,41 @@ static const struct option_spec options[] = {
 	OPTION_END,
 };
 
+static int wrong_use_of_vm(const struct record_options *o)
+{
+	const struct record_vm_options *vm = &o->vm;
+
+	if (!vm->target && (vm->guest_command || vm->keep)) {
+		msg_error("--guest-command and --keep are for --vm");
+		return EXIT_USAGE;
+	}
+	if (!vm->target)
+		return 0;
+	for (uint32_t i = 0; i < o->session.capture.mounts.count; i++) {
+		if (o->session.capture.mounts.items[i][0] != '/') {
+			msg_error("--mount %s: with --vm it is a path in the guest, from its root",
+				  o->session.capture.mounts.items[i]);
+			return EXIT_USAGE;
+		}
+	}
+	if (o->aggregate) {
+		msg_error("--aggregate keeps no requests, and --vm joins them: record each side by "
+			  "itself");
+		return EXIT_USAGE;
+	}
+	if (o->dry_run) {
+		msg_error("--dry-run is for one side: use it with --host here, and with --guest in "
+			  "the guest");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
 static int wrong_use(const struct record_options *o)
 {
-	if (o->guest == o->host) {
-		msg_error("record needs exactly one of --guest and --host; see 'vfscope record "
-			  "--help'");
+	if (o->guest + o->host + (o->vm.target != NULL) != 1) {
+		msg_error("record needs exactly one of --guest, --host and --vm; see 'vfscope "
+			  "record --help'");
 		return EXIT_USAGE;
 	}
 	if (o->host && o->session.capture.mounts.count) {
@@ -109,7 +153,7 @@ static int wrong_use(const struct record_options *o)
 		msg_error("--daemon is for --host; a guest recording follows mounts (--mount)");
 		return EXIT_USAGE;
 	}
-	return 0;
+	return wrong_use_of_vm(o);
 }
 
 static void print_end(const struct record_config *session)
@@ -156,6 +200,7 @@ int cmd_record(int argc, char **argv)
 	struct record_options o = {
 		.session = {.version = VFSCOPE_VERSION,
 			    .capture = {.output = "vfscope.vft", .buffer_bytes = 8 << 20}},
+		.vm = {.guest_limit_bytes = DEFAULT_GUEST_LIMIT_BYTES},
 		.ops = true,
 	};
 	const struct capture_ops *ops;
@@ -175,11 +220,13 @@ int cmd_record(int argc, char **argv)
 	ops = o.guest ? &guest_capture_ops : &host_capture_ops;
 	o.session.capture.restart_wait_ns = o.session.capture.wait_ns ?: DEFAULT_RESTART_WAIT_NS;
 	/* A guest that is not there within the recording's time would leave nothing to record. */
-	if (o.host && !o.session.capture.wait_ns)
+	if (!o.guest && !o.session.capture.wait_ns)
 		o.session.capture.wait_ns =
 			o.session.duration_ns ? o.session.duration_ns : DEFAULT_WAIT_NS;
 	if (rest < argc)
 		o.session.command = argv + rest;
+	if (o.vm.target)
+		return record_vm_join(&o.session, &o.vm);
 	if (!o.dry_run)
 		return record_session_run(ops, &o.session);
 	o.session.capture.wait_ns = 0;

@@ -10,6 +10,7 @@
 /* argv[0] is the subcommand's name. Each returns an enum exit_status. */
 int cmd_probe(int argc, char **argv);
 int cmd_record(int argc, char **argv);
+int cmd_agent(int argc, char **argv);
 int cmd_join(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_calibrate(int argc, char **argv);

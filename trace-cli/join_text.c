@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include "lib/exit_status.h"
+#include "lib/msg.h"
+#include "lib/units.h"
 #include "trace-cli/join_text.h"
+#include "trace-cli/trace_text.h"
 
 static void print_unmatched(FILE *out, const char *label, const char *side, const char *other,
 			    const struct unmatched *u)
@@ -43,6 +46,33 @@ void join_print_counts(FILE *out, const struct join_result *r)
 			"%-9s %" PRIu64
 			" agreed in unique but not in opcode and node: not joined\n",
 			"", r->contradicting);
+}
+
+static bool interrupted(const struct join_result *r)
+{
+	return r->guest_interrupted || r->host_interrupted;
+}
+
+void join_print_result(FILE *out, const struct join_result *r)
+{
+	char half[32];
+
+	join_print_counts(out, r);
+	fprintf(out,
+		"%-9s aligned to +-%s by %llu bounds; offset %lld ns at the start, drift %.2f "
+		"ppm\n",
+		"clocks", format_ns((double)r->band.width_ns / 2, half, sizeof(half)),
+		(unsigned long long)r->band.nr_bounds, (long long)r->band.offset_ns,
+		r->band.drift * 1e6);
+	trace_print_losses(out, r->losses, interrupted(r));
+}
+
+int join_strict_status(bool strict, const struct join_result *r)
+{
+	if (!strict || !trace_lost_data(r->losses, interrupted(r)))
+		return EXIT_DONE;
+	msg_error("data was lost and --strict was given");
+	return EXIT_LOST;
 }
 
 int join_exit_status(int err, const struct join_result *result)

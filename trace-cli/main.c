@@ -18,7 +18,8 @@ struct command {
 /* In the order in which a newcomer would use them. */
 static const struct command commands[] = {
 	{"probe", "what can be recorded on this machine, and what is missing", cmd_probe},
-	{"record", "trace the guest's or the host's side into a file", cmd_record},
+	{"record", "trace the guest's side, the host's, or both into a file", cmd_record},
+	{"agent", "record in this guest what its host asks for", cmd_agent},
 	{"join", "put a guest and a host trace together", cmd_join},
 	{"report", "print where the time of each kind of request went", cmd_report},
 	{"calibrate", "make a model out of a joined trace", cmd_calibrate},

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The channel between agent and host: addresses, frames however the bytes arrive, payloads of
+ * strangers, and a whole conversation with an agent on the other end of a socket.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "lib/compiler.h"
+#include "lib/msg.h"
+#include "trace/agent_channel.h"
+#include "trace/agent_client.h"
+#include "trace/agent_message.h"
+#include "trace/agent_serve.h"
+#include "trace/agent_stream.h"
+#include "trace/vft_format.h"
+
+static void test_addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		enum agent_end end;
+		bool good;
+		enum agent_transport transport;
+		const char *name;
+		uint32_t cid, port;
+		bool remote;
+	} cases[] = {
+		{"vsock:3", AGENT_END_HOST, true, AGENT_VSOCK, "", 3, 8347, false},
+		{"vsock:3:9", AGENT_END_HOST, true, AGENT_VSOCK, "", 3, 9, false},
+		{"vsock", AGENT_END_GUEST, true, AGENT_VSOCK, "", UINT32_MAX, 8347, false},
+		{"vsock:9", AGENT_END_GUEST, true, AGENT_VSOCK, "", UINT32_MAX, 9, false},
+		{"serial:/a b:c", AGENT_END_HOST, true, AGENT_SERIAL, "/a b:c", 0, 8347, false},
+		{"serial:vfscope", AGENT_END_GUEST, true, AGENT_SERIAL, "vfscope", 0, 8347, false},
+		{"tcp:10.0.0.2", AGENT_END_HOST, true, AGENT_TCP, "10.0.0.2", 0, 8347, true},
+		{"tcp:[::1]:7", AGENT_END_HOST, true, AGENT_TCP, "::1", 0, 7, false},
+		{"tcp:vm.example:7", AGENT_END_HOST, true, AGENT_TCP, "vm.example", 0, 7, true},
+		{"tcp", AGENT_END_GUEST, true, AGENT_TCP, "localhost", 0, 8347, false},
+		{"tcp:7", AGENT_END_GUEST, true, AGENT_TCP, "localhost", 0, 7, false},
+		{"tcp:0.0.0.0:7", AGENT_END_GUEST, true, AGENT_TCP, "0.0.0.0", 0, 7, true},
+		{"tcp:127.0.0.1:7", AGENT_END_GUEST, true, AGENT_TCP, "127.0.0.1", 0, 7, false},
+		{.text = "vsock", .end = AGENT_END_HOST},
+		{.text = "vsock:x", .end = AGENT_END_HOST},
+		{.text = "vsock:3:", .end = AGENT_END_HOST},
+		{.text = "tcp", .end = AGENT_END_HOST},
+		{.text = "tcp::7", .end = AGENT_END_HOST},
+		{.text = "tcp:a:0", .end = AGENT_END_HOST},
+		{.text = "tcp:a:65536", .end = AGENT_END_HOST},
+		{.text = "tcp:0", .end = AGENT_END_GUEST},
+		{.text = "serial:", .end = AGENT_END_GUEST},
+		{.text = "serial", .end = AGENT_END_HOST},
+		{.text = "", .end = AGENT_END_HOST},
+		{.text = "t:a:1", .end = AGENT_END_HOST},
+		{.text = "/dev/vport0p1", .end = AGENT_END_GUEST},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct agent_address a;
+		bool good = !agent_address_parse(cases[i].text, cases[i].end, &a);
+
+		if (good != cases[i].good)
+			fail_msg("'%s'", cases[i].text);
+		if (!good)
+			continue;
+		assert_int_equal(a.transport, cases[i].transport);
+		assert_string_equal(a.name, cases[i].name);
+		assert_int_equal(a.cid, cases[i].cid);
+		assert_int_equal(a.port, cases[i].port);
+		assert_int_equal(agent_address_is_remote(&a), cases[i].remote);
+	}
+}
+
+/* Returns the size of a frame with this header, whose checksum is right. */
+static size_t make_frame(unsigned char *out, uint32_t magic, uint32_t type, uint32_t bytes,
+			 size_t have)
+{
+	struct agent_frame_header h = {
+		.magic = magic, .conversation = 5, .type = type, .bytes = bytes};
+
+	memset(out, 'x', sizeof(h) + have);
+	memcpy(out, &h, sizeof(h));
+	h.crc = vft_crc(out + 8, sizeof(h) - 8 + have);
+	memcpy(out + 4, &h.crc, 4);
+	return sizeof(h) + have;
+}
+
+static void test_refuses_what_is_no_frame(void **state)
+{
+	static const struct {
+		uint32_t magic, type, bytes, have;
+		int result;
+	} cases[] = {
+		{AGENT_FRAME_MAGIC, AGENT_PING, 0, 0, 24},
+		{AGENT_FRAME_MAGIC, AGENT_PING, 1, 1, -EBADMSG},
+		{AGENT_FRAME_MAGIC, AGENT_HELLO, 512, 512, 536},
+		{AGENT_FRAME_MAGIC, AGENT_HELLO, 513, 513, -EBADMSG},
+		{AGENT_FRAME_MAGIC, AGENT_HELLO, 20, 10, 0},
+		{AGENT_FRAME_MAGIC, AGENT_FILE, 65536, 0, 0},
+		{AGENT_FRAME_MAGIC, AGENT_FILE, 65537, 0, -EBADMSG},
+		{AGENT_FRAME_MAGIC, AGENT_FILE, UINT32_MAX, 0, -EBADMSG},
+		{AGENT_FRAME_MAGIC, 0, 0, 0, -EBADMSG},
+		{AGENT_FRAME_MAGIC, NR_AGENT_FRAMES, 0, 0, -EBADMSG},
+		{AGENT_FRAME_MAGIC + 1, AGENT_PING, 0, 0, -EBADMSG},
+	};
+	unsigned char bytes[1024];
+	struct agent_frame frame;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = make_frame(bytes, cases[i].magic, cases[i].type, cases[i].bytes,
+					cases[i].have);
+
+		assert_int_equal(agent_frame_parse(bytes, len, &frame), cases[i].result);
+		if (cases[i].result <= 0)
+			continue;
+		/* Any flipped bit behind the magic is seen, if only as a frame that is not whole.
+		 */
+		for (size_t at = 4; at < len; at++) {
+			bytes[at] ^= 4;
+			assert_true(agent_frame_parse(bytes, len, &frame) <= 0);
+			bytes[at] ^= 4;
+		}
+	}
+}
+
+static void open_pair(struct agent_stream *s, int *peer)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(agent_stream_open(s, fds[0]), 0);
+	*peer = fds[1];
+}
+
+static void test_frames_arrive_byte_by_byte(void **state)
+{
+	unsigned char bytes[256];
+	struct agent_frame frame;
+	struct agent_stream s;
+	size_t len;
+	int peer;
+
+	open_pair(&s, &peer);
+	s.conversation = 5;
+	len = make_frame(bytes, AGENT_FRAME_MAGIC, AGENT_TEXT, 7, 7);
+	for (size_t i = 0; i < len; i++) {
+		assert_int_equal(agent_stream_receive(&s, &frame, 0), 0);
+		assert_int_equal(write(peer, bytes + i, 1), 1);
+	}
+	assert_int_equal(agent_stream_receive(&s, &frame, 0), 1);
+	assert_int_equal(frame.bytes, 7);
+	assert_memory_equal(frame.data, "xxxxxxx", 7);
+	/* Of another conversation: left out, so that an old host's orders are not obeyed. */
+	s.conversation = 6;
+	assert_int_equal(write(peer, bytes, len), len);
+	assert_int_equal(agent_stream_receive(&s, &frame, 0), 0);
+	close(peer);
+	assert_int_equal(agent_stream_receive(&s, &frame, 0), -EPIPE);
+	agent_stream_close(&s);
+}
+
+static void test_greeting_is_found_behind_garbage(void **state)
+{
+	unsigned char bytes[4096];
+	struct agent_frame frame;
+	struct agent_stream s;
+	size_t len = 0;
+	int peer;
+
+	/* The end of a frame, the beginning of one, and something that looks like one. */
+	open_pair(&s, &peer);
+	memcpy(bytes, "garbage VFS", 11);
+	len = 11;
+	len += make_frame(bytes + len, AGENT_FRAME_MAGIC, AGENT_START, 5000, 300);
+	len += make_frame(bytes + len, AGENT_FRAME_MAGIC, AGENT_HELLO, 200, 30);
+	len += make_frame(bytes + len, AGENT_FRAME_MAGIC, AGENT_HELLO, 300, 300);
+	assert_int_equal(write(peer, bytes, len), len);
+	assert_int_equal(agent_stream_seek(&s, true, &frame, SIZE_MAX, 100), 1);
+	assert_int_equal(frame.type, AGENT_HELLO);
+	assert_int_equal(frame.bytes, 300);
+	assert_int_equal(write(peer, bytes, len), len);
+	assert_int_equal(agent_stream_seek(&s, true, &frame, 0, 100), -EBADMSG);
+	close(peer);
+	agent_stream_close(&s);
+}
+
+static void test_payloads(void **state)
+{
+	struct record_config config = {
+		.max_overhead_percent = 2.5,
+		.capture = {.buffer_bytes = 1 << 20,
+			    .wait_ns = 7,
+			    .level = RECORD_REQUESTS,
+			    .mechanism = ATTACH_KPROBE,
+			    .mounts = {.count = 2, .items = {"/mnt/a", "/mnt/\"b"}}}};
+	struct agent_start start;
+	char *text = agent_start_pack(&config, "echo 'x'");
+
+	assert_int_equal(agent_start_parse(text, strlen(text), &start), 0);
+	assert_string_equal(start.command, "echo 'x'");
+	assert_int_equal(start.config.capture.mounts.count, 2);
+	assert_string_equal(start.config.capture.mounts.items[1], "/mnt/\"b");
+	assert_int_equal(start.config.capture.level, RECORD_REQUESTS);
+	assert_int_equal(start.config.capture.mechanism, ATTACH_KPROBE);
+	assert_int_equal(start.config.capture.buffer_bytes, 1 << 20);
+	assert_int_equal(start.config.capture.wait_ns, 7);
+	assert_true(start.config.max_overhead_percent == 2.5);
+	agent_start_free(&start);
+	free(text);
+}
+
+#define START(mounts, level, buffer)                                                               \
+	"{\"mounts\":" mounts ",\"level\":\"" level                                                \
+	"\",\"mechanism\":\"none\",\"buffer_bytes\":" buffer                                       \
+	",\"wait_ns\":0,\"max_overhead_percent\":0}"
+
+static void test_payloads_of_strangers(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"[]",
+		"{}",
+		"{\"mounts\"",
+		START("[]", "aggregate", "1"),
+		START("[]", "ops", "-1"),
+		START("[]", "ops", "99999999999999999999"),
+		START("[\"relative\"]", "ops", "1"),
+		START("[1]", "ops", "1"),
+		START("{}", "ops", "1"),
+		START("[]", "none", "1"),
+	};
+	struct agent_start start;
+	struct agent_ended ended;
+	struct agent_hello hello;
+	const char *text = START("[]", "ops", "1");
+	char buf[8];
+
+	assert_int_equal(agent_start_parse(text, strlen(text), &start), 0);
+	agent_start_free(&start);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		if (agent_start_parse(wrong[i], strlen(wrong[i]), &start) != -EBADMSG)
+			fail_msg("%s", wrong[i]);
+	text = "{\"status\":0,\"bytes\":-1}";
+	assert_int_equal(agent_ended_parse(text, strlen(text), &ended), -EBADMSG);
+	text = "{\"status\":77,\"bytes\":1}";
+	assert_int_equal(agent_ended_parse(text, strlen(text), &ended), -EBADMSG);
+	text = "{\"protocol\":1,\"vft\":1,\"version\":\"\\u001b[2J\"}";
+	assert_int_equal(agent_hello_parse(text, strlen(text), &hello), 0);
+	assert_string_equal(hello.version, "?[2J");
+	assert_string_equal(agent_text("0123456789", 10, buf, sizeof(buf)), "0123456");
+}
+
+/* An agent in a process of its own, on a port of localhost that was free a moment ago. */
+static pid_t start_agent(struct agent_address *address)
+{
+	struct agent_listener listener;
+	pid_t pid;
+
+	assert_int_equal(agent_address_parse("tcp:127.0.0.1:1", AGENT_END_GUEST, address), 0);
+	address->port = 20000 + (uint32_t)getpid() % 20000;
+	msg_set_level(MSG_ERROR);
+	while (agent_channel_listen(&listener, address))
+		address->port++;
+	agent_channel_unlisten(&listener);
+	pid = fork();
+	if (!pid)
+		_exit(agent_serve(&(struct agent_config){.address = *address, .version = "test"}));
+	/* Its socket may take a moment. */
+	for (int fd = -1; fd < 0; poll(NULL, 0, 10)) {
+		fd = agent_channel_connect(address, 1000);
+		if (fd >= 0) {
+			close(fd);
+			break;
+		}
+	}
+	return pid;
+}
+
+static void await_refusal(struct agent_client *c)
+{
+	int err = 0;
+
+	while (!err)
+		err = agent_client_poll(c, 100);
+	assert_int_equal(err, -ECANCELED);
+	assert_false(c->ended);
+	agent_client_close(c);
+}
+
+/* What greets wrongly, or not at all, is refused; the agent goes on. */
+static void test_agent_refuses(void **state)
+{
+	struct agent_address address;
+	pid_t agent = start_agent(&address);
+	struct record_config config = {.capture = {.buffer_bytes = 1 << 20}};
+	struct agent_client c;
+	char buf[512];
+	int fd, status;
+
+	fd = agent_channel_connect(&address, 1000);
+	assert_true(fd >= 0);
+	assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
+	while (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1 &&
+	       read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+
+	/* Of another protocol. */
+	assert_int_equal(agent_stream_open(&c.stream, agent_channel_connect(&address, 1000)), 0);
+	snprintf(buf, sizeof(buf), "{\"protocol\":%d,\"vft\":1,\"version\":\"9\"}",
+		 AGENT_PROTOCOL + 1);
+	assert_int_equal(agent_stream_send(&c.stream, AGENT_HELLO, buf, strlen(buf)), 0);
+	c.ended = c.started = false;
+	c.pinged_ns = agent_now_ns();
+	await_refusal(&c);
+
+	/* A command, which it was not told to run. */
+	assert_int_equal(agent_client_open(&c, &address, "test"), 0);
+	assert_int_equal(agent_client_start(&c, &config, "true"), 0);
+	await_refusal(&c);
+
+	/* And still answers. */
+	assert_int_equal(agent_client_open(&c, &address, "test"), 0);
+	agent_client_close(&c);
+	kill(agent, SIGTERM);
+	assert_int_equal(waitpid(agent, &status, 0), agent);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_refuses_what_is_no_frame),
+		cmocka_unit_test(test_frames_arrive_byte_by_byte),
+		cmocka_unit_test(test_greeting_is_found_behind_garbage),
+		cmocka_unit_test(test_payloads),
+		cmocka_unit_test(test_payloads_of_strangers),
+		cmocka_unit_test(test_agent_refuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's side of a conversation with `vfscope agent`: has a guest record, and fetches its file.
+ * What comes from the guest is bounded and never trusted.
+ */
+#ifndef VFSCOPE_TRACE_AGENT_CLIENT_H
+#define VFSCOPE_TRACE_AGENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "trace/agent_channel.h"
+#include "trace/agent_message.h"
+#include "trace/agent_stream.h"
+#include "trace/record_session.h"
+
+struct agent_client {
+	struct agent_stream stream;
+	uint64_t pinged_ns;
+	bool started; /* the guest records */
+	bool ended; /* how, and what file follows, is in result */
+	struct agent_ended result;
+};
+
+/*
+ * All functions return 0, or -errno after a message: refused (-ECANCELED), gone (-EPIPE), silent
+ * (-ETIMEDOUT), not an agent (-EBADMSG). agent_client_close() is needed only after a success.
+ */
+
+/* Connect and greet. */
+int agent_client_open(struct agent_client *c, const struct agent_address *address,
+		      const char *version);
+
+/* Ask for a recording. Poll until it has started, or ended already. command may be NULL. */
+int agent_client_start(struct agent_client *c, const struct record_config *config,
+		       const char *command);
+
+/* Look for what the guest says, and keep the connection alive; waits up to timeout_ms. */
+int agent_client_poll(struct agent_client *c, int timeout_ms);
+
+/* Have it end; poll until it has. */
+int agent_client_stop(struct agent_client *c);
+
+/*
+ * Once ended: the file into path, mode 0600. -EFBIG if it has more than max_bytes. What came before
+ * an error is kept. *written: whether there is a file.
+ */
+int agent_client_fetch(struct agent_client *c, const char *path, uint64_t max_bytes, bool *written);
+
+void agent_client_close(struct agent_client *c);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What ends of an agent's channel tell each other; see agent_message.h.
+ */
+#include <errno.h>
+#include <string.h>
+#include "lib/compiler.h"
+#include "lib/exit_status.h"
+#include "trace/agent_frame.h"
+#include "trace/agent_message.h"
+
+#define MAX_COMMAND_BYTES 4096
+
+static json_t *parse_object(const void *data, size_t len)
+{
+	json_t *json = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
+
+	if (json_is_object(json))
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+static char *dump(json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text;
+}
+
+char *agent_text(const void *data, size_t bytes, char *buf, size_t len)
+{
+	const unsigned char *in = data;
+	size_t n = min_u64(bytes, len - 1);
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = (char)(in[i] < 0x20 || in[i] >= 0x7f ? '?' : in[i]);
+	buf[n] = '\0';
+	return buf;
+}
+
+char *agent_hello_pack(const char *version)
+{
+	return dump(json_pack("{s:i, s:i, s:s}", "protocol", AGENT_PROTOCOL, "vft", VFT_VERSION,
+			      "version", version));
+}
+
+int agent_hello_parse(const void *data, size_t len, struct agent_hello *hello)
+{
+	json_t *json = parse_object(data, len);
+	json_int_t protocol, vft;
+	const char *version;
+	size_t bytes;
+	int err = -EBADMSG;
+
+	if (json &&
+	    !json_unpack(json, "{s:I, s:I, s:s%}", "protocol", &protocol, "vft", &vft, "version",
+			 &version, &bytes) &&
+	    protocol > 0 && protocol <= UINT32_MAX && vft > 0 && vft <= UINT32_MAX) {
+		hello->protocol = (uint32_t)protocol;
+		hello->vft = (uint32_t)vft;
+		agent_text(version, bytes, hello->version, sizeof(hello->version));
+		err = 0;
+	}
+	json_decref(json);
+	return err;
+}
+
+char *agent_start_pack(const struct record_config *config, const char *command)
+{
+	const struct capture_config *c = &config->capture;
+	json_t *mounts = json_array(), *json;
+
+	for (uint32_t i = 0; mounts && i < c->mounts.count; i++)
+		json_array_append_new(mounts, json_string(c->mounts.items[i]));
+	json = json_pack("{s:o, s:s, s:s, s:I, s:I, s:f}", "mounts", mounts, "level",
+			 record_level_name(c->level), "mechanism",
+			 attach_mechanism_name(c->mechanism), "buffer_bytes",
+			 (json_int_t)c->buffer_bytes, "wait_ns", (json_int_t)c->wait_ns,
+			 "max_overhead_percent", config->max_overhead_percent);
+	if (json && command)
+		json_object_set_new(json, "command", json_string(command));
+	return dump(json);
+}
+
+static int parse_mounts(const json_t *array, struct string_list *mounts)
+{
+	if (json_array_size(array) > STRING_LIST_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const char *path = json_string_value(json_array_get(array, i));
+
+		if (!path || path[0] != '/')
+			return -EBADMSG;
+		mounts->items[mounts->count++] = path;
+	}
+	return 0;
+}
+
+/* By name: their numbers are this program's own. Aggregates cannot be joined. */
+static int parse_words(const char *level, const char *mechanism, struct capture_config *capture)
+{
+	static const enum record_level levels[] = {RECORD_OPS, RECORD_REQUESTS};
+	static const enum attach_mechanism mechanisms[] = {ATTACH_NONE, ATTACH_FENTRY,
+							   ATTACH_KPROBE};
+	unsigned int found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		if (!strcmp(level, record_level_name(levels[i]))) {
+			capture->level = levels[i];
+			found++;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++) {
+		if (!strcmp(mechanism, attach_mechanism_name(mechanisms[i]))) {
+			capture->mechanism = mechanisms[i];
+			found++;
+		}
+	}
+	return found == 2 ? 0 : -EBADMSG;
+}
+
+static int parse_config(struct agent_start *start)
+{
+	struct record_config *config = &start->config;
+	const char *level, *mechanism;
+	json_int_t buffer, wait;
+	json_t *mounts;
+
+	if (json_unpack(start->json, "{s:o, s:s, s:s, s:I, s:I, s:F, s?s}", "mounts", &mounts,
+			"level", &level, "mechanism", &mechanism, "buffer_bytes", &buffer,
+			"wait_ns", &wait, "max_overhead_percent", &config->max_overhead_percent,
+			"command", &start->command) ||
+	    !json_is_array(mounts))
+		return -EBADMSG;
+	if (parse_words(level, mechanism, &config->capture))
+		return -EBADMSG;
+	if (buffer <= 0 || wait < 0 || !(config->max_overhead_percent >= 0))
+		return -EBADMSG;
+	if (start->command && strlen(start->command) > MAX_COMMAND_BYTES)
+		return -EBADMSG;
+	config->capture.buffer_bytes = (uint64_t)buffer;
+	config->capture.wait_ns = (uint64_t)wait;
+	return parse_mounts(mounts, &config->capture.mounts);
+}
+
+int agent_start_parse(const void *data, size_t len, struct agent_start *start)
+{
+	int err;
+
+	memset(start, 0, sizeof(*start));
+	start->json = parse_object(data, len);
+	err = start->json ? parse_config(start) : -EBADMSG;
+	if (err)
+		agent_start_free(start);
+	return err;
+}
+
+void agent_start_free(struct agent_start *start)
+{
+	json_decref(start->json);
+	memset(start, 0, sizeof(*start));
+}
+
+char *agent_ended_pack(const struct agent_ended *ended)
+{
+	return dump(json_pack("{s:i, s:I}", "status", (int)ended->status, "bytes",
+			      (json_int_t)ended->bytes));
+}
+
+int agent_ended_parse(const void *data, size_t len, struct agent_ended *ended)
+{
+	json_t *json = parse_object(data, len);
+	json_int_t status, bytes;
+	int err = -EBADMSG;
+
+	if (json && !json_unpack(json, "{s:I, s:I}", "status", &status, "bytes", &bytes) &&
+	    status >= EXIT_DONE && status <= EXIT_LOST && bytes >= 0) {
+		ended->status = (uint32_t)status;
+		ended->bytes = (uint64_t)bytes;
+		err = 0;
+	}
+	json_decref(json);
+	return err;
+}
