@@ -152,7 +152,9 @@ static int fetch(struct pair *p, struct record_vm_result *result)
 static int end_host(struct pair *p, struct record_vm_result *result)
 {
 	record_process_finish(&p->host);
-	result->host_file = p->host.started;
+	result->host_file = p->host.started && p->guest.started;
+	if (p->host.started && !p->guest.started) /* nothing of what was wanted is in it */
+		unlink(p->config->record.capture.output);
 	if (p->host.started && p->host.status != EXIT_DONE)
 		msg_error("the host's recording failed");
 	return p->host.status == EXIT_DONE ? 0 : -EIO;

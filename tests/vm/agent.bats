@@ -113,7 +113,7 @@ start_record() { # OPTION...
 	record_vm --guest-command "$read_all" -o joined.vft
 	[ "$status" -eq 3 ]
 	[[ $stderr == *refuses*--allow-commands* ]]
-	[ ! -e joined.vft ]
+	[ -z "$(ls ./*.vft 2>/dev/null)" ]
 	stop_agent
 	start_agent --allow-commands
 	record_vm --strict --guest-command "$read_all; echo done reading" -o joined.vft
