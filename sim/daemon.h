@@ -6,6 +6,7 @@
 #ifndef VFSCOPE_SIM_DAEMON_H
 #define VFSCOPE_SIM_DAEMON_H
 
+#include "sim/daemon_locks.h"
 #include "sim/model.h"
 #include "sim/storage.h"
 
@@ -16,6 +17,15 @@ struct server {
 	bool has_turn; /* since it woke it has had a host CPU */
 	struct rng rng;
 	struct request *req; /* NULL: none */
+	struct {
+		int at; /* in the tables' locks */
+		int handle_at;
+		uint32_t table;
+		uint32_t takes; /* left, of this table's */
+		bool shared; /* wanted, while it waits */
+		struct server *next;
+		struct daemon_lock *held; /* the handle's, or NULL */
+	} lock;
 	struct host_io io; /* what it waits for in the host, */
 	uint64_t io_ns; /* and how long it did */
 };
@@ -46,5 +56,7 @@ void worker_run(struct sim *sim, struct worker *w);
 
 /* service.c, a FLOW: serve the server's request on its thread, up to its reply. */
 bool serve(struct sim *sim, struct server *server);
+/* Work of this length; always to be waited for. */
+bool server_burst(struct sim *sim, struct server *server, uint64_t ns);
 
 #endif

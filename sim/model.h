@@ -378,6 +378,8 @@ struct sim {
 	struct daemon_thread *daemons;
 	uint32_t nr_daemons;
 	struct worker *workers;
+	struct daemon_locks *daemon_locks;
+	bool daemon_locks_matter;
 	uint32_t nr_workers;
 
 	struct request *free_requests;

@@ -6,8 +6,10 @@
 #include "sim/flow.h"
 
 /* What the daemon does with one request takes this long on its thread. */
-static uint64_t service_time(struct sim *sim, struct rng *rng, struct request *req)
+static uint64_t service_time(struct sim *sim, struct server *s)
 {
+	struct request *req = s->req;
+	struct rng *rng = &s->rng;
 	const struct service_sampler *service = &sim->host->service[req->span.opcode];
 	uint64_t bytes =
 		req->span.opcode == FUSE_READ ? req->span.reply_bytes : req->span.size_bytes;
@@ -20,6 +22,8 @@ static uint64_t service_time(struct sim *sim, struct rng *rng, struct request *r
 			       (uint64_t)(service->host_io_ns_per_byte * bytes);
 	for (uint32_t i = 1; i < req->nr_ranges; i++)
 		req->span.host_io_ns += sampler_draw(&service->host_io, rng);
+	if (sim->stack->daemon.inode_file_handles != FILE_HANDLES_NEVER)
+		req->span.host_io_ns += daemon_file_handles_ns(sim, s);
 	return cpu_ns + req->span.host_io_ns;
 }
 
@@ -38,11 +42,11 @@ static void serve_file(struct request *req)
 	}
 }
 
-static bool burst(struct sim *sim, uint32_t slot, uint64_t ns)
+bool server_burst(struct sim *sim, struct server *s, uint64_t ns)
 {
 	if (ns && sim->host->cpus.nr)
-		return cpu_burst(sim, slot, ns);
-	eventq_arm(&sim->host->events, slot, sim->host->now_ns + ns);
+		return cpu_burst(sim, s->slot, ns);
+	eventq_arm(&sim->host->events, s->slot, sim->host->now_ns + ns);
 	return true;
 }
 
@@ -52,6 +56,9 @@ bool serve(struct sim *sim, struct server *s)
 
 	FLOW_BEGIN(s->at);
 	req->t_started_ns = sim->host->now_ns;
+	if (sim->daemon_locks_matter)
+		FLOW_CALL(s->at, daemon_lock(sim, s));
+	s->io_ns = sim->host->now_ns;
 	if (req->file)
 		s->io.old_bytes = req->file->host_size_bytes;
 	serve_file(req);
@@ -59,8 +66,10 @@ bool serve(struct sim *sim, struct server *s)
 		s->io.slot = s->slot;
 		FLOW_CALL(s->at, host_io(sim, &s->io, req));
 	}
-	s->io_ns = sim->host->now_ns - req->t_started_ns;
-	FLOW_WAIT(s->at, burst(sim, s->slot, service_time(sim, &s->rng, req)));
+	s->io_ns = sim->host->now_ns - s->io_ns;
+	FLOW_WAIT(s->at, server_burst(sim, s, service_time(sim, s)));
 	req->span.host_io_ns += s->io_ns;
+	if (s->lock.held)
+		daemon_unlock(sim, s);
 	FLOW_END(s->at);
 }

@@ -85,6 +85,13 @@ static int check(const struct stack *stack, const struct workload *workload)
 			  stack->name, workload->nr_tasks, EVENTQ_MAX_SLOTS / 2);
 		return -EINVAL;
 	}
+	if (stack->daemon.inode_file_handles != FILE_HANDLES_NEVER &&
+	    stack->daemon.kind != DAEMON_RUST) {
+		msg_error("cannot simulate stack '%s': the C daemon has no file handles; choose "
+			  "daemon.kind=rust or daemon.inode_file_handles=never",
+			  stack->name);
+		return -EINVAL;
+	}
 	if (stack->storage.bandwidth && !stack->storage.channels) {
 		msg_error("cannot simulate stack '%s': storage.bandwidth is of a device, and "
 			  "storage.channels=0 says that there is none",
@@ -359,6 +366,7 @@ static void vm_cleanup(struct sim *sim)
 	page_cache_release(sim);
 	dax_release(sim);
 	tasks_release(sim);
+	daemon_locks_free(sim);
 	names_release(sim);
 	requests_release(sim);
 	free(sim->threads);
@@ -377,6 +385,8 @@ static int vm_init(struct sim *sim)
 		rc = tasks_init(sim);
 	if (!rc)
 		rc = dax_init(sim);
+	if (!rc)
+		rc = daemon_locks_init(sim);
 	if (!rc)
 		settings_init(sim);
 	return rc;

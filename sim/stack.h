@@ -26,6 +26,13 @@ enum queue_order {
 	QUEUE_ORDER_PRIORITY, /* before each request the first that has one, hiprio before all */
 };
 
+/* --inode-file-handles: how the daemon refers to files that nobody has open. */
+enum file_handles {
+	FILE_HANDLES_NEVER, /* a descriptor for each */
+	FILE_HANDLES_PREFER, /* if the host's file system has them */
+	FILE_HANDLES_MANDATORY,
+};
+
 /* [guest] */
 struct guest_settings {
 	uint32_t kernel; /* KERNEL(6, 1): data of sim/kernel_rules.c is chosen by it */
@@ -58,6 +65,12 @@ struct daemon_settings {
 	bool xattr;
 	bool async_dio;
 	bool parallel_dirops;
+	enum file_handles inode_file_handles;
+	struct dist handle_open; /* open_by_handle_at() and close() */
+	struct dist handle_name; /* name_to_handle_at() */
+	bool locks;
+	struct dist lock_hold; /* a table's lock, each time it is taken */
+	struct dist lock_wakeup; /* of a thread that waited for a lock */
 	bool allow_direct_io; /* O_DIRECT reaches the host's open */
 };
 
@@ -179,7 +192,8 @@ struct stack_setting {
 	uint64_t max;
 	const char *const *words; /* SETTING_CHOICE: NULL-terminated */
 	const char *meaning; /* with its unit if the type does not say it */
-	uint32_t given_bit; /* of stack.dax.given: a cost that may be left out; 0: any other setting */
+	uint32_t given_bit; /* of stack.dax.given: a cost that may be left out; 0: any other setting
+			     */
 	const char *stand_in; /* then this cost stands in; NULL: its default */
 };
 

@@ -188,7 +188,7 @@ static void bad_files(void **state)
 		{"vcpus = 2", "vcpus = 0", "out of range: 1 to 1024"},
 		{"vcpus = 2", "vcpus", "neither [SECTION] nor KEY"},
 		{"hz = 250", "hz = 250\nhz = 250", "[guest] hz: given twice, first in line"},
-		{"wakeup = ", "# ", "[costs] wakeup is missing"},
+		{"\nwakeup = ", "\n# ", "[costs] wakeup is missing"},
 		{"kick = quantiles 0=", "kick = quantiles 0=x", "[costs] kick"},
 		{"kick = quantiles ", "kick = quantiles 0=9us 0.1=2us ", "[costs] kick"},
 		{"[service.READ]", "[service.REED]", "unknown section [service.REED]"},

@@ -406,6 +406,10 @@ static void test_random_runs(void **state)
 		stack.daemon.allow_direct_io = run & 8;
 		stack.host.cpus = run % 5;
 		set_dist(&stack.service_default.cpu, "exp 1us");
+		if (run & 16)
+			set_dist(&stack.daemon.lock_hold, "exp 1us");
+		set_dist(&stack.daemon.lock_wakeup, "exp 2us");
+		stack.daemon.inode_file_handles = stack.daemon.kind == DAEMON_RUST && run & 2;
 		for (int twice = 0; twice < 2; twice++) {
 			struct workload *w = script_workload_new(3, 4 * MIB);
 
