@@ -22,6 +22,9 @@ load common
 	[ "$(jq '[.guest, .host | .problems[] | (.what | length > 0) and (.remedy | length > 0)] | all' \
 		<<<"$output")" = true ]
 	[ "$(jq -r '.host.points | map(.function) | join(" ")' <<<"$output")" = 'sys_enter sys_exit sched_wakeup sched_switch' ]
+	[ "$(jq -r '.host.kvm | keys | join(" ")' <<<"$output")" = 'kvm_exit kvm_inj_virq kvm_msi_set_irq kvm_set_irq' ]
+	# Without the module, nobody can watch them, and with no right to.
+	[ -d /sys/module/kvm ] || [ "$(jq '.host.kvm | map(. == "possible") | any' <<<"$output")" = false ]
 	[ "$(jq '.possible == (.guest.possible and .host.possible)' <<<"$output")" = true ]
 	expect "$status" "$VFSCOPE" probe --guest --host
 	[[ $output == *"machine "*"$(uname -r)"* && $output == *'guest: '* && $output == *'host: '* ]]
