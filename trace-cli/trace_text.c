@@ -187,12 +187,20 @@ static void print_vmm(FILE *out, const json_t *vmm)
 static void print_programs(FILE *out, const json_t *daemon)
 {
 	const json_t *vmm = json_object_get(daemon, "vmm");
-	char version[48], build_id[48];
+	char version[48], build_id[48], part[80];
+	size_t column = 0;
 
-	if (json_object_get(daemon, "version") || json_object_get(daemon, "build_id"))
-		fprintf(out, "          version %s, build-id %s\n",
-			trace_text_of(daemon, "version", version, sizeof(version)),
-			trace_text_of(daemon, "build_id", build_id, sizeof(build_id)));
+	if (json_object_get(daemon, "version")) {
+		snprintf(part, sizeof(part), "version %s",
+			 trace_text_of(daemon, "version", version, sizeof(version)));
+		print_word(out, &column, part);
+	}
+	if (json_object_get(daemon, "build_id")) {
+		snprintf(part, sizeof(part), "build-id %s",
+			 trace_text_of(daemon, "build_id", build_id, sizeof(build_id)));
+		print_word(out, &column, part);
+	}
+	end_words(out, column);
 	if (json_is_object(vmm))
 		print_vmm(out, vmm);
 }

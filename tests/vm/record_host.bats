@@ -106,7 +106,7 @@ direct_reads() { # NUMBER
 	[ "$(raw '.[0].header.daemon | [.build_id, .version, .vmm.name] | tostring')" = \
 		"[\"$id\",\"$version\",\"lab\"]" ]
 	run "$TOP/build/vfscope" report "$BATS_TEST_TMPDIR/host.vft"
-	[[ $output == *"version $version, build-id $id"*"VMM "*", VM lab"*"-smp 2"* ]]
+	[[ $output == *"version $version"*"build-id $id"*"VMM "*", VM lab"*"-smp 2"* ]]
 	[ "$(raw '.[0].header.daemon.vmm.options | index("-smp") != null and index("-chardev") == null')" = true ]
 	[ "$(raw '.[0].header.points | map(.mechanism) | index("none")')" = null ]
 }
