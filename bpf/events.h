@@ -31,6 +31,7 @@ enum event_type {
 	EV_GUEST_REQUEST =
 		1, /* struct guest_request_event: one whole request as the guest saw it */
 	EV_GUEST_OP = 2, /* struct guest_op_event */
+	EV_GUEST_WRITEBACK = 3, /* struct guest_writeback_event */
 	EV_AGGREGATE = 15, /* struct aggregate_event, of guest or host */
 	EV_HOST_CHAIN = 16, /* struct host_chain_event: a chain appeared in an avail ring */
 	EV_HOST_SYSCALL =
@@ -63,6 +64,7 @@ enum guest_request_flags {
 	GREQ_DAX_UPGRADE = 1u << 11, /* SETUPMAPPING: was mapped for reading, now for writing */
 	GREQ_DAX_WORKER = 1u << 12, /* REMOVEMAPPING: by the worker that keeps ranges free */
 	GREQ_DAX_EVICT = 1u << 13, /* REMOVEMAPPING: the inode leaves the cache */
+	GREQ_LATER = 1u << 14, /* WRITE of what op_id dirtied, issued by no op's task */
 };
 
 /*
@@ -127,6 +129,20 @@ struct guest_op_event {
 	__ev_u64 dir_nodeid; /* ops on a name: of the (new) directory that it is in; else 0 */
 	__ev_u64 throttled_ns; /* made to sleep since there is too much that is not written back */
 	__ev_u32 nr_throttled; /* how often */
+	__ev_u32 pad;
+};
+
+/* ts_ns: a pass over the dirty pages of one inode (fuse_writepages) returned, which wrote some. */
+struct guest_writeback_event {
+	struct event_header h;
+	__ev_u64 t_start_ns;
+	__ev_u64 nodeid;
+	__ev_u64 op_id; /* op that it is part of, or 0: the kernel's flusher */
+	__ev_u32 conn;
+	__ev_u32 task;
+	__ev_u32 pages;
+	__ev_s32 result; /* 0 or -errno */
+	__ev_u32 waits; /* 1: for the writing to end (WB_SYNC_ALL) */
 	__ev_u32 pad;
 };
 

@@ -26,6 +26,7 @@
 #include "bpf/guest_maps.bpf.h"
 #include "bpf/guest_aggregate.bpf.h"
 #include "bpf/guest_ops.bpf.h"
+#include "bpf/guest_cache.bpf.h"
 #include "bpf/guest_names.bpf.h"
 #include "bpf/guest_faults.bpf.h"
 #include "bpf/guest_dax.bpf.h"

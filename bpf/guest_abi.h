@@ -34,6 +34,7 @@ struct guest_op_entry {
 	__ev_u32 pad;
 	__ev_u64 t_no_range_ns; /* since when it has needed a range of the DAX window, or 0 */
 	__ev_u64 t_pending_ns; /* a fault that the kernel may go on with: when it last returned */
+	__ev_u64 t_pause_ns; /* since when the kernel lets its task sleep, for too many dirty pages */
 	__ev_u64 inode; /* address */
 };
 

@@ -18,6 +18,7 @@
 #ifndef VFSCOPE_BPF_GUEST_FAULTS_BPF_H
 #define VFSCOPE_BPF_GUEST_FAULTS_BPF_H
 
+#include "bpf/guest_cache.bpf.h"
 #include "bpf/guest_maps.bpf.h"
 #include "bpf/guest_ops.bpf.h"
 
@@ -26,9 +27,6 @@
 #define VM_FAULT_NOPAGE 0x100u
 #define VM_FAULT_RETRY 0x400u
 #define VM_FAULT_FALLBACK 0x800u
-
-#define PAGE_SHIFT 12
-#define PAGE_BYTES (1u << PAGE_SHIFT)
 
 /* The kernel goes on with the fault that the task is in: it tries again, or writes what was read.
  */
@@ -52,6 +50,8 @@ static __always_inline void fault_begin(struct vm_fault *vmf, u32 flags, bool ma
 
 	if (!may_resume || !fault_resumed(inode, offset, flags))
 		op_begin(inode, OP_MMAP_FAULT, offset, PAGE_BYTES, flags);
+	if (flags & OP_FAULT_WRITE)
+		op_dirties(OP_MMAP_FAULT, inode);
 }
 
 static __always_inline void fault_return(u32 ret, bool goes_on)

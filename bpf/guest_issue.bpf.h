@@ -9,6 +9,7 @@
 #ifndef VFSCOPE_BPF_GUEST_ISSUE_BPF_H
 #define VFSCOPE_BPF_GUEST_ISSUE_BPF_H
 
+#include "bpf/guest_cache.bpf.h"
 #include "bpf/guest_maps.bpf.h"
 
 static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *args)
@@ -24,6 +25,8 @@ static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *a
 		issue.op_id = op->ev.op_id;
 		issue.flags = op->request_flags;
 	}
+	if (!op && record_ops)
+		link_dirtied(&issue, minor_of(KREAD(fc, dev)), args);
 	if (record_dax)
 		issue.flags |= dax_issue_flags(issue.task);
 	issue.t_ns = bpf_ktime_get_ns();

@@ -8,6 +8,7 @@
 #ifndef VFSCOPE_BPF_GUEST_OPS_BPF_H
 #define VFSCOPE_BPF_GUEST_OPS_BPF_H
 
+#include "bpf/guest_cache.bpf.h"
 #include "bpf/guest_maps.bpf.h"
 
 /*
@@ -79,6 +80,9 @@ static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, 
 	state.ev.op_type = type;
 	state.ev.flags = flags;
 	state.inode = (u64)inode;
+	if (record_pages && (type == OP_READ || type == OP_MMAP_FAULT) &&
+	    !(flags & (OP_DIRECT | OP_FOPEN_DIRECT | OP_DAX)))
+		state.ev.flags |= OP_PAGES_KNOWN;
 	if (type == OP_READ)
 		state.request_flags |= GREQ_IN_READ_OP;
 	if (type == OP_WRITE)
@@ -167,6 +171,7 @@ ON_RETURN(fuse_file_read_iter, 2, read_end, struct kiocb *iocb, struct iov_iter 
 ON_ENTRY(fuse_file_write_iter, write_begin, struct kiocb *iocb, struct iov_iter *from)
 {
 	rw_begin(iocb, from, OP_WRITE);
+	op_dirties(OP_WRITE, KREAD(iocb, ki_filp, f_inode));
 	return 0;
 }
 
@@ -177,8 +182,10 @@ ON_RETURN(fuse_file_write_iter, 2, write_end, struct kiocb *iocb, struct iov_ite
 	if (!state)
 		return 0;
 	/* Where an appending write went is only known afterwards. */
-	if (ret > 0 && (KREAD(iocb, ki_flags) & IOCB_APPEND))
+	if (ret > 0 && (KREAD(iocb, ki_flags) & IOCB_APPEND)) {
 		state->ev.offset_bytes = KREAD(iocb, ki_pos) - ret;
+		op_dirties(OP_WRITE, KREAD(iocb, ki_filp, f_inode));
+	}
 	op_end(state, ret);
 	return 0;
 }

@@ -136,6 +136,20 @@ struct file {
 	void *private_data; /* FUSE: struct fuse_file */
 };
 
+struct address_space {
+	struct inode *host;
+};
+
+enum writeback_sync_modes {
+	WB_SYNC_NONE,
+	WB_SYNC_ALL,
+};
+
+struct writeback_control {
+	long nr_to_write;
+	enum writeback_sync_modes sync_mode;
+};
+
 struct qstr {
 	const unsigned char *name;
 };
@@ -204,6 +218,7 @@ struct fuse_in_arg {
  * header in in_args[0]. 7.2 inserted uid, gid and pid. Neither is visible here.
  */
 struct fuse_args {
+	u64 nodeid;
 	u32 opcode;
 	struct fuse_in_arg in_args[3];
 };

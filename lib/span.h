@@ -45,6 +45,7 @@ enum span_flags {
 	SPAN_NO_REPLY = 1u << 6, /* FORGET and the like */
 	SPAN_ASYNC_DIO = 1u << 7, /* background request of asynchronous direct I/O */
 	SPAN_WRITABLE = 1u << 8, /* SETUPMAPPING for writing too */
+	SPAN_LATER = 1u << 9, /* WRITE of what op_id dirtied, issued by no op's task; traced only */
 };
 
 #ifndef __bpf__

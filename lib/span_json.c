@@ -19,7 +19,7 @@ static const struct {
 	{SPAN_HAS_GUEST, "guest"},	 {SPAN_HAS_HOST, "host"},
 	{SPAN_SKEWED, "skewed"},	 {SPAN_SIGNALLED, "signalled"},
 	{SPAN_NO_REPLY, "no_reply"},	 {SPAN_ASYNC_DIO, "async_dio"},
-	{SPAN_WRITABLE, "writable"},
+	{SPAN_WRITABLE, "writable"},	 {SPAN_LATER, "later"},
 };
 
 static const struct {

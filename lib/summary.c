@@ -30,6 +30,7 @@ void summary_free(struct summary *s)
 		free(s->op[i]);
 	for (int i = 0; i < SUMMARY_MAX_QUEUES; i++)
 		free(s->depth[i]);
+	free(s->cache);
 	free(s->dax);
 	free(s);
 }
@@ -142,6 +143,8 @@ int summary_add_span(struct summary *s, const struct span *span)
 	add_stages(o, span);
 	if (depth)
 		hist_add(depth, span->inflight);
+	if (cache_summary_add_span(&s->cache, span))
+		return -ENOMEM;
 	return dax_summary_add_span(&s->dax, span);
 }
 
@@ -170,6 +173,8 @@ int summary_add_op(struct summary *s, const struct op_record *op)
 	o->bytes += op_bytes(op);
 	o->without_request += !op->nr_requests;
 	hist_add(&o->latency, op->t_end_ns > op->t_start_ns ? op->t_end_ns - op->t_start_ns : 0);
+	if (cache_summary_add_op(&s->cache, op))
+		return -ENOMEM;
 	return dax_summary_add_op(&s->dax, op);
 }
 
@@ -271,6 +276,8 @@ static int merge_tables(struct summary *into, const struct summary *from)
 			return -ENOMEM;
 		hist_merge(into->depth[i], from->depth[i]);
 	}
+	if (cache_summary_merge(&into->cache, from->cache))
+		return -ENOMEM;
 	return dax_summary_merge(&into->dax, from->dax);
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <jansson.h>
 #include "lib/aggregate.h"
+#include "lib/cache_summary.h"
 #include "lib/dax_summary.h"
 #include "lib/fuse_opcode.h"
 #include "lib/hist.h"
@@ -58,6 +59,7 @@ struct summary {
 	uint64_t signals;
 	struct opcode_summary *opcode[FUSE_OPCODE_LIMIT]; /* NULL: none seen */
 	struct op_summary *op[NR_OP_TYPES];
+	struct cache_summary *cache; /* NULL: nothing of the page cache seen */
 	struct dax_summary *dax; /* NULL: nothing of DAX seen */
 	struct hist *depth[SUMMARY_MAX_QUEUES]; /* in flight as each request found it */
 };

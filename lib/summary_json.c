@@ -150,6 +150,26 @@ static json_t *dax_json(bool *failed, const struct dax_summary *d)
 	return object;
 }
 
+static json_t *cache_json(bool *failed, const struct cache_summary *c)
+{
+	json_t *object = json_object();
+
+	put_u64(failed, object, "reads", c->reads);
+	put_u64(failed, object, "cached_reads", c->cached_reads);
+	put_u64(failed, object, "read_pages", c->read_pages);
+	put_u64(failed, object, "read_pages_missed", c->read_missed);
+	put_u64(failed, object, "faults", c->faults);
+	put_u64(failed, object, "cached_faults", c->cached_faults);
+	put_u64(failed, object, "pauses", c->pauses);
+	put(failed, object, "throttled_ns", hist_json(failed, &c->throttled));
+	put_u64(failed, object, "later_writes_linked", c->later_linked);
+	put_u64(failed, object, "later_writes_unlinked", c->later_unlinked);
+	put_u64(failed, object, "writeback_pages", c->pass_pages);
+	put_u64(failed, object, "writeback_passes_in_ops", c->passes_in_ops);
+	put(failed, object, "writeback_pass_ns", hist_json(failed, &c->passes));
+	return object;
+}
+
 json_t *summary_json(const struct summary *s)
 {
 	bool any = s->last_ns >= s->first_ns, failed = false;
@@ -170,6 +190,8 @@ json_t *summary_json(const struct summary *s)
 	put(&failed, object, "opcodes", opcodes_json(&failed, s));
 	put(&failed, object, "queues", queues_json(&failed, s));
 	put(&failed, object, "ops", ops_json(&failed, s));
+	if (s->cache && !s->simulated)
+		put(&failed, object, "page_cache", cache_json(&failed, s->cache));
 	if (s->dax)
 		put(&failed, object, "dax", dax_json(&failed, s->dax));
 	if (failed) {

@@ -296,7 +296,8 @@ static void print_transport(const struct summary *s, FILE *out)
 	fputc('\n', out);
 }
 
-static void print_ops(const struct summary *s, FILE *out)
+/* True if there are any. */
+static bool print_ops(const struct summary *s, FILE *out)
 {
 	bool header = false;
 	char buf[32];
@@ -321,11 +322,13 @@ static void print_ops(const struct summary *s, FILE *out)
 		fputs("no req: ops that needed no request, such as reads answered from the page "
 		      "cache\n",
 		      out);
+	return header;
 }
 
 void summary_print(const struct summary *s, FILE *out)
 {
 	unsigned int order[FUSE_OPCODE_LIMIT], count = order_opcodes(s, order);
+	bool has_ops;
 
 	print_sentence(s, out);
 	if (s->nr_spans) {
@@ -336,6 +339,8 @@ void summary_print(const struct summary *s, FILE *out)
 		print_depth(s, out);
 		print_transport(s, out);
 	}
-	print_ops(s, out);
+	has_ops = print_ops(s, out);
+	if (!s->simulated)
+		cache_summary_print(s->cache, has_ops, out);
 	dax_summary_print(s->dax, out);
 }

@@ -55,7 +55,12 @@ static int append(void **array, size_t *count, size_t size, const void *element)
 
 int calibration_add_span(struct calibration *c, const struct span *span)
 {
-	return append((void **)&c->spans, &c->nr_spans, sizeof(*span), span);
+	struct span copy = *span;
+
+	/* What is written later is no part of what the op cost. */
+	if (span->flags & SPAN_LATER)
+		copy.op_id = 0;
+	return append((void **)&c->spans, &c->nr_spans, sizeof(copy), &copy);
 }
 
 int calibration_add_op(struct calibration *c, const struct op_record *op)

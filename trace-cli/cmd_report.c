@@ -71,6 +71,13 @@ static int add_host_half(void *ctx, const struct host_half *half)
 	return summary_add_span(ctx, &span);
 }
 
+static int add_pass(struct report *r, const struct guest_writeback_event *pass)
+{
+	uint64_t ns = pass->h.ts_ns > pass->t_start_ns ? pass->h.ts_ns - pass->t_start_ns : 0;
+
+	return cache_summary_add_pass(&r->summary->cache, ns, pass->pages, pass->op_id);
+}
+
 static int add_event(struct report *r, struct host_assembler *a, const struct event_header *event)
 {
 	struct op_record op;
@@ -93,6 +100,8 @@ static int add_event(struct report *r, struct host_assembler *a, const struct ev
 		op_from_event(&op, (const struct guest_op_event *)event);
 		return summary_add_op(r->summary, &op);
 	}
+	if (event->type == EV_GUEST_WRITEBACK)
+		return add_pass(r, (const struct guest_writeback_event *)event);
 	return 0;
 }
 

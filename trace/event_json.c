@@ -46,9 +46,9 @@ static json_t *new_object(const char *type, uint64_t ts_ns)
 }
 
 static const char *const request_flags[] = {
-	"background", "kicked",	     "kick_known",  "forget",	 "no_issue",
-	"lockowner",  "write_cache", "direct_file", "in_write",	 "in_read",
-	"aborted",    "dax_upgrade", "dax_worker",  "dax_evict", NULL,
+	"background",  "kicked",      "kick_known", "forget",  "no_issue", "lockowner",
+	"write_cache", "direct_file", "in_write",   "in_read", "aborted",  "dax_upgrade",
+	"dax_worker",  "dax_evict",   "later",	    NULL,
 };
 
 static void set_request_times(json_t *o, const struct guest_request_event *ev)
@@ -128,6 +128,21 @@ static json_t *guest_op_json(const struct guest_op_event *ev)
 		set_int(o, "throttled_ns", (int64_t)ev->throttled_ns);
 	}
 	set_flags(o, ev->flags, op_flags);
+	return o;
+}
+
+static json_t *guest_writeback_json(const struct guest_writeback_event *ev)
+{
+	json_t *o = new_object("writeback", ev->h.ts_ns);
+
+	set_int(o, "conn", ev->conn);
+	set_int(o, "nodeid", (int64_t)ev->nodeid);
+	set_int(o, "op_id", (int64_t)ev->op_id);
+	set_int(o, "task", ev->task);
+	set_int(o, "pages", ev->pages);
+	set_int(o, "result", ev->result);
+	json_object_set_new(o, "waits", json_boolean(ev->waits));
+	set_int(o, "t_start_ns", (int64_t)ev->t_start_ns);
 	return o;
 }
 
@@ -228,6 +243,8 @@ json_t *event_json(const struct event_header *h)
 		return guest_request_json((const void *)h);
 	case EV_GUEST_OP:
 		return guest_op_json((const void *)h);
+	case EV_GUEST_WRITEBACK:
+		return guest_writeback_json((const void *)h);
 	case EV_AGGREGATE:
 		return aggregate_json((const void *)h);
 	case EV_HOST_CHAIN:

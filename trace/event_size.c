@@ -12,6 +12,8 @@ uint32_t event_known_size(uint16_t type)
 		return sizeof(struct guest_request_event);
 	case EV_GUEST_OP:
 		return sizeof(struct guest_op_event);
+	case EV_GUEST_WRITEBACK:
+		return sizeof(struct guest_writeback_event);
 	case EV_AGGREGATE:
 		return sizeof(struct aggregate_event);
 	case EV_HOST_CHAIN:

@@ -202,6 +202,14 @@ static int load_kprobes(struct guest_probes *p)
 	return err ? err : guest_kprobe_bpf__load(p->kprobes);
 }
 
+bool guest_probes_has(const struct guest_probes *p, const char *what)
+{
+	for (size_t i = 0; i < nr_guest_points; i++)
+		if (!strcmp(guest_points[i].what, what))
+			return p->choices[i].mechanism != ATTACH_NONE && nr_programs(p, i);
+	return false;
+}
+
 int guest_probes_load(struct guest_probes *p)
 {
 	int err = guest_bpf__load(p->bpf);

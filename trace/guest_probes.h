@@ -41,6 +41,9 @@ int guest_probes_open(struct guest_probes *p, const struct guest_recorded *what,
 int guest_probes_load(struct guest_probes *p);
 /* A point whose fentry cannot be attached after all gets kprobes. 0, or -errno after a message. */
 int guest_probes_attach(struct guest_probes *p);
+/* Whether the point of that name (guest_point.what) is used. */
+bool guest_probes_has(const struct guest_probes *p, const char *what);
+
 void guest_probes_detach(struct guest_probes *p);
 void guest_probes_close(struct guest_probes *p);
 

@@ -25,6 +25,8 @@ static uint16_t flags_of(const struct guest_request_event *g, enum span_class cl
 		flags |= SPAN_ASYNC_DIO;
 	if (g->opcode == FUSE_SETUPMAPPING && (g->fuse_flags & FUSE_SETUPMAPPING_FLAG_WRITE))
 		flags |= SPAN_WRITABLE;
+	if (g->flags & GREQ_LATER)
+		flags |= SPAN_LATER;
 	return flags;
 }
 

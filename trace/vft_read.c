@@ -30,6 +30,7 @@ union known_record {
 	struct event_header event;
 	struct guest_request_event guest_request;
 	struct guest_op_event guest_op;
+	struct guest_writeback_event guest_writeback;
 	struct aggregate_event aggregate;
 	struct host_chain_event host_chain;
 	struct host_syscall_event host_syscall;

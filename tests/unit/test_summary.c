@@ -416,6 +416,76 @@ static void test_dax(void **state)
 }
 
 /* Nothing, and the largest of everything: both print, under 100 columns. */
+static void add_cached_op(struct summary *s, const struct op_record *op)
+{
+	assert_int_equal(summary_add_op(s, op), 0);
+}
+
+static struct summary *cache_example(void)
+{
+	struct summary *s = summary_new();
+	struct span later = {.opcode = FUSE_WRITE, .cls = SPAN_WRITEBACK, .unsplit_ns = 10};
+
+	/* 4 KiB from the middle of a page touch two; at the end of the file, one. */
+	add_cached_op(s, &(struct op_record){.type = OP_READ,
+					     .flags = OP_PAGES_KNOWN,
+					     .offset_bytes = 6144,
+					     .result = 4096,
+					     .pages_missed = 1});
+	add_cached_op(s, &(struct op_record){.type = OP_READ,
+					     .flags = OP_PAGES_KNOWN,
+					     .offset_bytes = 8192,
+					     .result = 100});
+	add_cached_op(s, &(struct op_record){.type = OP_READ, .flags = OP_PAGES_KNOWN});
+	add_cached_op(s, &(struct op_record){.type = OP_READ, .result = 4096});
+	add_cached_op(s, &(struct op_record){.type = OP_MMAP_FAULT,
+					     .flags = OP_PAGES_KNOWN,
+					     .result = 4096,
+					     .pages_missed = 1});
+	add_cached_op(s, &(struct op_record){.type = OP_WRITE,
+					     .result = 4096,
+					     .nr_throttled = 2,
+					     .throttled_ns = 500});
+	assert_int_equal(summary_add_span(s, &later), 0);
+	later.op_id = 3; /* in the op */
+	assert_int_equal(summary_add_span(s, &later), 0);
+	later.flags = SPAN_LATER;
+	assert_int_equal(summary_add_span(s, &later), 0);
+	assert_int_equal(cache_summary_add_pass(&s->cache, 700, 25, 3), 0);
+	assert_int_equal(cache_summary_add_pass(&s->cache, 300, 5, 0), 0);
+	return s;
+}
+
+static void test_page_cache(void **state)
+{
+	struct summary *s = cache_example(), *other = cache_example(), *none = summary_new();
+	json_t *json;
+
+	assert_int_equal(summary_merge(s, other), 0);
+	assert_int_equal(summary_merge(s, none), 0);
+	json = summary_json(s);
+	assert_int_equal(get_u64(json, "page_cache/reads"), 4);
+	assert_int_equal(get_u64(json, "page_cache/cached_reads"), 2);
+	assert_int_equal(get_u64(json, "page_cache/read_pages"), 6);
+	assert_int_equal(get_u64(json, "page_cache/read_pages_missed"), 2);
+	assert_int_equal(get_u64(json, "page_cache/faults"), 2);
+	assert_int_equal(get_u64(json, "page_cache/cached_faults"), 0);
+	assert_int_equal(get_u64(json, "page_cache/pauses"), 4);
+	assert_int_equal(get_u64(json, "page_cache/throttled_ns/sum"), 1000);
+	assert_int_equal(get_u64(json, "page_cache/later_writes_linked"), 2);
+	assert_int_equal(get_u64(json, "page_cache/later_writes_unlinked"), 2);
+	assert_int_equal(get_u64(json, "page_cache/writeback_pages"), 60);
+	assert_int_equal(get_u64(json, "page_cache/writeback_passes_in_ops"), 2);
+	assert_int_equal(get_u64(json, "page_cache/writeback_pass_ns/sum"), 2000);
+	json_decref(json);
+	json = summary_json(none);
+	assert_null(json_object_get(json, "page_cache"));
+	json_decref(json);
+	summary_free(s);
+	summary_free(other);
+	summary_free(none);
+}
+
 static void test_extremes(void **state)
 {
 	struct summary *s = summary_new();
@@ -505,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_aggregates),
 		cmocka_unit_test(test_dax),
+		cmocka_unit_test(test_page_cache),
 		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_report_reads_well),
 	};

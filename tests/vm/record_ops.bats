@@ -70,3 +70,20 @@ ops() { # OP FIELD
 	# The READs of a fault are its own.
 	[ "$(spans '(map(select(.op == "mmap_fault"))[0].op_id) as $id | map(select(.opcode == "READ" and .op_id == $id)) | length > 0')" = true ]
 }
+
+@test "the page cache: what was cached, write-back, and which op a WRITE of the kernel's own is for" {
+	# The same pages twice, not in a row, so that nothing is read ahead; then the cache is dropped.
+	record 'exec 5<>cached; dd if=/dev/zero of=/proc/self/fd/5 bs=64k count=48 conv=notrunc status=none; sync; sleep 1
+		echo 1 >/proc/sys/vm/drop_caches
+		for twice in 1 2; do for page in 700 100 400; do
+			dd if=cached of=/dev/null bs=4k count=1 skip=$page status=none; done; done'
+	"$TOP/build/vfscope" report "$TRACE" | tail -n 20
+	[ "$(spans 'map(select(.op == "read" and .size == 4096 and .offset >= 409600) | .pages_missed) | join(" ")')" = '1 1 1 0 0 0' ]
+	run "$TOP/build/vfscope" report --format json "$TRACE"
+	[ "$(jq '.summary.page_cache | .writeback_pages == 768 and .later_writes_linked > 0 and .later_writes_unlinked == 0' \
+		<<<"$output")" = true ]
+	# Each such WRITE is linked to a write that began before it, in the MiB where it begins.
+	[ "$(spans 'INDEX(.[] | select(.op == "write"); .op_id) as $ops | map(select(.opcode == "WRITE" and (.flags | index("later"))) |
+		. as $w | $ops[.op_id | tostring] | .t_start_ns <= $w.t_issue_ns and .nodeid == $w.nodeid and
+		(.offset / 1048576 | floor) == ($w.offset / 1048576 | floor)) | length > 0 and all')" = true ]
+}
