@@ -14,12 +14,14 @@
 #include "lib/msg.h"
 #include "lib/units.h"
 #include "trace/agent_client.h"
+#include "trace/end_signal.h"
 
 #define CONNECT_MS 10000
 #define HELLO_MS 15000
 #define HELLO_AGAIN_MS 1000
 #define MAX_STRAY_BYTES (1u << 20) /* in a port that another host left */
 #define NS_PER_MS 1000000ULL
+#define MAX_FRAMES 64 /* in one poll: a guest that floods must not keep the host from ending */
 
 static int explain(int err)
 {
@@ -98,12 +100,11 @@ int agent_client_poll(struct agent_client *c, int timeout_ms)
 	int err = ping(c), n;
 
 	/* After AGENT_ENDED the file comes, which fetch takes. */
-	while (!err && !c->ended) {
-		n = agent_stream_receive(&c->stream, &frame, timeout_ms);
+	for (int i = 0; !err && !c->ended && i < MAX_FRAMES; i++) {
+		n = agent_stream_receive(&c->stream, &frame, i ? 0 : timeout_ms);
 		if (n <= 0)
 			return explain(n);
 		err = handle_frame(c, &frame);
-		timeout_ms = 0;
 	}
 	return explain(err);
 }
@@ -219,6 +220,12 @@ static int receive_file(struct agent_client *c, int fd, const char *path)
 	int n = 0;
 
 	while (left && n >= 0) {
+		if (end_signal_came()) {
+			msg_error("stopped by a signal: %s has only the beginning of the guest's "
+				  "trace",
+				  path);
+			return -ECANCELED;
+		}
 		n = ping(c);
 		if (!n)
 			n = agent_stream_receive(&c->stream, &frame, AGENT_PING_MS);

@@ -42,7 +42,7 @@ int agent_client_stop(struct agent_client *c);
 
 /*
  * Once ended: the file into path, mode 0600. -EFBIG if it has more than max_bytes. What came before
- * an error is kept. *written: whether there is a file.
+ * an error, or a signal that end_signal catches, is kept. *written: whether there is a file.
  */
 int agent_client_fetch(struct agent_client *c, const char *path, uint64_t max_bytes, bool *written);
 

@@ -15,6 +15,8 @@
 #include "trace/agent_stream.h"
 
 #define NS_PER_MS 1000000ULL
+/* Reads without a frame for the caller: who floods must not keep it from its other work. */
+#define MAX_READS 16
 
 uint64_t agent_now_ns(void)
 {
@@ -114,9 +116,9 @@ static int fill(struct agent_stream *s, int timeout_ms)
 
 int agent_stream_receive(struct agent_stream *s, struct agent_frame *frame, int timeout_ms)
 {
-	int n;
+	int n, reads = 0;
 
-	for (;;) {
+	while (reads < MAX_READS) {
 		n = agent_frame_parse(s->in + s->in_start, s->in_end - s->in_start, frame);
 		if (n < 0)
 			return n;
@@ -126,11 +128,11 @@ int agent_stream_receive(struct agent_stream *s, struct agent_frame *frame, int 
 				return 1;
 			continue;
 		}
-		n = fill(s, timeout_ms);
+		n = fill(s, reads++ ? 0 : timeout_ms);
 		if (n <= 0)
 			return n;
-		timeout_ms = 0;
 	}
+	return 0;
 }
 
 /* Whether the next bytes may be, or become, a greeting or a frame of this conversation. */
@@ -152,9 +154,9 @@ int agent_stream_seek(struct agent_stream *s, bool hello, struct agent_frame *fr
 		      size_t max_skipped, int timeout_ms)
 {
 	size_t skipped = 0;
-	int n;
+	int n, reads = 0;
 
-	for (;;) {
+	while (reads < MAX_READS) {
 		while (s->in_end > s->in_start && !may_begin(s, hello)) {
 			if (skipped++ == max_skipped)
 				return -EBADMSG;
@@ -165,9 +167,9 @@ int agent_stream_seek(struct agent_stream *s, bool hello, struct agent_frame *fr
 			s->in_start += (size_t)n;
 			return 1;
 		}
-		n = fill(s, timeout_ms);
+		n = fill(s, reads++ ? 0 : timeout_ms);
 		if (n <= 0)
 			return n;
-		timeout_ms = 0;
 	}
+	return 0;
 }

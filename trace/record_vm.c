@@ -124,13 +124,22 @@ static int record_until_end(struct pair *p)
 	return err;
 }
 
-/* The guest's recording first, as far as it has begun. */
+/*
+ * The guest's recording first, as far as it has begun. A guest need not obey: one more signal gives
+ * it up.
+ */
 static int end_guest(struct pair *p)
 {
 	int err = p->guest_lost || p->guest.ended ? 0 : agent_client_stop(&p->guest);
 
-	while (!err && !p->guest_lost && !p->guest.ended)
+	end_signal_catch(true);
+	while (!err && !p->guest_lost && !p->guest.ended) {
 		err = look(p);
+		if (!err && !p->guest.ended && end_signal_came()) {
+			msg_error("stopped by a signal while the guest's recording was ending");
+			err = -ECANCELED;
+		}
+	}
 	p->guest_lost |= err < 0;
 	return err;
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -337,6 +338,98 @@ static void test_agent_refuses(void **state)
 	assert_int_equal(status, 0);
 }
 
+struct fake_file {
+	uint64_t claimed; /* bytes */
+	uint32_t frames, bytes; /* FILE frames, and of each */
+};
+
+/* A guest that ends its recording and sends this; then it is gone. */
+static pid_t start_fake_agent(struct agent_client *c, const struct fake_file *f)
+{
+	struct agent_ended ended = {.status = 0, .bytes = f->claimed};
+	static char block[AGENT_FRAME_MAX_BYTES];
+	struct agent_stream s;
+	char *text;
+	int peer;
+	pid_t pid;
+
+	memset(c, 0, sizeof(*c));
+	open_pair(&c->stream, &peer);
+	pid = fork();
+	if (pid) {
+		close(peer);
+		return pid;
+	}
+	close(c->stream.fd);
+	if (agent_stream_open(&s, peer))
+		_exit(1);
+	/* A flood before it, which one look must not wait for the end of. */
+	for (int i = 0; i < 1000; i++)
+		agent_stream_send(&s, AGENT_PONG, NULL, 0);
+	text = agent_ended_pack(&ended);
+	agent_stream_send(&s, AGENT_ENDED, text, strlen(text));
+	memset(block, 'f', sizeof(block));
+	for (uint32_t i = 0; i < f->frames; i++)
+		agent_stream_send(&s, AGENT_FILE, block, f->bytes);
+	_exit(0);
+}
+
+static uint64_t size_and_remove(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	unlink(path);
+	return (uint64_t)st.st_size;
+}
+
+static void test_fetches_files_of_strangers(void **state)
+{
+	static const struct {
+		struct fake_file file;
+		int result;
+		uint64_t kept;
+	} cases[] = {
+		{{3000000, 300, 10000}, 0, 3000000},
+		{{65536, 1, 65536}, 0, 65536},
+		{{0, 0, 0}, 0, 0},
+		{{3000001, 300, 10000},
+		 -EPIPE,
+		 3000000}, /* lost on its way: the beginning is kept */
+		{{29999, 3, 10000}, -EBADMSG, 20000}, /* more than it said */
+		{{10, 1, 0}, -EBADMSG, 0}, /* no progress */
+		{{4000001, 0, 0}, -EFBIG, 0},
+		{{INT64_MAX, 0, 0}, -EFBIG, 0},
+	};
+	char path[] = "/tmp/vfscope-test-agent.XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct agent_client c;
+		pid_t pid = start_fake_agent(&c, &cases[i].file);
+		unsigned int looks = 0;
+		bool written;
+
+		while (!c.ended) {
+			assert_int_equal(agent_client_poll(&c, 1000), 0);
+			looks++;
+		}
+		assert_true(looks > 5);
+		assert_int_equal(agent_client_fetch(&c, path, 4000000, &written), cases[i].result);
+		assert_int_equal(written, cases[i].file.claimed && cases[i].result != -EFBIG);
+		if (written)
+			assert_int_equal(size_and_remove(path), cases[i].kept);
+		else
+			assert_int_equal(access(path, F_OK), -1);
+		agent_client_close(&c);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_greeting_is_found_behind_garbage),
 		cmocka_unit_test(test_payloads),
 		cmocka_unit_test(test_payloads_of_strangers),
+		cmocka_unit_test(test_fetches_files_of_strangers),
 		cmocka_unit_test(test_agent_refuses),
 	};
 
