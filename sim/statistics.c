@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Series of observations, their warm-up, and confidence intervals from batches or runs. The methods
- * and their sources are in statistics.h.
+ * Series of observations, their warm-up, and confidence intervals from batches. The methods and
+ * their sources are in statistics.h; intervals from several runs are statistics_runs.c's.
  */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/compiler.h"
-#include "sim/statistics.h"
+#include "sim/statistics_internal.h"
 
-/* Fewer observations than this above a quantile, in each section: no interval. */
-#define TAIL_OBSERVATIONS 5
-/* Runs whose figures are compared, at least: with fewer a quantile of Student's t is enormous. */
-#define MIN_RUNS 2
 /* Cells that MSER never cuts into: the variance of a handful of cells is small by chance. */
 #define MSER_TAIL 5
 /* Standard errors by which a warm-up must differ from the rest to be one. */
@@ -86,8 +82,7 @@ static bool is_transient(const double *x, uint32_t n, uint32_t front)
 	return fabs(front_mean - mean) > TRANSIENT_ERRORS * error;
 }
 
-/* How many of x[] to cut off the front. */
-static uint32_t mser(const double *x, uint32_t n, bool *settled)
+uint32_t stat_mser(const double *x, uint32_t n, bool *settled)
 {
 	double centre = 0, sum = 0, squares = 0, least = INFINITY;
 	uint32_t best = 0;
@@ -121,7 +116,7 @@ uint32_t stat_series_warmup(const struct stat_series *s, bool *settled)
 
 	for (uint32_t i = 0; i < s->nr_cells; i++)
 		x[i] = s->cell[i].sum_ns;
-	return mser(x, s->nr_cells, settled);
+	return stat_mser(x, s->nr_cells, settled);
 }
 
 /* Two-sided probability of Student's t, as the finite series for whole degrees of freedom. */
@@ -180,8 +175,7 @@ static bool is_correlated(double lag1, uint32_t n)
 	return lag1 > ONE_SIDED_95 / sqrt((double)n);
 }
 
-/* Half width from deviations whose sum is 0, as a mean's; ordered ones may be correlated. */
-static double half_width(const double *dev, uint32_t n, bool ordered, double confidence)
+double stat_half_width(const double *dev, uint32_t n, bool ordered, double confidence)
 {
 	double squares = 0, half, lag1;
 
@@ -194,8 +188,7 @@ static double half_width(const double *dev, uint32_t n, bool ordered, double con
 	return half;
 }
 
-/* sum(num) / sum(den); *dev gets each pair's deviation, in units of the ratio. */
-static double ratio(const double *num, const double *den, uint32_t n, double *dev)
+double stat_ratio(const double *num, const double *den, uint32_t n, double *dev)
 {
 	double nums = 0, dens = 0, value;
 
@@ -209,7 +202,7 @@ static double ratio(const double *num, const double *den, uint32_t n, double *de
 	return value;
 }
 
-static uint64_t cells_start(const struct stat_series *s, uint32_t first)
+uint64_t stat_cells_start(const struct stat_series *s, uint32_t first)
 {
 	return first ? s->cell[first - 1].end_ns : s->start_ns;
 }
@@ -235,11 +228,11 @@ static void make_batches(const struct stat_series *s, uint32_t first, uint32_t n
 			sum += s->cell[c].sum_ns;
 		b->count[i] = (double)per_batch * s->cell_size;
 		b->sum_ns[i] = sum;
-		b->time_s[i] = (s->cell[end - 1].end_ns - cells_start(s, begin)) / 1e9;
+		b->time_s[i] = (s->cell[end - 1].end_ns - stat_cells_start(s, begin)) / 1e9;
 	}
 }
 
-static void take_buckets(const struct stat_series *s, uint32_t first, uint32_t end, uint64_t *into)
+void stat_take_buckets(const struct stat_series *s, uint32_t first, uint32_t end, uint64_t *into)
 {
 	for (uint32_t i = first; i < end; i++)
 		for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
@@ -273,14 +266,12 @@ double stat_bucket_quantile(const uint64_t *bucket, double q)
 	return 0;
 }
 
-/* Lines within buckets must not lead outside of what was seen. */
-static double bucket_quantile_within(const uint64_t *bucket, double q, uint64_t min, uint64_t max)
+double stat_bucket_quantile_within(const uint64_t *bucket, double q, uint64_t min, uint64_t max)
 {
 	return fmin(fmax(stat_bucket_quantile(bucket, q), min), max);
 }
 
-/* A histogram cannot say where in a bucket a value lies: no interval is narrower than that. */
-static double bucket_half(double value, uint64_t min, uint64_t max)
+double stat_bucket_half(double value, uint64_t min, uint64_t max)
 {
 	uint32_t b = hist_bucket((uint64_t)value);
 	double wide = b + 1 < HIST_NR_BUCKETS ? hist_bucket_high(b) - hist_bucket_low(b) : 0;
@@ -299,27 +290,28 @@ static void series_quantiles(const struct stat_series *s, uint32_t warmup, doubl
 	double dev[2 * 16], per_section;
 	uint64_t all[HIST_NR_BUCKETS] = {0};
 
-	take_buckets(s, left ? first + left % per : 0, STAT_SECTIONS, all);
+	stat_take_buckets(s, left ? first + left % per : 0, STAT_SECTIONS, all);
 	first += left % per;
 	per_section = (double)per * STAT_CELLS_PER_SECTION * s->cell_size;
 	for (int q = 0; q < NR_STAT_QUANTILES; q++) {
 		struct stat_interval *out = &result->quantile_ns[q];
 		double tail = per_section * (1 - stat_quantile_of[q]);
 
-		out->value = bucket_quantile_within(all, stat_quantile_of[q], s->min_ns, s->max_ns);
+		out->value =
+			stat_bucket_quantile_within(all, stat_quantile_of[q], s->min_ns, s->max_ns);
 		out->known = nr >= STAT_MIN_BATCHES / 2 && tail >= TAIL_OBSERVATIONS;
 		if (!out->known)
 			continue;
 		for (uint32_t i = 0; i < nr; i++) {
 			uint64_t some[HIST_NR_BUCKETS] = {0};
 
-			take_buckets(s, first + i * per, first + (i + 1) * per, some);
-			dev[i] = bucket_quantile_within(some, stat_quantile_of[q], s->min_ns,
-							s->max_ns) -
+			stat_take_buckets(s, first + i * per, first + (i + 1) * per, some);
+			dev[i] = stat_bucket_quantile_within(some, stat_quantile_of[q], s->min_ns,
+							     s->max_ns) -
 				 out->value;
 		}
-		out->half = fmax(half_width(dev, nr, true, confidence),
-				 bucket_half(out->value, s->min_ns, s->max_ns));
+		out->half = fmax(stat_half_width(dev, nr, true, confidence),
+				 stat_bucket_half(out->value, s->min_ns, s->max_ns));
 	}
 }
 
@@ -384,7 +376,7 @@ static bool widen(const struct stat_series *s, uint32_t first, double confidence
 
 	for (uint32_t i = 0; i < n; i++) {
 		sum[i] = s->cell[first + i].sum_ns;
-		time[i] = s->cell[first + i].end_ns - cells_start(s, first + i);
+		time[i] = s->cell[first + i].end_ns - stat_cells_start(s, first + i);
 	}
 	by_sum = too_narrow(sum, n, result->mean_ns.half / result->mean_ns.value, confidence);
 	by_time = too_narrow(time, n, result->rate.half / result->rate.value, confidence);
@@ -430,14 +422,14 @@ void stat_series_result(const struct stat_series *s, double confidence, struct s
 		/* What does not fill batches goes with the warm-up. */
 		first = warmup + (s->nr_cells - warmup) % nr;
 		make_batches(s, first, nr, &b);
-		result->mean_ns.value = ratio(b.sum_ns, b.count, nr, b.dev);
+		result->mean_ns.value = stat_ratio(b.sum_ns, b.count, nr, b.dev);
 		result->lag1 = lag1_of(b.dev, nr);
 		if (!is_correlated(result->lag1, nr))
 			break;
 	}
-	result->mean_ns.half = half_width(b.dev, nr, true, confidence);
-	result->rate.value = ratio(b.count, b.time_s, nr, b.dev);
-	result->rate.half = half_width(b.dev, nr, true, confidence);
+	result->mean_ns.half = stat_half_width(b.dev, nr, true, confidence);
+	result->rate.value = stat_ratio(b.count, b.time_s, nr, b.dev);
+	result->rate.half = stat_half_width(b.dev, nr, true, confidence);
 	result->mean_ns.known = true;
 	result->rate.known = result->rate.value > 0;
 	result->nr_batches = nr;
@@ -448,170 +440,6 @@ void stat_series_result(const struct stat_series *s, double confidence, struct s
 		result->quality = STAT_UNSETTLED;
 	else if (widened || is_correlated(result->lag1, nr))
 		result->quality = STAT_CORRELATED;
-}
-
-static void fill_run(struct stat_run *run, const struct stat_series *s)
-{
-	uint32_t n = s->nr_cells;
-
-	memset(run, 0, sizeof(*run));
-	if (!n) { /* fewer observations than a cell holds: no rate */
-		run->part[0] = (struct stat_part){.count = s->in_open, .sum_ns = s->open_sum_ns};
-		return;
-	}
-	for (uint32_t i = 0; i < STAT_SECTIONS; i++) {
-		uint32_t begin = i * n / STAT_SECTIONS, end = (i + 1) * n / STAT_SECTIONS;
-		struct stat_part *part = &run->part[i];
-
-		if (begin == end)
-			continue;
-		for (uint32_t c = begin; c < end; c++)
-			part->sum_ns += s->cell[c].sum_ns;
-		part->count = (double)(end - begin) * s->cell_size;
-		part->time_s = (s->cell[end - 1].end_ns - cells_start(s, begin)) / 1e9;
-	}
-}
-
-/* The part at which all runs begin to count: where their average has settled. */
-static uint32_t runs_warmup(const struct stat_runs *runs, bool *settled)
-{
-	double mean[STAT_SECTIONS];
-
-	for (uint32_t i = 0; i < STAT_SECTIONS; i++) {
-		double sum = 0, count = 0;
-
-		for (uint32_t r = 0; r < runs->nr; r++) {
-			sum += runs->run[r].part[i].sum_ns;
-			count += runs->run[r].part[i].count;
-		}
-		/* Runs so short that they have fewer parts are taken as they are. */
-		if (count <= 0) {
-			*settled = true;
-			return 0;
-		}
-		mean[i] = sum / count;
-	}
-	return mser(mean, STAT_SECTIONS, settled);
-}
-
-int stat_runs_add(struct stat_runs *runs, const struct stat_series *s, double confidence)
-{
-	uint64_t buckets[HIST_NR_BUCKETS] = {0};
-	struct stat_run *run;
-	uint32_t whole;
-	bool settled;
-
-	if (runs->nr == runs->room) {
-		uint32_t room = runs->room ? 2 * runs->room : 16;
-		struct stat_run *more = reallocarray(runs->run, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		runs->run = more;
-		runs->room = room;
-	}
-	if (!runs->nr) {
-		stat_series_result(s, confidence, &runs->single);
-		runs->min_ns = UINT64_MAX;
-	}
-	run = &runs->run[runs->nr++];
-	fill_run(run, s);
-	runs->min_ns = min_u64(runs->min_ns, s->min_ns);
-	runs->max_ns = max_u64(runs->max_ns, s->max_ns);
-	runs->seen += stat_series_seen(s);
-	/* Quantiles cannot be cut again later: by what the runs so far say. */
-	whole = s->nr_cells / STAT_CELLS_PER_SECTION;
-	take_buckets(s, runs_warmup(runs, &settled) * whole / STAT_SECTIONS, STAT_SECTIONS,
-		     buckets);
-	for (int q = 0; q < NR_STAT_QUANTILES; q++)
-		run->quantile_ns[q] =
-			bucket_quantile_within(buckets, stat_quantile_of[q], s->min_ns, s->max_ns);
-	for (uint32_t b = 0; b < HIST_NR_BUCKETS; b++)
-		runs->bucket[b] += buckets[b];
-	return 0;
-}
-
-static void runs_quantiles(const struct stat_runs *runs, double confidence, double *dev,
-			   struct stat_result *result)
-{
-	for (int q = 0; q < NR_STAT_QUANTILES; q++) {
-		struct stat_interval *out = &result->quantile_ns[q];
-		double tail = result->batch_size * (1 - stat_quantile_of[q]);
-
-		out->value = bucket_quantile_within(runs->bucket, stat_quantile_of[q], runs->min_ns,
-						    runs->max_ns);
-		out->known = tail >= TAIL_OBSERVATIONS;
-		for (uint32_t i = 0; i < runs->nr; i++)
-			dev[i] = runs->run[i].quantile_ns[q] - out->value;
-		out->half = fmax(half_width(dev, runs->nr, false, confidence),
-				 bucket_half(out->value, runs->min_ns, runs->max_ns));
-	}
-}
-
-/* Work space: four numbers of each run. */
-struct run_sums {
-	double *count;
-	double *sum_ns;
-	double *time_s;
-	double *dev;
-};
-
-/* Every run from part first on. Returns how many observations come before it. */
-static double add_parts(const struct stat_runs *runs, uint32_t first, struct run_sums *sums)
-{
-	double before = 0;
-
-	for (uint32_t r = 0; r < runs->nr; r++) {
-		const struct stat_part *part = runs->run[r].part;
-
-		for (uint32_t i = 0; i < first; i++)
-			before += part[i].count;
-		for (uint32_t i = first; i < STAT_SECTIONS; i++) {
-			sums->count[r] += part[i].count;
-			sums->sum_ns[r] += part[i].sum_ns;
-			sums->time_s[r] += part[i].time_s;
-		}
-	}
-	return before;
-}
-
-void stat_runs_result(const struct stat_runs *runs, double confidence, struct stat_result *result)
-{
-	uint32_t nr = runs->nr;
-	struct run_sums sums;
-	double *space;
-	bool settled;
-
-	*result = runs->single;
-	if (nr < MIN_RUNS)
-		return;
-	memset(result, 0, sizeof(*result));
-	result->nr_runs = result->nr_batches = nr;
-	result->seen = runs->seen;
-	space = calloc(4 * (size_t)nr, sizeof(*space));
-	if (!space) {
-		result->quality = STAT_TOO_SHORT;
-		return;
-	}
-	sums = (struct run_sums){space, space + nr, space + 2 * nr, space + 3 * nr};
-	result->removed = (uint64_t)add_parts(runs, runs_warmup(runs, &settled), &sums);
-	result->batch_size = (runs->seen - result->removed) / nr;
-	result->mean_ns.value = ratio(sums.sum_ns, sums.count, nr, sums.dev);
-	result->mean_ns.half = half_width(sums.dev, nr, false, confidence);
-	result->mean_ns.known = true;
-	result->rate.value = ratio(sums.count, sums.time_s, nr, sums.dev);
-	result->rate.half = half_width(sums.dev, nr, false, confidence);
-	result->rate.known = result->rate.value > 0;
-	runs_quantiles(runs, confidence, sums.dev, result);
-	if (!settled)
-		result->quality = STAT_UNSETTLED;
-	free(space);
-}
-
-void stat_runs_free(struct stat_runs *runs)
-{
-	free(runs->run);
-	memset(runs, 0, sizeof(*runs));
 }
 
 bool stat_result_is_within(const struct stat_result *result, double precision)
