@@ -237,14 +237,17 @@ static const json_t *of_slot(const json_t *daemons, json_int_t slot)
 }
 
 /* What the footer knows of one of several daemons. */
-static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *entry)
+static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *entry,
+				const json_t *daemon)
 {
 	const json_t *follows = json_object_get(entry, "follows"), *before;
-	char waited[32];
+	char waited[32], shared[72];
 
 	if (!entry)
 		return;
 	fprintf(out, "          %" JSON_INTEGER_FORMAT " requests", number_of(entry, "requests"));
+	if (json_array_size(daemons) > 1)
+		fprintf(out, " of %s", trace_text_of(daemon, "shared_dir", shared, sizeof(shared)));
 	if (json_object_get(entry, "cpu_waits"))
 		fprintf(out, "; threads waited %s for a CPU in %" JSON_INTEGER_FORMAT " waits",
 			format_ns((double)number_of(entry, "cpu_wait_ns"), waited, sizeof(waited)),
@@ -269,19 +272,20 @@ static void print_daemons(FILE *out, const json_t *host, const json_t *footer)
 
 	if (!json_array_size(started)) {
 		print_daemon(out, json_object_get(host, "daemon"));
-		print_daemon_counts(out, known, of_slot(known, 0));
+		print_daemon_counts(out, known, of_slot(known, 0), json_object_get(host, "daemon"));
 	}
 	json_array_foreach((json_t *)started, i, entry)
 	{
 		print_daemon(out, json_object_get(entry, "daemon"));
-		print_daemon_counts(out, known, of_slot(known, number_of(entry, "slot")));
+		print_daemon_counts(out, known, of_slot(known, number_of(entry, "slot")),
+				    json_object_get(entry, "daemon"));
 	}
 	json_array_foreach((json_t *)known, i, entry)
 	{
 		if (!json_object_get(entry, "daemon"))
 			continue;
 		print_daemon(out, json_object_get(entry, "daemon"));
-		print_daemon_counts(out, known, entry);
+		print_daemon_counts(out, known, entry, json_object_get(entry, "daemon"));
 	}
 }
 

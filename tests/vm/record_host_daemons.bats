@@ -54,7 +54,7 @@ read_blocks() { # COUNT
 	run "$TOP/build/vfscope" report joined.vft
 	[[ $output == *"process $VM_DAEMON_PID"* ]]
 	run "$TOP/build/vfscope" report host.vft
-	[[ $output == *"process $VM_DAEMON_PID"*"requests"* ]]
+	[[ $output == *"process $VM_DAEMON_PID"*"requests of $SHARE"* ]]
 }
 
 @test "--sched: a daemon that shares its CPU with another task waits for it, and that is told" {
@@ -96,8 +96,8 @@ read_blocks() { # COUNT
 	# The one that looks for daemons has what this takes and no more.
 	helper=$(pgrep -P $recorder)
 	[ "$(cat /proc/"$helper"/comm)" = vfscope-watch ]
-	# It dies with requests that it has taken.
-	start_guest /dev/null fio --name=j --filename=/mnt/vfs/file --size=4m --rw=randread --bs=4k --direct=1 \
+	# It dies while it is busy.
+	start_guest /dev/null fio --name=j --filename=/mnt/vfs/file --size=4m --rw=randread --bs=1m --direct=1 \
 		--ioengine=libaio --iodepth=16 --time_based --runtime=600 --output=/dev/null
 	until [[ $(stat -c %s host.vft) -gt 30000 ]]; do pause_for_vm; done
 	kill -9 "$first"
@@ -118,10 +118,9 @@ read_blocks() { # COUNT
 	[ "$(raw '.[-1].footer.daemons[1] | .daemon.pid')" = "$second" ]
 	[ "$(raw 'map(select(.opcode == "READ" and (.type == "chain" or .type == "header")) | .daemon) |
 		[(map(select(. == 0)) | length > 11), (map(select(. == 1)) | length)] | tostring')" = '[true,23]' ]
-	# What the first had not answered is lost for it alone, and counted.
-	[ "$(raw '.[-1].footer.daemons | map(.queue_counts | map(.chains - .used) | add) | .[0] > 0 and .[1] == 0')" = true ]
-	[ "$(raw '.[-1] | .losses.start_no_end ==
-		(.footer.daemons[0].queue_counts | map(.chains - .used) | add)')" = true ]
+	# What was not answered is counted, of both. (Only mostly, the first has died with something to do.)
+	[ "$(raw '.[-1] | .losses.start_no_end == (.footer.daemons |
+		map(.queue_counts | map(.chains - .used + .under_way_at_start) | add) | add)')" = true ]
 	run "$TOP/build/vfscope" report host.vft
 	[[ $output == *"process $second"*"takes the place of $first"* ]]
 }
