@@ -32,6 +32,7 @@ enum event_type {
 		1, /* struct guest_request_event: one whole request as the guest saw it */
 	EV_GUEST_OP = 2, /* struct guest_op_event */
 	EV_GUEST_WRITEBACK = 3, /* struct guest_writeback_event */
+	EV_GUEST_PATH = 4, /* struct guest_path_event: only if names were asked for */
 	EV_AGGREGATE = 15, /* struct aggregate_event, of guest or host */
 	EV_HOST_CHAIN = 16, /* struct host_chain_event: a chain appeared in an avail ring */
 	EV_HOST_SYSCALL =
@@ -144,6 +145,18 @@ struct guest_writeback_event {
 	__ev_s32 result; /* 0 or -errno */
 	__ev_u32 waits; /* 1: for the writing to end (WB_SYNC_ALL) */
 	__ev_u32 pad;
+};
+
+#define GUEST_PATH_BYTES 512
+
+/* ts_ns: when an op first met the file under this name. */
+struct guest_path_event {
+	struct event_header h;
+	__ev_u64 nodeid;
+	__ev_u32 conn;
+	__ev_u16 nr_names;
+	__ev_u16 cut; /* 1: there are directories above these */
+	char names[GUEST_PATH_BYTES]; /* the file's, its directory's and so on, each with its end */
 };
 
 enum host_chain_flags {

@@ -56,8 +56,10 @@ static __always_inline void found_inode(struct guest_op_entry *state, struct den
 {
 	struct inode *inode = BPF_CORE_READ(entry, d_inode);
 
-	if (inode)
-		state->ev.nodeid = inode_nodeid(inode);
+	if (!inode)
+		return;
+	state->ev.nodeid = inode_nodeid(inode);
+	note_path(state->ev.conn, entry);
 }
 
 ON_ENTRY(fuse_lookup, lookup_begin, struct inode *dir, struct dentry *entry)
@@ -93,7 +95,12 @@ ON_ENTRY(fuse_getattr, getattr_begin, void *idmap, struct path *path)
 ON_RETURN(fuse_getattr, 5, getattr_end, void *idmap, struct path *path, void *stat, u32 mask,
 	  u32 flags, int ret)
 {
-	name_end(OP_STAT, ret);
+	struct guest_op_entry *state = op_return(OP_STAT);
+
+	if (!state)
+		return 0;
+	note_path(state->ev.conn, BPF_CORE_READ(path, dentry));
+	op_end(state, ret);
 	return 0;
 }
 
@@ -163,7 +170,13 @@ ON_ENTRY(fuse_rename2, rename_begin, void *idmap, struct inode *olddir, struct d
 ON_RETURN(fuse_rename2, 6, rename_end, void *idmap, struct inode *olddir, struct dentry *oldent,
 	  struct inode *newdir, void *newent, u32 flags, int ret)
 {
-	name_end(OP_RENAME, ret);
+	struct guest_op_entry *state = op_return(OP_RENAME);
+
+	if (!state)
+		return 0;
+	if (!ret)
+		forget_path(state->ev.conn, state->ev.nodeid);
+	op_end(state, ret);
 	return 0;
 }
 

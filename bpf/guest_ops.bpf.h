@@ -10,6 +10,7 @@
 
 #include "bpf/guest_cache.bpf.h"
 #include "bpf/guest_maps.bpf.h"
+#include "bpf/guest_paths.bpf.h"
 
 /*
  * The only ops that run inside another: faults in the buffer, the look-up of an open that creates,
@@ -234,8 +235,10 @@ ON_RETURN(fuse_open, 2, open_end, struct inode *inode, struct file *file, int re
 
 	if (!state)
 		return 0;
-	if (!ret)
+	if (!ret) {
 		state->ev.flags |= file_op_flags(file, true);
+		note_path(state->ev.conn, KREAD(file, f_path.dentry));
+	}
 	op_end(state, ret);
 	return 0;
 }
@@ -249,7 +252,7 @@ ON_ENTRY(fuse_atomic_open, create_begin, struct inode *dir, void *entry, struct 
 	return 0;
 }
 
-ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, void *entry, struct file *file,
+ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, struct dentry *entry, struct file *file,
 	  unsigned int flags, u32 mode, int ret)
 {
 	struct guest_op_entry *state;
@@ -266,6 +269,7 @@ ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, void *entry, struc
 	if (!ret) {
 		state->ev.nodeid = inode_nodeid(KREAD(file, f_inode));
 		state->ev.flags |= file_op_flags(file, true);
+		note_path(state->ev.conn, entry);
 	}
 	op_end(state, ret);
 	return 0;

@@ -129,7 +129,14 @@ struct inode {
 	unsigned int i_flags;
 };
 
+struct dentry;
+
+struct path {
+	struct dentry *dentry;
+};
+
 struct file {
+	struct path f_path;
 	struct inode *f_inode;
 	unsigned int f_flags;
 	unsigned int f_mode;
@@ -158,10 +165,6 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name; /* 6.15 put it into a union; same name */
 	struct inode *d_inode;
-};
-
-struct path {
-	struct dentry *dentry;
 };
 
 struct dir_context {

@@ -56,7 +56,27 @@ static void write_mapping(FILE *out, const struct span *s)
 		s->size_bytes / FUSE_DAX_RANGE_BYTES);
 }
 
+/* As all else in this file, but a name may hold anything. */
+static void write_path(FILE *out, const char *path)
+{
+	fputs(",\"path\":\"", out);
+	for (const unsigned char *c = (const unsigned char *)path; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			fprintf(out, "\\%c", *c);
+		else if (*c < 0x20 || *c == 0x7f)
+			fprintf(out, "\\u%04x", *c);
+		else
+			fputc(*c, out);
+	}
+	fputc('"', out);
+}
+
 int span_json_write(FILE *out, const struct span *s)
+{
+	return span_json_write_named(out, s, NULL);
+}
+
+int span_json_write_named(FILE *out, const struct span *s, const char *path)
 {
 	const char *comma = "";
 
@@ -70,6 +90,8 @@ int span_json_write(FILE *out, const struct span *s)
 		s->nodeid, s->offset_bytes, s->size_bytes, span_class_name(s->cls), s->sg_out,
 		s->sg_in, s->reply_bytes, s->error);
 	write_mapping(out, s);
+	if (path)
+		write_path(out, path);
 	fprintf(out,
 		",\"task\":%" PRIu32 ",\"cpu\":%" PRIu32 ",\"op_id\":%" PRIu64
 		",\"inflight\":%u,\"ring_full_retries\":%u,\"flags\":[",
@@ -92,6 +114,11 @@ int span_json_write(FILE *out, const struct span *s)
 
 int op_json_write(FILE *out, const struct op_record *op)
 {
+	return op_json_write_named(out, op, NULL);
+}
+
+int op_json_write_named(FILE *out, const struct op_record *op, const char *path)
+{
 	const char *comma = "";
 
 	fprintf(out,
@@ -110,6 +137,8 @@ int op_json_write(FILE *out, const struct op_record *op)
 	fprintf(out, "]");
 	if (op->flags & OP_DAX)
 		fprintf(out, ",\"range_wait_ns\":%" PRIu64, op->range_wait_ns);
+	if (path)
+		write_path(out, path);
 	if (op->flags & OP_PAGES_KNOWN)
 		fprintf(out, ",\"pages_missed\":%" PRIu32, op->pages_missed);
 	if (op->dir_nodeid)

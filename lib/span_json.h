@@ -10,6 +10,9 @@
 #include "lib/op.h"
 #include "lib/span.h"
 
+/* With the file's path, in UTF-8; NULL: without. */
+int span_json_write_named(FILE *out, const struct span *span, const char *path);
+int op_json_write_named(FILE *out, const struct op_record *op, const char *path);
 /* One line each, newline included. 0, or -EIO if out does not take it. */
 int span_json_write(FILE *out, const struct span *span);
 int op_json_write(FILE *out, const struct op_record *op);

@@ -16,6 +16,7 @@
 #include "trace-cli/trace_text.h"
 #include "trace/event_json.h"
 #include "trace/join.h"
+#include "trace/path_table.h"
 #include "trace/vft.h"
 #include "workloads/recorded_export.h"
 
@@ -126,7 +127,7 @@ static int export_raw(const struct vft_record *record)
 	return 0;
 }
 
-static int export_guest_event(const struct event_header *event)
+static int export_guest_event(const struct event_header *event, struct path_table *paths)
 {
 	struct span span;
 	struct op_record op;
@@ -134,36 +135,51 @@ static int export_guest_event(const struct event_header *event)
 	switch (event->type) {
 	case EV_GUEST_REQUEST:
 		span_from_guest(&span, (const void *)event);
-		return span_json_write(stdout, &span);
+		return span_json_write_named(stdout, &span,
+					     path_table_find(paths, span.conn, span.nodeid));
 	case EV_GUEST_OP:
 		op_from_event(&op, (const void *)event);
-		return op_json_write(stdout, &op);
+		return op_json_write_named(stdout, &op, path_table_find(paths, op.conn, op.nodeid));
+	case EV_GUEST_PATH:
+		return path_table_add(paths, (const void *)event);
 	default: /* of a newer vfscope */
 		return 0;
 	}
 }
 
-static int export_record(const struct vft_record *record, enum export_format format)
+static int export_record(const struct vft_record *record, enum export_format format,
+			 struct path_table *paths)
 {
 	if (format == EXPORT_JSONL && record->type == VFT_RECORD_EVENT)
-		return export_guest_event(record->event);
+		return export_guest_event(record->event, paths);
 	return export_raw(record);
 }
 
-static int export_all(struct vft_reader *r, enum export_format format)
+static int export_records(struct vft_reader *r, enum export_format format, struct path_table *paths)
 {
 	struct vft_record record;
 
-	if (format == EXPORT_RAW && print_file(r))
-		return EXIT_CANNOT;
 	for (;;) {
 		if (vft_read(r, &record))
 			return EXIT_BAD_INPUT;
 		if (record.type == VFT_RECORD_END)
-			break;
-		if (export_record(&record, format))
+			return EXIT_DONE;
+		if (export_record(&record, format, paths))
 			return EXIT_CANNOT; /* main() says that stdout is the reason */
 	}
+}
+
+static int export_all(struct vft_reader *r, enum export_format format)
+{
+	struct path_table paths = {};
+	int status;
+
+	if (format == EXPORT_RAW && print_file(r))
+		return EXIT_CANNOT;
+	status = export_records(r, format, &paths);
+	path_table_free(&paths);
+	if (status != EXIT_DONE)
+		return status;
 	note_losses(r);
 	return format == EXPORT_RAW && print_end(r) ? EXIT_CANNOT : EXIT_DONE;
 }

@@ -70,6 +70,8 @@ static const struct option_spec options[] = {
 	       "guest: only this mount; may be repeated (default: every virtio-fs mount)"),
 	OPTION("ops", 0, OPT_BOOL, struct record_options, ops, NULL,
 	       "guest: record file operations too (default; --no-ops: only requests)"),
+	OPTION("paths", 0, OPT_BOOL, struct record_options, session.capture.paths, NULL,
+	       "guest: record the names of the files that ops meet, too (default: never)"),
 	OPTION("aggregate", 'a', OPT_BOOL, struct record_options, aggregate, NULL,
 	       "keep histograms per opcode and stage instead of requests: for permanent use; no "
 	       "ops, and join cannot use it"),
@@ -142,6 +144,10 @@ static int wrong_use(const struct record_options *o)
 	}
 	if (o->host && o->session.capture.mounts.count) {
 		msg_error("--mount is for --guest; a host recording follows daemons (--daemon)");
+		return EXIT_USAGE;
+	}
+	if (o->session.capture.paths && (o->host || o->aggregate || !o->ops)) {
+		msg_error("--paths is for --guest with ops: it is they that meet files by name");
 		return EXIT_USAGE;
 	}
 	if (o->session.max_overhead_percent < 0) {

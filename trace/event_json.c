@@ -8,6 +8,7 @@
 #include "lib/op.h"
 #include "lib/span.h"
 #include "trace/event_json.h"
+#include "trace/path_table.h"
 
 static void set_int(json_t *o, const char *name, int64_t value)
 {
@@ -146,6 +147,18 @@ static json_t *guest_writeback_json(const struct guest_writeback_event *ev)
 	return o;
 }
 
+static json_t *guest_path_json(const struct guest_path_event *ev)
+{
+	json_t *o = new_object("path", ev->h.ts_ns);
+	char text[GUEST_PATH_BYTES + 8];
+
+	path_text(ev, text, sizeof(text));
+	set_int(o, "conn", ev->conn);
+	set_int(o, "nodeid", (int64_t)ev->nodeid);
+	set_text(o, "path", text);
+	return o;
+}
+
 static json_t *host_chain_json(const char *type, const struct host_chain_event *ev)
 {
 	static const char *const words[] = {"no_header", NULL};
@@ -245,6 +258,8 @@ json_t *event_json(const struct event_header *h)
 		return guest_op_json((const void *)h);
 	case EV_GUEST_WRITEBACK:
 		return guest_writeback_json((const void *)h);
+	case EV_GUEST_PATH:
+		return guest_path_json((const void *)h);
 	case EV_AGGREGATE:
 		return aggregate_json((const void *)h);
 	case EV_HOST_CHAIN:

@@ -14,6 +14,8 @@ uint32_t event_known_size(uint16_t type)
 		return sizeof(struct guest_op_event);
 	case EV_GUEST_WRITEBACK:
 		return sizeof(struct guest_writeback_event);
+	case EV_GUEST_PATH:
+		return sizeof(struct guest_path_event);
 	case EV_AGGREGATE:
 		return sizeof(struct aggregate_event);
 	case EV_HOST_CHAIN:

@@ -140,6 +140,7 @@ static int load(struct capture *c, const struct capture_config *config)
 	c->bpf->rodata->record_dax = what.dax && what.level != RECORD_AGGREGATE;
 	c->bpf->rodata->record_ops = what.level == RECORD_OPS;
 	c->bpf->rodata->record_pages = guest_probes_has(&c->probes, GUEST_POINT_PAGES);
+	c->bpf->rodata->record_paths = config->paths;
 	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
 	c->bpf->rodata->flag_o_direct = O_DIRECT;
 	c->bpf->rodata->flag_o_creat = O_CREAT;

@@ -23,6 +23,7 @@ struct capture_config {
 	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	enum record_level level;
+	bool paths; /* guest: names of files, too */
 	enum attach_mechanism mechanism; /* guest: this alone; ATTACH_NONE: what is best */
 	struct string_list daemons; /* host: process ids, or "auto" or "all"; none: auto */
 	uint64_t wait_ns; /* how long open() may wait for what is not there yet */

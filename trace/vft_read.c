@@ -31,6 +31,7 @@ union known_record {
 	struct guest_request_event guest_request;
 	struct guest_op_event guest_op;
 	struct guest_writeback_event guest_writeback;
+	struct guest_path_event guest_path;
 	struct aggregate_event aggregate;
 	struct host_chain_event host_chain;
 	struct host_syscall_event host_syscall;

@@ -87,3 +87,18 @@ ops() { # OP FIELD
 		. as $w | $ops[.op_id | tostring] | .t_start_ns <= $w.t_issue_ns and .nodeid == $w.nodeid and
 		(.offset / 1048576 | floor) == ($w.offset / 1048576 | floor)) | length > 0 and all')" = true ]
 }
+
+@test "names of files are recorded if they are asked for, and never else" {
+	mkdir -p "$VM_SHARE/se\"cret"
+	echo data >"$VM_SHARE/se\"cret/plan"
+	# In a file, since a trace tells the command that it was recorded with.
+	echo 'cd se*; cat plan; mv plan deed; cat deed; mv deed plan' >"$VM_DIR/work"
+	record '. /run/lab/work'
+	run "$TOP/build/vfscope" export --format raw "$TRACE"
+	[ "$status" -eq 0 ]
+	[[ $output = *'"op":"read"'* && $output != *cret* && $output != *plan* && $output != *deed* ]]
+	record '. /run/lab/work' --paths
+	[ "$(ops open .path)" = 'se"cret/plan se"cret/deed' ]
+	"$TOP/build/vfscope" export --format raw "$TRACE" |
+		jq -s -e 'map(select(.type == "path") | .path) | index("se\"cret/plan") != null'
+}
