@@ -117,6 +117,11 @@ static __always_inline void aggregate_lost(void)
 	count_loss(LOSS_MAP_FULL, 1);
 }
 
+static __always_inline void aggregate_found(void)
+{
+	count_loss(LOSS_END_NO_START, -1);
+}
+
 /* A reader that is woken for each event competes with the daemon for the CPU. */
 static __always_inline u64 wake_flag(void)
 {
@@ -193,7 +198,10 @@ static __always_inline void send_chain(struct scan *scan, u16 type,
 	struct host_chain_event *event;
 
 	if (aggregate) {
-		aggregate_chain_seen(chain_name(scan, from->head), from);
+		if (type == EV_HOST_HEADER)
+			aggregate_header_seen(chain_name(scan, from->head), from);
+		else
+			aggregate_chain_seen(chain_name(scan, from->head), from);
 		return;
 	}
 	event = new_event(type, sizeof(*event), from->h.ts_ns);
