@@ -301,6 +301,27 @@ static void describe_conflict(struct clock_band *band, const struct hulls *h,
 	band->conflict_at_ns = a < b ? a + (b - a) / 2 : b + (a - b) / 2;
 }
 
+static void loosen(struct clock_bound *bounds, size_t n, int64_t by_ns)
+{
+	for (size_t i = 0; i < n; i++)
+		bounds[i].theta_ns += bounds[i].upper ? by_ns : -by_ns;
+}
+
+/* What half the contradiction would just allow; the other half leaves room to choose a line. */
+static void allow_wander(struct clock_band *band, struct clock_bound *bounds, struct hulls *h,
+			 struct extent *e, real length)
+{
+	real wander_ns = ceill(-e->best_gap);
+
+	if (!(wander_ns < length * CLOCK_BAND_WANDER))
+		return;
+	band->wander_ns = (uint64_t)wander_ns;
+	loosen(bounds, h->nr_upper + h->nr_lower, (int64_t)wander_ns);
+	h->theta0 = h->upper->theta_ns;
+	*e = measure(h, length);
+	loosen(bounds, h->nr_upper + h->nr_lower, -(int64_t)wander_ns);
+}
+
 int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n)
 {
 	ssize_t kept = clock_band_reduce(bounds, n);
@@ -323,6 +344,8 @@ int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n
 	length = (real)(latest(&h) - h.t0);
 	e = measure(&h, length);
 	band->t0_guest_ns = h.t0;
+	if (!e.feasible)
+		allow_wander(band, bounds, &h, &e, length);
 	if (!e.feasible) {
 		describe_conflict(band, &h, &e);
 		return 0;
@@ -338,7 +361,8 @@ int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n
 				       length);
 	band->drift_min = (double)e.b_min;
 	band->drift_max = (double)e.b_max;
-	band->width_ns = (uint64_t)ceill(fmaxl(e.first_max - e.first_min, e.last_max - e.last_min));
+	band->width_ns = (uint64_t)ceill(fmaxl(e.first_max - e.first_min, e.last_max - e.last_min)) +
+			 2 * band->wander_ns;
 	return 0;
 }
 

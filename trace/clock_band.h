@@ -10,6 +10,13 @@
  *other feasible line is at most half the band's width, everywhere between the first and the last
  *bound: times moved by it are right to +- width_ns / 2, whatever the true clocks were.
  *
+ * Over minutes no clock that is disciplined is a line to the microsecond: its rate is corrected by
+ * fractions of a ppm every minute or so (chrony, ntpd). Bounds that contradict each other by
+ *less than CLOCK_BAND_WANDER of the trace's length are therefore all loosened by as much as they do,
+ *which makes a line possible, and the width says so: it is then right for clocks that stray from a
+ *line by at most wander_ns. Bounds in pieces, each with a line of its own, would be narrower, but every
+ *piece needs busy requests of its own to have bounds at all.
+ *
  * Both clocks are CLOCK_MONOTONIC, which the kernel slews by at most 500 ppm (MAXFREQ in
  * include/linux/timex.h), so |b| <= 1000 ppm; only traces too short to bound b themselves feel
  *this. Times are whole nanoseconds, cut and not rounded: each bound is taken 1 ns wider than it is
@@ -24,6 +31,7 @@
 #include <sys/types.h>
 
 #define CLOCK_BAND_MAX_DRIFT 1000e-6
+#define CLOCK_BAND_WANDER 1e-6
 
 struct clock_bound {
 	uint64_t t_guest_ns;
@@ -38,6 +46,7 @@ struct clock_band {
 	double drift_min; /* feasible range of b */
 	double drift_max;
 	uint64_t width_ns; /* widest vertical extent of the feasible band within the trace */
+	uint64_t wander_ns; /* by how much bounds were loosened; part of width_ns, on both sides */
 	uint64_t nr_bounds; /* given to clock_band_fit() */
 	bool empty; /* no line satisfies all bounds */
 	int64_t conflict_ns; /* empty: by how much the bounds contradict each other */

@@ -55,10 +55,11 @@ static int put_op(void *ctx, const struct op_record *op)
 
 json_t *clock_band_json(const struct clock_band *band)
 {
-	return json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:I}", "t0_guest_ns",
+	return json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I}", "t0_guest_ns",
 			 (json_int_t)band->t0_guest_ns, "offset_ns", (json_int_t)band->offset_ns,
 			 "drift", band->drift, "drift_min", band->drift_min, "drift_max",
-			 band->drift_max, "width_ns", (json_int_t)band->width_ns, "bounds",
+			 band->drift_max, "width_ns", (json_int_t)band->width_ns, "wander_ns",
+			 (json_int_t)band->wander_ns, "bounds",
 			 (json_int_t)band->nr_bounds);
 }
 
