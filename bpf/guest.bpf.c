@@ -345,6 +345,7 @@ ON_RETURN(virtqueue_notify, 1, notify_end, struct virtqueue *vq)
 	return 0;
 }
 
+/* NULL if there are too many queues: each time that is not kept of one counts as lost. */
 static __always_inline struct queue_state *queue_state(u64 vq)
 {
 	struct queue_state fresh = {}, *state = bpf_map_lookup_elem(&queues, &vq);
@@ -352,7 +353,10 @@ static __always_inline struct queue_state *queue_state(u64 vq)
 	if (state)
 		return state;
 	bpf_map_update_elem(&queues, &vq, &fresh, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&queues, &vq);
+	state = bpf_map_lookup_elem(&queues, &vq);
+	if (!state)
+		count_loss(LOSS_MAP_FULL);
+	return state;
 }
 
 ON_ENTRY(virtio_fs_vq_done, queue_irq, struct virtqueue *vq)

@@ -71,6 +71,9 @@ struct {
 #define POPPED_BY_RETURN 0
 #endif
 
+/* No room for another call: its return will not be seen. The includer counts the loss. */
+static __always_inline void kept_call_lost(void);
+
 static __always_inline int keep_args(struct pt_regs *regs, int nr_args, unsigned int program)
 {
 	struct kept_call call = {.stack = PT_REGS_SP(regs) + POPPED_BY_RETURN, .program = program};
@@ -86,7 +89,8 @@ static __always_inline int keep_args(struct pt_regs *regs, int nr_args, unsigned
 	if (nr_args > 4)
 		kept.arg[4] = PT_REGS_PARM5(regs);
 	/* What is there is of a call whose return was missed. */
-	bpf_map_update_elem(&kept_calls, &call, &kept, BPF_ANY);
+	if (bpf_map_update_elem(&kept_calls, &call, &kept, BPF_ANY))
+		kept_call_lost();
 	return 0;
 }
 

@@ -18,9 +18,11 @@ static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *a
 	struct issue issue = {};
 	struct guest_op_entry *op;
 
+	if (!conn_wanted(minor_of(KREAD(fc, dev))))
+		return;
 	issue.task = current_task();
 	op = bpf_map_lookup_elem(&ops, &issue.task);
-	if (op && conn_wanted(minor_of(KREAD(fc, dev)))) {
+	if (op) {
 		op->ev.nr_requests++;
 		issue.op_id = op->ev.op_id;
 		issue.flags = op->request_flags;

@@ -120,6 +120,13 @@ static __always_inline void count_loss(u32 loss_class)
 		(*count)++;
 }
 
+#ifdef GUEST_KPROBE
+static __always_inline void kept_call_lost(void)
+{
+	count_loss(LOSS_MAP_FULL);
+}
+#endif
+
 static __always_inline u32 current_task(void)
 {
 	return (u32)bpf_get_current_pid_tgid();

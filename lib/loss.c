@@ -15,8 +15,8 @@ struct loss_text {
 
 static const struct loss_text table[NR_LOSS_CLASSES] = {
 	[LOSS_RINGBUF] = {"ringbuf", "events that did not fit into the ring buffer", 1},
-	[LOSS_MAP_FULL] = {"map_full", "requests that found no room in the in-flight map", 1},
-	[LOSS_START_NO_END] = {"start_no_end", "requests in flight when recording stopped", 0},
+	[LOSS_MAP_FULL] = {"map_full", "requests, ops or calls that found no room in a map of those in flight", 1},
+	[LOSS_START_NO_END] = {"start_no_end", "requests and ops in flight when recording stopped", 0},
 	[LOSS_END_NO_START] = {"end_no_start", "requests under way when recording started", 0},
 	[LOSS_HEADER] = {"header", "requests whose FUSE header could not be read", 1},
 	[LOSS_RING_OVERRUN] = {"ring_overrun", "ring entries beyond what one scan may follow", 1},

@@ -16,6 +16,7 @@
 #include "trace-cli/trace_text.h"
 #include "trace/record_session.h"
 
+#define MAX_INFLIGHT (1u << 20) /* about 550 MiB of maps in a guest */
 #define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
 #define DEFAULT_RESTART_WAIT_NS (2 * NS_PER_SEC)
 #define DEFAULT_GUEST_LIMIT_BYTES (4ULL << 30)
@@ -96,6 +97,10 @@ static const struct option_spec options[] = {
 	       "follows a daemon that ended, given by PID (default 2s)"),
 	OPTION("buffer", 'b', OPT_SIZE, struct record_options, session.capture.buffer_bytes, NULL,
 	       "ring buffer between kernel and vfscope in bytes, 4k to 1g (default 8m)"),
+	OPTION("max-inflight", 0, OPT_U32, struct record_options, session.capture.max_inflight,
+	       "N",
+	       "requests that can be followed at once, as many ops, and the daemon's system calls "
+	       "(default 16384)"),
 	OPTION("strict", 0, OPT_BOOL, struct record_options, session.strict, NULL,
 	       "exit with status 5 if data was lost"),
 	OPTION("ready-file", 0, OPT_STRING, struct record_options, session.ready_file, "FILE",
@@ -155,6 +160,11 @@ static int wrong_use(const struct record_options *o)
 			  "negative");
 		return EXIT_USAGE;
 	}
+	if (!o->session.capture.max_inflight || o->session.capture.max_inflight > MAX_INFLIGHT) {
+		msg_error("--max-inflight is a number from 1 to %u, not %u", MAX_INFLIGHT,
+			  o->session.capture.max_inflight);
+		return EXIT_USAGE;
+	}
 	if (o->guest && o->session.capture.daemons.count) {
 		msg_error("--daemon is for --host; a guest recording follows mounts (--mount)");
 		return EXIT_USAGE;
@@ -205,7 +215,9 @@ int cmd_record(int argc, char **argv)
 {
 	struct record_options o = {
 		.session = {.version = VFSCOPE_VERSION,
-			    .capture = {.output = "vfscope.vft", .buffer_bytes = 8 << 20}},
+			    .capture = {.output = "vfscope.vft",
+					.buffer_bytes = 8 << 20,
+					.max_inflight = 16384}},
 		.vm = {.guest_limit_bytes = DEFAULT_GUEST_LIMIT_BYTES},
 		.ops = true,
 	};

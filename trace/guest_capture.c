@@ -34,7 +34,7 @@ struct capture {
 	struct event_source source;
 	struct guest_mounts mounts; /* those that are recorded */
 	uint64_t missed; /* probe runs that the kernel skipped */
-	uint64_t unfinished; /* requests in flight at the end */
+	uint64_t unfinished; /* requests and ops in flight at the end */
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 };
 
@@ -147,6 +147,9 @@ static int load(struct capture *c, const struct capture_config *config)
 	c->bpf->rodata->wakeup_bytes = bytes / 4;
 	c->bpf->rodata->aggregate = config->level == RECORD_AGGREGATE;
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
+	bpf_map__set_max_entries(c->bpf->maps.requests, config->max_inflight);
+	bpf_map__set_max_entries(c->bpf->maps.issues, config->max_inflight);
+	bpf_map__set_max_entries(c->bpf->maps.ops, config->max_inflight);
 	if (config->level == RECORD_AGGREGATE)
 		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
 	err = guest_probes_load(&c->probes);
@@ -236,7 +239,7 @@ static int emit_entry(struct capture *c, struct guest_request_entry *entry)
 }
 
 /* Faults that the kernel did not go on with, and whose tasks did nothing since
- * (guest_faults.bpf.h). */
+ * (guest_faults.bpf.h). Other ops have not returned. */
 static int drain_faults(struct capture *c)
 {
 	int fd = bpf_map__fd(c->bpf->maps.ops), err = 0;
@@ -245,12 +248,27 @@ static int drain_faults(struct capture *c)
 
 	while (!err && !bpf_map_get_next_key(fd, at, &task)) {
 		at = &task;
-		if (bpf_map_lookup_elem(fd, &task, &op) || !op.t_pending_ns)
+		if (bpf_map_lookup_elem(fd, &task, &op))
 			continue;
+		if (!op.t_pending_ns) {
+			c->unfinished++;
+			continue;
+		}
 		op.ev.h.ts_ns = op.t_pending_ns;
 		err = c->source.emit(c->source.ctx, &op.ev.h);
 	}
 	return err;
+}
+
+/* Nothing is attached any more: issues that are left were not sent. */
+static uint64_t count_entries(const struct bpf_map *map)
+{
+	uint64_t key, count = 0;
+	void *at = NULL;
+
+	for (; !bpf_map_get_next_key(bpf_map__fd(map), at, &key); at = &key)
+		count++;
+	return count;
 }
 
 /* Requests that have ended, but the probe that would have handed them over was skipped. */
@@ -288,6 +306,7 @@ static int guest_stop(struct capture *c)
 	c->bpf->bss->enabled = false;
 	guest_probes_detach(&c->probes);
 	c->missed = guest_probes_missed(&c->probes);
+	c->unfinished += count_entries(c->bpf->maps.issues);
 	err = event_source_finish(&c->source);
 	if (!err)
 		err = drain_ended(c);

@@ -198,7 +198,11 @@ static int load_kprobes(struct guest_probes *p)
 		p->kprobes = NULL;
 		return 0;
 	}
-	err = share_maps(p);
+	/* As many calls as can be known: an op is in one of its own and one that waits. */
+	err = bpf_map__set_max_entries(p->kprobes->maps.kept_calls,
+				       2 * bpf_map__max_entries(p->bpf->maps.requests));
+	if (!err)
+		err = share_maps(p);
 	return err ? err : guest_kprobe_bpf__load(p->kprobes);
 }
 

@@ -46,6 +46,7 @@ struct capture {
 	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
 	bool aggregate;
 	bool sched; /* waits for a CPU are recorded, too */
+	uint32_t max_inflight;
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 };
 
@@ -126,6 +127,8 @@ static int prepare(struct capture *c, uint64_t bytes)
 	c->bpf->rodata->wake_bytes = bytes / 4;
 	c->bpf->rodata->aggregate = c->aggregate;
 	c->bpf->rodata->sched = c->sched;
+	bpf_map__set_max_entries(c->bpf->maps.calls, c->max_inflight);
+	bpf_map__set_max_entries(c->bpf->maps.aggregate_chains, c->max_inflight);
 	if (c->aggregate)
 		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
 	return host_bpf__load(c->bpf);
@@ -187,6 +190,7 @@ static int host_open(struct capture **out, const struct capture_config *config)
 	c->grace_ns = config->restart_wait_ns;
 	c->sched = config->sched;
 	c->aggregate = config->level == RECORD_AGGREGATE;
+	c->max_inflight = config->max_inflight;
 	bpf_util_begin();
 	err = host_choice_of(&config->daemons, &c->choice);
 	if (!err)

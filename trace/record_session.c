@@ -37,6 +37,7 @@ struct session {
 	uint64_t last_flush_ns;
 	uint64_t requests;
 	uint64_t losses[NR_LOSS_CLASSES];
+	bool write_failed;
 	struct {
 		uint64_t at_ns, cost_ns; /* when the probes' cost was looked at, and what it was */
 		double worst_percent; /* of a CPU, in any interval */
@@ -126,14 +127,22 @@ static uint64_t requests_of(const struct session *s, const struct event_header *
 	return event->type == s->ops->request_event;
 }
 
+/* Said once: what is left in the buffers at the end fails, too. */
+static void cannot_write(struct session *s, int err)
+{
+	if (!s->write_failed)
+		msg_error("cannot write to %s: %s; what was written before is readable",
+			  s->config->capture.output, strerror(-err));
+	s->write_failed = true;
+}
+
 static int keep_event(void *ctx, const struct event_header *event)
 {
 	struct session *s = ctx;
 	int err = vft_write_event(s->writer, event);
 
 	if (err)
-		msg_error("cannot write to %s: %s; what was written before is readable",
-			  s->config->capture.output, strerror(-err));
+		cannot_write(s, err);
 	else
 		s->requests += requests_of(s, event);
 	return err;
@@ -170,8 +179,7 @@ static int flush_each_second(struct session *s, uint64_t now_ns)
 	s->last_flush_ns = now_ns;
 	err = vft_writer_flush(s->writer);
 	if (err)
-		msg_error("cannot write to %s: %s; what was written before is readable",
-			  s->config->capture.output, strerror(-err));
+		cannot_write(s, err);
 	return err;
 }
 
@@ -312,6 +320,9 @@ static bool print_losses(const struct session *s)
 	if (s->losses[LOSS_RINGBUF])
 		msg_warn("the ring buffer was too small or this machine too busy; try a larger "
 			 "--buffer");
+	if (s->losses[LOSS_MAP_FULL] && s->config->capture.level != RECORD_AGGREGATE)
+		msg_warn("more was under way at once than there was room for; try a larger "
+			 "--max-inflight");
 	return lost;
 }
 

@@ -21,6 +21,7 @@
 struct capture_config {
 	const char *output; /* where the trace will be: must not lie on what is recorded */
 	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */
+	uint32_t max_inflight; /* requests, ops and system calls that can be followed at once */
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	enum record_level level;
 	bool paths; /* guest: names of files, too */
