@@ -105,6 +105,15 @@ field() {
 	field .join.contradicting 10
 }
 
+@test "requests that contradict the clock band are joined and count as lost" {
+	"$GEN" . requests=1000 skewed=100
+	join_json
+	field .join.joined 1000
+	field .losses.skewed 10
+	expect 5 "$VFSCOPE" report joined.vft --strict
+	[[ $output == *skewed* ]]
+}
+
 @test "the connection that the daemon serves is found among several mounts" {
 	"$GEN" . requests=2000 mounts=3
 	join_json --strict

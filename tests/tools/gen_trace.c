@@ -27,6 +27,7 @@ struct plan {
 	uint64_t cut; /* no footers */
 	uint64_t daemons; /* in the host trace, each with the same requests; the last serves them */
 	uint64_t wrong_opcode; /* every so many-th host opcode differs */
+	uint64_t skewed; /* every so many-th guest request is queued after the host has seen it */
 	uint64_t faults; /* every so many-th op is a page fault, by a write */
 };
 
@@ -52,6 +53,7 @@ static const struct {
 	{"ringbuf", offsetof(struct plan, ringbuf)},
 	{"cut", offsetof(struct plan, cut)},
 	{"wrong_opcode", offsetof(struct plan, wrong_opcode)},
+	{"skewed", offsetof(struct plan, skewed)},
 	{"faults", offsetof(struct plan, faults)},
 };
 
@@ -84,7 +86,7 @@ static uint64_t issue_ns(uint64_t i)
 	return 5000000000 + i * 100000;
 }
 
-static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault)
+static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault, bool skewed)
 {
 	uint64_t t = issue_ns(i);
 	struct guest_request_event e = {
@@ -131,6 +133,11 @@ static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault)
 		.nr_requests = 1,
 	};
 
+	/* Without t_add it bounds no clock. */
+	if (skewed) {
+		e.t_add_ns = 0;
+		e.t_queued_ns = t + 45000;
+	}
 	return vft_write_event(f->guest, &e.h) || vft_write_event(f->guest, &op.h);
 }
 
@@ -197,10 +204,12 @@ static int put_requests(struct files *f, const struct plan *plan)
 {
 	for (uint64_t i = 0; i < plan->requests; i++) {
 		for (uint64_t m = 0; m + 1 < plan->mounts; m++)
-			if (i % (m + 2) == 0 && put_guest(f, i * 3 + 1, 50 + (uint32_t)m, false))
+			if (i % (m + 2) == 0 &&
+			    put_guest(f, i * 3 + 1, 50 + (uint32_t)m, false, false))
 				return -1;
 		if (!every(i, plan->guest_skips) &&
-		    put_guest(f, i, 49 + (uint32_t)plan->mounts, every(i, plan->faults)))
+		    put_guest(f, i, 49 + (uint32_t)plan->mounts, every(i, plan->faults),
+			      every(i, plan->skewed)))
 			return -1;
 		for (uint16_t slot = 0; slot < plan->daemons; slot++)
 			if (i >= plan->host_from && i < plan->host_to &&
