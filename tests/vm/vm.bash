@@ -69,11 +69,24 @@ start_vm() { # OPTION...
 	source "$tmp/vm.env"
 }
 
+# Prints what a kernel log has that no test may cause; false if there is nothing.
+kernel_trouble() { # FILE
+	grep -E 'WARNING:|BUG:|Oops|Call Trace|possible (circular|recursive) locking|inconsistent lock state|blocked for more than|general protection' "$1"
+}
+
+# A guest's kernel must have nothing to complain about, whatever the tests did: fails otherwise. The
+# guest may be gone already, as some tests want it.
 stop_vm() {
+	local log status=0
 	[[ -n ${VM_PID-} ]] || return 0
+	log=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/vm.dmesg
+	if kill -0 "$VM_PID" 2>/dev/null && LAB_DIR=$VM_DIR timeout 60 "$TOP/lab/guest" dmesg >"$log" 2>/dev/null 3>&-; then
+		! kernel_trouble "$log" || status=1
+	fi
 	kill -TERM "$VM_PID" 2>/dev/null || true
 	wait "$VM_PID" 2>/dev/null || true
 	unset VM_PID
+	return "$status"
 }
 
 # Prints the processes that belong to the run, beside its guard; false if there is none.
