@@ -16,7 +16,6 @@
 #include "trace-cli/trace_text.h"
 #include "trace/record_session.h"
 
-#define MAX_INFLIGHT (1u << 20) /* about 550 MiB of maps in a guest */
 #define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
 #define DEFAULT_RESTART_WAIT_NS (2 * NS_PER_SEC)
 #define DEFAULT_GUEST_LIMIT_BYTES (4ULL << 30)
@@ -160,8 +159,9 @@ static int wrong_use(const struct record_options *o)
 			  "negative");
 		return EXIT_USAGE;
 	}
-	if (!o->session.capture.max_inflight || o->session.capture.max_inflight > MAX_INFLIGHT) {
-		msg_error("--max-inflight is a number from 1 to %u, not %u", MAX_INFLIGHT,
+	if (!o->session.capture.max_inflight ||
+	    o->session.capture.max_inflight > RECORD_MAX_INFLIGHT) {
+		msg_error("--max-inflight is a number from 1 to %u, not %u", RECORD_MAX_INFLIGHT,
 			  o->session.capture.max_inflight);
 		return EXIT_USAGE;
 	}
@@ -217,7 +217,7 @@ int cmd_record(int argc, char **argv)
 		.session = {.version = VFSCOPE_VERSION,
 			    .capture = {.output = "vfscope.vft",
 					.buffer_bytes = 8 << 20,
-					.max_inflight = 16384}},
+					.max_inflight = RECORD_DEFAULT_INFLIGHT}},
 		.vm = {.guest_limit_bytes = DEFAULT_GUEST_LIMIT_BYTES},
 		.ops = true,
 	};

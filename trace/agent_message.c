@@ -74,11 +74,12 @@ char *agent_start_pack(const struct record_config *config, const char *command)
 
 	for (uint32_t i = 0; mounts && i < c->mounts.count; i++)
 		json_array_append_new(mounts, json_string(c->mounts.items[i]));
-	json = json_pack("{s:o, s:s, s:s, s:I, s:I, s:f}", "mounts", mounts, "level",
+	json = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:f}", "mounts", mounts, "level",
 			 record_level_name(c->level), "mechanism",
 			 attach_mechanism_name(c->mechanism), "buffer_bytes",
 			 (json_int_t)c->buffer_bytes, "wait_ns", (json_int_t)c->wait_ns,
-			 "max_overhead_percent", config->max_overhead_percent);
+			 "max_inflight", (json_int_t)c->max_inflight, "max_overhead_percent",
+			 config->max_overhead_percent);
 	if (json && command)
 		json_object_set_new(json, "command", json_string(command));
 	return dump(json);
@@ -125,16 +126,18 @@ static int parse_config(struct agent_start *start)
 {
 	struct record_config *config = &start->config;
 	const char *level, *mechanism;
-	json_int_t buffer, wait;
+	json_int_t buffer, wait, inflight = RECORD_DEFAULT_INFLIGHT;
 	json_t *mounts;
 
-	if (json_unpack(start->json, "{s:o, s:s, s:s, s:I, s:I, s:F, s?s}", "mounts", &mounts,
+	if (json_unpack(start->json, "{s:o, s:s, s:s, s:I, s:I, s?I, s:F, s?s}", "mounts", &mounts,
 			"level", &level, "mechanism", &mechanism, "buffer_bytes", &buffer,
-			"wait_ns", &wait, "max_overhead_percent", &config->max_overhead_percent,
-			"command", &start->command) ||
+			"wait_ns", &wait, "max_inflight", &inflight, "max_overhead_percent",
+			&config->max_overhead_percent, "command", &start->command) ||
 	    !json_is_array(mounts))
 		return -EBADMSG;
 	if (parse_words(level, mechanism, &config->capture))
+		return -EBADMSG;
+	if (inflight <= 0 || inflight > RECORD_MAX_INFLIGHT)
 		return -EBADMSG;
 	if (buffer <= 0 || wait < 0 || !(config->max_overhead_percent >= 0))
 		return -EBADMSG;
@@ -142,6 +145,7 @@ static int parse_config(struct agent_start *start)
 		return -EBADMSG;
 	config->capture.buffer_bytes = (uint64_t)buffer;
 	config->capture.wait_ns = (uint64_t)wait;
+	config->capture.max_inflight = (uint32_t)inflight;
 	return parse_mounts(mounts, &config->capture.mounts);
 }
 

@@ -18,6 +18,9 @@
 #include "trace/record_level.h"
 #include "trace/vft.h"
 
+#define RECORD_DEFAULT_INFLIGHT 16384
+#define RECORD_MAX_INFLIGHT (1u << 20) /* about 550 MiB of maps in a guest */
+
 struct capture_config {
 	const char *output; /* where the trace will be: must not lie on what is recorded */
 	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */

@@ -201,6 +201,7 @@ static void test_payloads(void **state)
 		.max_overhead_percent = 2.5,
 		.capture = {.buffer_bytes = 1 << 20,
 			    .wait_ns = 7,
+			    .max_inflight = 5,
 			    .level = RECORD_REQUESTS,
 			    .mechanism = ATTACH_KPROBE,
 			    .mounts = {.count = 2, .items = {"/mnt/a", "/mnt/\"b"}}}};
@@ -215,6 +216,7 @@ static void test_payloads(void **state)
 	assert_int_equal(start.config.capture.mechanism, ATTACH_KPROBE);
 	assert_int_equal(start.config.capture.buffer_bytes, 1 << 20);
 	assert_int_equal(start.config.capture.wait_ns, 7);
+	assert_int_equal(start.config.capture.max_inflight, 5);
 	assert_true(start.config.max_overhead_percent == 2.5);
 	agent_start_free(&start);
 	free(text);
