@@ -87,10 +87,11 @@ of() { # FILE JQ
 	[[ ! -e x.vft ]]
 }
 
+# The workload outlasts the recording, whose detaching may take seconds.
 @test "--max-overhead ends the recording, and the workload goes on" {
 	run guest "$VFSCOPE" record --guest --mount /mnt/vfs --max-overhead 0.01 -o /run/lab/over.vft -- \
-		sh -c 'for i in 1 2 3 4 5 6 7 8; do dd if=/mnt/vfs/file of=/dev/null bs=4k \
-			count=100 iflag=direct status=none; sleep 0.5; done; echo finished'
+		sh -c 'i=0; while [ $i -lt 20 ]; do dd if=/mnt/vfs/file of=/dev/null bs=4k \
+			count=100 iflag=direct status=none; sleep 1; i=$((i + 1)); done; echo finished'
 	printf "%s\n" "$output"
 	[[ $status = 0 ]]
 	[[ $output = *"more than --max-overhead 0.01"* && $output = *"goes on without"* ]]
