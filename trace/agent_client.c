@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/msg.h"
 #include "lib/units.h"
 #include "trace/agent_client.h"
@@ -86,7 +87,7 @@ static int handle_frame(struct agent_client *c, const struct agent_frame *frame)
 
 static int ping(struct agent_client *c)
 {
-	uint64_t now_ns = agent_now_ns();
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 
 	if (now_ns - c->pinged_ns < AGENT_PING_MS * NS_PER_MS)
 		return 0;
@@ -140,13 +141,13 @@ static int await_answer(struct agent_client *c, struct agent_frame *frame, size_
 static int greet(struct agent_client *c, const struct agent_address *address, const char *version)
 {
 	size_t max_skipped = address->transport == AGENT_SERIAL ? MAX_STRAY_BYTES : 0;
-	uint64_t begin_ns = agent_now_ns();
+	uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
 	char *hello = agent_hello_pack(version);
 	struct agent_frame frame;
 	int n = hello ? 0 : -ENOMEM;
 
 	/* Repeated, since an agent that is about to reopen its port loses what comes before. */
-	while (!n && agent_now_ns() - begin_ns < HELLO_MS * NS_PER_MS) {
+	while (!n && clock_ns(CLOCK_MONOTONIC) - begin_ns < HELLO_MS * NS_PER_MS) {
 		n = agent_stream_send(&c->stream, AGENT_HELLO, hello, strlen(hello));
 		if (!n)
 			n = await_answer(c, &frame, max_skipped);
@@ -174,7 +175,7 @@ int agent_client_open(struct agent_client *c, const struct agent_address *addres
 		return explain(err);
 	}
 	if (getrandom(&c->stream.conversation, sizeof(c->stream.conversation), 0) < 0)
-		c->stream.conversation = agent_now_ns();
+		c->stream.conversation = clock_ns(CLOCK_MONOTONIC);
 	err = explain(greet(c, address, version));
 	if (err)
 		agent_client_close(c);

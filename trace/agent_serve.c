@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/exit_status.h"
 #include "lib/msg.h"
 #include "trace/agent_message.h"
@@ -82,7 +83,7 @@ static int greet(struct conversation *c, const struct agent_frame *frame)
 static int await_hello(struct conversation *c)
 {
 	bool serial = c->config->address.transport == AGENT_SERIAL;
-	uint64_t begin_ns = agent_now_ns();
+	uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
 	struct agent_frame frame;
 	int n;
 
@@ -91,7 +92,7 @@ static int await_hello(struct conversation *c)
 		n = agent_stream_seek(&c->stream, true, &frame, serial ? SIZE_MAX : 0, TICK_MS);
 		if (n == -ETIMEDOUT && serial)
 			n = 0;
-		if (!n && agent_now_ns() - begin_ns > HELLO_MS * 1000000ULL && !serial)
+		if (!n && clock_ns(CLOCK_MONOTONIC) - begin_ns > HELLO_MS * 1000000ULL && !serial)
 			n = -ETIMEDOUT;
 	} while (!n && !end_signal_came());
 	if (n == -EBADMSG)

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "trace/agent_stream.h"
 
@@ -18,19 +18,11 @@
 /* Reads without a frame for the caller: who floods must not keep it from its other work. */
 #define MAX_READS 16
 
-uint64_t agent_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
-
 int agent_stream_open(struct agent_stream *s, int fd)
 {
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
-	s->heard_ns = agent_now_ns();
+	s->heard_ns = clock_ns(CLOCK_MONOTONIC);
 	s->in = malloc(AGENT_FRAME_MAX_WHOLE);
 	s->out = malloc(AGENT_FRAME_MAX_WHOLE);
 	if (s->in && s->out)
@@ -100,7 +92,9 @@ static int fill(struct agent_stream *s, int timeout_ms)
 	ssize_t n;
 
 	if (poll(&p, 1, timeout_ms) <= 0)
-		return agent_now_ns() - s->heard_ns > AGENT_SILENCE_MS * NS_PER_MS ? -ETIMEDOUT : 0;
+		return clock_ns(CLOCK_MONOTONIC) - s->heard_ns > AGENT_SILENCE_MS * NS_PER_MS
+			       ? -ETIMEDOUT
+			       : 0;
 	memmove(s->in, s->in + s->in_start, s->in_end - s->in_start);
 	s->in_end -= s->in_start;
 	s->in_start = 0;
@@ -110,7 +104,7 @@ static int fill(struct agent_stream *s, int timeout_ms)
 	if (!n)
 		return -EPIPE;
 	s->in_end += (size_t)n;
-	s->heard_ns = agent_now_ns();
+	s->heard_ns = clock_ns(CLOCK_MONOTONIC);
 	return 1;
 }
 

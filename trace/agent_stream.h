@@ -44,6 +44,4 @@ int agent_stream_receive(struct agent_stream *s, struct agent_frame *frame, int 
 int agent_stream_seek(struct agent_stream *s, bool hello, struct agent_frame *frame,
 		      size_t max_skipped, int timeout_ms);
 
-uint64_t agent_now_ns(void); /* CLOCK_MONOTONIC */
-
 #endif

@@ -4,7 +4,7 @@
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <time.h>
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "trace/aggregate_counts.h"
 #include "trace/bpf_util.h"
@@ -12,14 +12,6 @@
 
 /* What a kill -9 may lose of an aggregated recording; reading the counters costs some ms of CPU. */
 #define COUNTS_INTERVAL_NS (5 * NS_PER_SEC)
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 static int on_event(void *ctx, void *data, size_t size)
 {
@@ -36,7 +28,8 @@ int event_source_open(struct event_source *s, const char *what, int ring_fd, int
 {
 	int err = 0;
 
-	*s = (struct event_source){.emit = emit, .ctx = ctx, .counted_ns = now_ns()};
+	*s = (struct event_source){
+		.emit = emit, .ctx = ctx, .counted_ns = clock_ns(CLOCK_MONOTONIC)};
 	s->ring = ring_buffer__new(ring_fd, on_event, s, NULL);
 	if (!s->ring)
 		err = -errno;
@@ -58,7 +51,7 @@ void event_source_close(struct event_source *s)
 
 static int read_counts(struct event_source *s)
 {
-	s->counted_ns = now_ns();
+	s->counted_ns = clock_ns(CLOCK_MONOTONIC);
 	return aggregate_counts_emit(s->counts, s->counted_ns, s->emit, s->ctx);
 }
 
@@ -76,7 +69,7 @@ int event_source_poll(struct event_source *s, int timeout_ms)
 		return s->err;
 	if (err < 0 && err != -EINTR)
 		return err;
-	if (s->counts && now_ns() - s->counted_ns >= COUNTS_INTERVAL_NS)
+	if (s->counts && clock_ns(CLOCK_MONOTONIC) - s->counted_ns >= COUNTS_INTERVAL_NS)
 		return read_counts(s);
 	return 0;
 }

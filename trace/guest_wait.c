@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "lib/units.h"
@@ -54,23 +55,15 @@ static const char *find_missing(const struct string_list *wanted)
 	return missing;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
-
 void guest_wait(const struct string_list *mounts, uint64_t wait_ns)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_NS};
-	uint64_t end_ns = now_ns() + wait_ns;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + wait_ns;
 	bool said = false;
 	const char *missing;
 	char limit[32];
 
-	while ((missing = find_missing(mounts)) && now_ns() < end_ns) {
+	while ((missing = find_missing(mounts)) && clock_ns(CLOCK_MONOTONIC) < end_ns) {
 		if (!said)
 			msg_info("waiting up to %s for %s",
 				 format_ns((double)wait_ns, limit, sizeof(limit)), missing);

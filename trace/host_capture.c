@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "bpf/host_abi.h"
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "trace/aggregate_counts.h"
@@ -50,14 +51,6 @@ struct capture {
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
-
 static void say_waiting(const struct string_list *daemons)
 {
 	char names[128] = "auto";
@@ -73,12 +66,12 @@ static void say_waiting(const struct string_list *daemons)
 static int find_targets(struct capture *c, const struct capture_config *config)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_NS};
-	uint64_t end_ns = now_ns() + config->wait_ns;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + config->wait_ns;
 	bool said = false;
 	int err;
 
-	while ((err = host_targets_find(&c->targets, &config->daemons, now_ns() < end_ns)) ==
-	       -EAGAIN) {
+	while ((err = host_targets_find(&c->targets, &config->daemons,
+					clock_ns(CLOCK_MONOTONIC) < end_ns)) == -EAGAIN) {
 		if (!said)
 			say_waiting(&config->daemons);
 		said = true;
@@ -283,7 +276,7 @@ static bool has_ended(struct host_target *target)
 
 	if (target->end_ns || (target->pidfd >= 0 && poll(&fd, 1, 0) != 1))
 		return target->end_ns != 0;
-	target->end_ns = now_ns();
+	target->end_ns = clock_ns(CLOCK_MONOTONIC);
 	msg_warn("daemon %d has ended", (int)target->daemon.pid);
 	return true;
 }

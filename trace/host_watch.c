@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "lib/units.h"
@@ -56,14 +56,6 @@ struct watcher {
 	bool told; /* that it has given up, or that no slot is left */
 	struct news news;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 static void tell(struct watcher *w, enum news_kind kind, size_t about_len)
 {

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "lib/exit_status.h"
 #include "lib/loss.h"
@@ -44,14 +44,6 @@ struct session {
 		bool exceeded;
 	} overhead;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 const char *record_level_name(enum record_level level)
 {

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "lib/exit_status.h"
 #include "lib/msg.h"
@@ -117,9 +118,9 @@ static int record_until_end(struct pair *p)
 	int err = 0;
 
 	if (p->config->record.duration_ns)
-		end_ns = agent_now_ns() + p->config->record.duration_ns;
-	while (!err && !end_signal_came() && agent_now_ns() < end_ns && !p->guest.ended &&
-	       !p->host.ended && !record_command_ended(&p->command))
+		end_ns = clock_ns(CLOCK_MONOTONIC) + p->config->record.duration_ns;
+	while (!err && !end_signal_came() && clock_ns(CLOCK_MONOTONIC) < end_ns &&
+	       !p->guest.ended && !p->host.ended && !record_command_ended(&p->command))
 		err = look(p);
 	return err;
 }

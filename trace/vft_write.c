@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <zstd.h>
+#include "lib/clock.h"
 #include "lib/compiler.h"
 #include "lib/loss.h"
 #include "lib/op.h"
@@ -161,14 +162,6 @@ static int write_json_chunk(struct vft_writer *w, enum vft_chunk_type type, json
 	err = len > VFT_MAX_JSON_BYTES ? -E2BIG : write_chunk(w, type, text, (uint32_t)len, 0);
 	free(text);
 	return err;
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
 }
 
 static void set_default(json_t *object, const char *key, json_t *value)
