@@ -89,10 +89,10 @@ int bpf_util_count_costs(void)
 	return fd < 0 ? -1 : fd;
 }
 
-static bool program_info(const struct bpf_program *prog, struct bpf_prog_info *info)
+bool bpf_util_program_info(const struct bpf_program *prog, struct bpf_prog_info *info)
 {
 	uint32_t len = sizeof(*info);
-	int fd = bpf_program__fd(prog);
+	int fd = prog ? bpf_program__fd(prog) : -1;
 
 	*info = (struct bpf_prog_info){};
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, info, &len);
@@ -104,7 +104,7 @@ uint64_t bpf_util_run_time_ns(const struct bpf_object *object)
 	struct bpf_program *prog;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_program(prog, object) if (program_info(prog, &info)) sum +=
+	bpf_object__for_each_program(prog, object) if (bpf_util_program_info(prog, &info)) sum +=
 		info.run_time_ns;
 	return sum;
 }
@@ -116,7 +116,7 @@ void bpf_util_add_costs(json_t *cost, const struct bpf_object *object)
 
 	bpf_object__for_each_program(prog, object)
 	{
-		if (!program_info(prog, &info) || !info.run_cnt)
+		if (!bpf_util_program_info(prog, &info) || !info.run_cnt)
 			continue;
 		json_object_set_new(cost, bpf_program__name(prog),
 				    json_pack("{s:I s:I}", "runs", (json_int_t)info.run_cnt, "ns",

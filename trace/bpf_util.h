@@ -8,11 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <jansson.h>
 
 /*
- * To be called first. libbpf's own messages become debug messages (-v), and what it asks /sys for is
- * asked now: at the end of a recording that may be out of reach.
+ * To be called first. libbpf's own messages become debug messages (-v), and what it asks /sys for
+ * is asked now: at the end of a recording that may be out of reach.
  */
 void bpf_util_begin(void);
 
@@ -32,6 +33,9 @@ void bpf_util_explain(const char *what, int err);
 int bpf_util_count_costs(void);
 /* Time that the programs of an object have run so far, if it was counted. */
 uint64_t bpf_util_run_time_ns(const struct bpf_object *object);
+
+/* What the kernel says of a program; false, and all zero, if it is NULL or not loaded. */
+bool bpf_util_program_info(const struct bpf_program *prog, struct bpf_prog_info *info);
 
 /*
  * Adds what each program cost so far, if it was counted: "NAME": {"runs": N, "ns": N}. The time of

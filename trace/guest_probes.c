@@ -327,15 +327,6 @@ void guest_probes_close(struct guest_probes *p)
 	*p = (struct guest_probes){};
 }
 
-static bool program_info(struct bpf_program *prog, struct bpf_prog_info *info)
-{
-	uint32_t len = sizeof(*info);
-
-	*info = (struct bpf_prog_info){};
-	return prog && bpf_program__fd(prog) >= 0 &&
-	       !bpf_obj_get_info_by_fd(bpf_program__fd(prog), info, &len);
-}
-
 json_t *guest_probes_cost(const struct guest_probes *p)
 {
 	json_t *cost = json_object();
@@ -358,7 +349,7 @@ static uint64_t program_missed(const struct bpf_object *object, const char *name
 {
 	struct bpf_prog_info info;
 
-	if (!program_info(bpf_object__find_program_by_name(object, name), &info))
+	if (!bpf_util_program_info(bpf_object__find_program_by_name(object, name), &info))
 		return 0;
 	if (info.recursion_misses)
 		msg_debug("%-18s missed %llu times", name,

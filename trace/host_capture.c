@@ -316,13 +316,9 @@ static int host_poll(struct capture *c, int timeout_ms)
 /* Runs that the kernel skipped because the program was already running on that CPU. */
 static uint64_t count_missed(const struct bpf_program *prog)
 {
-	struct bpf_prog_info info = {};
-	uint32_t len = sizeof(info);
-	int fd = bpf_program__fd(prog);
+	struct bpf_prog_info info;
 
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-		return 0;
-	return info.recursion_misses;
+	return bpf_util_program_info(prog, &info) ? info.recursion_misses : 0;
 }
 
 static int host_stop(struct capture *c)
