@@ -6,16 +6,7 @@
 #ifndef VFSCOPE_BPF_HOST_REQUEST_BPF_H
 #define VFSCOPE_BPF_HOST_REQUEST_BPF_H
 
-#include <linux/types.h>
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include "bpf/events.h"
-#include "bpf/host_abi.h"
-
-typedef __u8 u8;
-typedef __u16 u16;
-typedef __u32 u32;
-typedef __u64 u64;
+#include "bpf/host_maps.bpf.h"
 
 #define MAX_DESCRIPTORS 6 /* header, arguments, reply header, first data: 4 in every driver */
 

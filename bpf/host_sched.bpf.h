@@ -13,6 +13,7 @@
 #define VFSCOPE_BPF_HOST_SCHED_BPF_H
 
 #include <bpf/bpf_core_read.h>
+#include "bpf/host_maps.bpf.h"
 
 #define SCHED_MARKS 4096 /* a power of two */
 
@@ -117,6 +118,56 @@ static __always_inline bool task_is_runnable(struct task_struct *task)
 	if (bpf_core_field_exists(task->__state))
 		return !BPF_CORE_READ(task, __state);
 	return !BPF_CORE_READ(old, state);
+}
+
+static __always_inline struct host_daemon *marked_daemon(u32 tgid)
+{
+	return sched_marked(tgid) ? bpf_map_lookup_elem(&daemons, &tgid) : NULL;
+}
+
+static __always_inline int on_wakeup(u32 tgid, u32 tid)
+{
+	if (marked_daemon(tgid))
+		sched_runnable(tid);
+	return 0;
+}
+
+/* The task that is left is still the current one. */
+static __always_inline int on_switch(struct task_struct *prev, u32 next_tgid, u32 next_tid)
+{
+	u64 current = bpf_get_current_pid_tgid();
+	struct host_daemon *daemon;
+
+	if (marked_daemon(current >> 32))
+		sched_left((u32)current, task_is_runnable(prev));
+	daemon = marked_daemon(next_tgid);
+	if (daemon)
+		sched_runs(daemon->slot, next_tid);
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(btf_sched_wakeup, struct task_struct *task)
+{
+	return on_wakeup(task->tgid, task->pid);
+}
+
+SEC("raw_tp/sched_wakeup")
+int BPF_PROG(raw_sched_wakeup, struct task_struct *task)
+{
+	return on_wakeup(BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, pid));
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(btf_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return on_switch(prev, next->tgid, next->pid);
+}
+
+SEC("raw_tp/sched_switch")
+int BPF_PROG(raw_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return on_switch(prev, BPF_CORE_READ(next, tgid), BPF_CORE_READ(next, pid));
 }
 
 #endif
