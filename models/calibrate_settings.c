@@ -131,6 +131,9 @@ static void set_cache(struct said *said, const json_t *daemon, struct stack *sta
 		timeout = 86400 * NS_PER_SEC;
 	}
 	d->attr_timeout_ns = d->entry_timeout_ns = timeout;
+	d->keep_cache = !strcmp(cache, "always");
+	d->cache_dir = d->keep_cache || !strcmp(cache, "metadata");
+	d->readdirplus = strcmp(cache, "metadata") ? READDIRPLUS_AUTO : READDIRPLUS_YES;
 	say(said, "mode: %s (cache=%s)", mode_name(d->mode), cache);
 }
 

@@ -188,8 +188,11 @@ void stack_set_mode(struct stack *stack, enum io_mode mode)
 	bool was_direct = d->mode == MODE_DIRECT;
 
 	d->mode = mode;
-	if (mode == MODE_DIRECT)
+	if (mode == MODE_DIRECT) {
 		d->attr_timeout_ns = d->entry_timeout_ns = 0;
-	else if (was_direct)
+		d->keep_cache = d->cache_dir = false;
+		d->readdirplus = READDIRPLUS_AUTO;
+	} else if (was_direct) {
 		d->attr_timeout_ns = d->entry_timeout_ns = NS_PER_SEC;
+	}
 }

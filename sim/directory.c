@@ -32,7 +32,10 @@ static bool update_ctime(struct sim *sim, struct thread *th, struct file *file)
 		FLOW_RETURN(th->path.ctime.at);
 	}
 	file->times_dirty = false;
-	FLOW_CALL(th->path.ctime.at, send_simple(sim, th, FUSE_SETATTR, file));
+	/* fuse_write_inode(): __fuse_write_file_get() */
+	FLOW_CALL(th->path.ctime.at,
+		  send_about(sim, th, FUSE_SETATTR, file,
+			     (struct request_subject){.has_handle = file->nr_open != 0}));
 	FLOW_END(th->path.ctime.at);
 }
 
@@ -50,6 +53,12 @@ static void made(struct sim *sim, struct place *place, struct file *file)
 	directory_changed(sim, place->dir);
 }
 
+/* The daemon looks up what it has made. */
+static bool send_making(struct sim *sim, struct thread *th, uint32_t opcode, const struct file *dir)
+{
+	return send_about(sim, th, opcode, dir, (struct request_subject){.nr_new = 1});
+}
+
 /*
  * lookup_open() with O_CREAT: a name that is not cached may have to be made, for which the
  * directory is checked first, and is looked up then.
@@ -65,7 +74,7 @@ static bool open_or_make(struct sim *sim, struct thread *th, struct place *place
 		FLOW_CALL(th->path.make.at, check_permission(sim, th, place->dir));
 	FLOW_CALL(th->path.make.at, look_up(sim, th, place, LOOK_UP_LOCKED));
 	if (!place->entry) {
-		FLOW_CALL(th->path.make.at, send_simple(sim, th, FUSE_CREATE, place->dir));
+		FLOW_CALL(th->path.make.at, send_making(sim, th, FUSE_CREATE, place->dir));
 		made(sim, place, names_new_file(sim, th->op.file, FILE_REGULAR));
 		th->record.type = OP_CREATE;
 	}
@@ -174,6 +183,10 @@ static bool set_attributes(struct sim *sim, struct thread *th, struct place *pla
 	/* The reply's mtime is taken without dropping what is older. */
 	file->host_newer = false;
 	file_take_attributes(sim, file);
+	if (th->op.type == OP_UTIMES && file->directory) {
+		file->directory->nr_changes += !file->directory->has_given_mtime;
+		file->directory->has_given_mtime = true;
+	}
 	if (th->op.type == OP_CHMOD && file->directory && place->entry)
 		place->entry->until_ns = 0;
 	rw_unlock_exclusive(sim, &file->lock);
@@ -228,7 +241,7 @@ static bool make(struct sim *sim, struct thread *th, struct place *place)
 			FLOW_CALL(th->path.make.at,
 				  check_permission(sim, th, th->path.place[1].file));
 		FLOW_CALL(th->path.make.at, check_permission(sim, th, place->dir));
-		FLOW_CALL(th->path.make.at, send_simple(sim, th, make_opcode(th), place->dir));
+		FLOW_CALL(th->path.make.at, send_making(sim, th, make_opcode(th), place->dir));
 		made(sim, place, made_file(sim, th));
 	}
 	rw_unlock_exclusive(sim, &place->dir->lock);
@@ -366,7 +379,9 @@ static bool rename_locked(struct sim *sim, struct thread *th)
 	FLOW_CALL(th->path.make.at, check_permission(sim, th, to->dir));
 	if (from->dir != to->dir && from->file->directory)
 		FLOW_CALL(th->path.make.at, check_permission(sim, th, from->file));
-	FLOW_CALL(th->path.make.at, send_simple(sim, th, FUSE_RENAME, from->dir));
+	FLOW_CALL(th->path.make.at,
+		  send_about(sim, th, FUSE_RENAME, from->dir,
+			     (struct request_subject){.nr_known = to->entry != NULL}));
 	FLOW_CALL(th->path.make.at, renamed(sim, th));
 	FLOW_END(th->path.make.at);
 }

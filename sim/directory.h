@@ -42,6 +42,15 @@ struct directory {
 	uint32_t nr_entries;
 	struct rw_lock serial; /* fuse_lock_inode(): without FUSE_PARALLEL_DIROPS */
 	bool advise_plus; /* FUSE_I_ADVISE_RDPLUS: names were looked up one by one */
+	uint64_t nr_changes; /* of its mtime and i_version */
+	bool has_given_mtime; /* the last change was by utimes(2), which always gives the same */
+	/* FOPEN_CACHE_DIR: struct fuse_inode's rdc */
+	struct {
+		uint32_t nr_names; /* cached, from the first on */
+		bool complete;
+		bool pages_gone;
+		uint64_t nr_changes; /* when caching began */
+	} listing;
 };
 
 /* A name on the way, or at the end of it. */
@@ -137,6 +146,9 @@ bool path_make(struct sim *sim, struct thread *th); /* mkdir, symlink, link */
 bool path_remove(struct sim *sim, struct thread *th); /* unlink, rmdir */
 bool path_rename(struct sim *sim, struct thread *th);
 bool path_list(struct sim *sim, struct thread *th);
+/* Not FLOWs: of a cached listing */
+void listing_forget(struct directory *d);
+void listing_lose_pages(struct directory *d);
 /* OPEN or CREATE of the op's file; the place's file is NULL if it is not there. */
 bool path_open(struct sim *sim, struct thread *th, struct place *place);
 /* All attributes, as stat(2) wants them. */

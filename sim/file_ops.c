@@ -24,6 +24,17 @@ bool send_simple(struct sim *sim, struct thread *th, uint32_t opcode, const stru
 	return simple_request(sim, th);
 }
 
+bool send_about(struct sim *sim, struct thread *th, uint32_t opcode, const struct file *file,
+		struct request_subject about)
+{
+	if (!th->simple.at) {
+		th->simple.req = request_new(sim, opcode, file);
+		if (th->simple.req)
+			th->simple.req->about = about;
+	}
+	return simple_request(sim, th);
+}
+
 /*
  * fuse_time_to_jiffies() and time_before64(): good up to the end of the timer tick in which the
  * timeout, rounded up to ticks, ends; not at all if it is zero.
@@ -93,8 +104,9 @@ bool file_open(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->meta.at);
 	FLOW_CALL(th->meta.at, path_open(sim, th, place));
 	if (place->file && !sim->stop) {
-		/* Without FOPEN_KEEP_CACHE */
-		FLOW_CALL(th->meta.at, invalidate_pages(sim, th, place->file));
+		/* fuse_open(): invalidate_inode_pages2() */
+		if (!sim->stack->daemon.keep_cache)
+			FLOW_CALL(th->meta.at, invalidate_pages(sim, th, place->file));
 		if (sim->dax)
 			file_unmap_dax(place->file, 0, UINT64_MAX / 2);
 		task_file_opened(sim, th, place);
@@ -109,6 +121,8 @@ bool file_evict(struct sim *sim, struct thread *th, struct file *file)
 	page_cache_drop(sim, file);
 	file->attr_until_ns = 0;
 	file->is_listed = false;
+	if (file->directory)
+		listing_forget(file->directory);
 	if (sim->dax)
 		FLOW_CALL(th->evict.at, dax_evict(sim, th, file));
 	FLOW_CALL(th->evict.at, send_forget(sim, th, file));

@@ -36,6 +36,14 @@ enum request_use {
 	USE_AIO, /* part of a direct op whose parts go in parallel */
 };
 
+/* What a request is about, as far as it matters to the tables and locks of its daemon. */
+struct request_subject {
+	bool has_handle; /* SETATTR of an open file */
+	bool one_did_not_fit; /* READDIRPLUS: there are more names than its reply takes */
+	uint16_t nr_known; /* names looked up of inodes that the guest knows, */
+	uint16_t nr_new; /* and of others. RENAME: nr_known, if the new name is there */
+};
+
 struct request {
 	struct request *next; /* in whichever list it is */
 	struct thread *waiter; /* synchronous: who sleeps on it */
@@ -50,6 +58,7 @@ struct request {
 	uint32_t ring_slots;
 	uint64_t first_page;
 	uint32_t nr_pages;
+	struct request_subject about;
 	uint32_t nr_ranges; /* SETUPMAPPING, REMOVEMAPPING: each is a mapping of the VMM */
 	struct thread *page_waiters; /* threads that wait for its pages */
 	uint64_t t_left_ns; /* left the background queue */
@@ -528,6 +537,8 @@ bool file_release(struct sim *sim, struct thread *th, struct file *file, struct 
 bool file_sync_range(struct sim *sim, struct thread *th, uint64_t first, uint64_t end);
 /* A request on the file without more to it than its opcode. */
 bool send_simple(struct sim *sim, struct thread *th, uint32_t opcode, const struct file *file);
+bool send_about(struct sim *sim, struct thread *th, uint32_t opcode, const struct file *file,
+		struct request_subject about);
 bool send_release(struct sim *sim, struct thread *th, uint32_t opcode, const struct file *file);
 /* The last name that the guest knew and the last opener are gone. */
 bool file_evict(struct sim *sim, struct thread *th, struct file *file);

@@ -22,6 +22,13 @@ bool sync_all(struct sim *sim, struct thread *th)
 	return sync_files(sim, th);
 }
 
+static void shed(struct sim *sim, struct file *file)
+{
+	page_cache_shed(sim, file, 0, UINT64_MAX);
+	if (file->directory)
+		listing_lose_pages(file->directory);
+}
+
 /* Then what nobody uses is dropped: pages, names, and with them inodes. */
 bool drop_caches(struct sim *sim, struct thread *th)
 {
@@ -30,7 +37,7 @@ bool drop_caches(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->meta.at);
 	FLOW_CALL(th->meta.at, sync_files(sim, th));
 	for (uint32_t i = 0; i < sim->nr_files; i++)
-		page_cache_shed(sim, &sim->files[i], 0, UINT64_MAX);
+		shed(sim, &sim->files[i]);
 	for (th->path.bucket = 0; (entry = names_idle(sim, &th->path.bucket));) {
 		th->path.dropped = entry;
 		FLOW_CALL(th->meta.at, entry_drop(sim, th, th->path.dropped));
@@ -67,6 +74,8 @@ static void forget_file(struct sim *sim, struct thread *th, struct file *file)
 {
 	page_cache_drop(sim, file);
 	file->attr_until_ns = 0;
+	if (file->directory)
+		listing_forget(file->directory);
 	if ((file->nr_names_cached || file == sim->root) && sim->rules.umount_forgets)
 		forget_in_vain(sim, th, file);
 }

@@ -27,6 +27,9 @@ bool check_permission(struct sim *sim, struct thread *th, struct file *file)
 void directory_changed(struct sim *sim, struct file *dir)
 {
 	dir->stat_stale = true;
+	dir->attr_stale = true; /* the mtime, which only cached listings need */
+	dir->directory->nr_changes++;
+	dir->directory->has_given_mtime = false;
 	dir->mode_stale |= sim->rules.dir_change_drops_attr;
 }
 
@@ -114,6 +117,17 @@ void entry_move(struct sim *sim, struct place *from, struct place *to)
 		old->refs--; /* the op has it pinned, too */
 }
 
+/* LOOKUP of a name that is `entry`, if there is one. The daemon knows the inodes that the guest
+ * does. */
+static bool send_lookup(struct sim *sim, struct thread *th, const struct file *dir,
+			const struct entry *entry)
+{
+	bool known = entry && entry->file->nr_names_cached;
+	struct request_subject about = {.nr_known = known, .nr_new = entry && !known};
+
+	return send_about(sim, th, FUSE_LOOKUP, dir, about);
+}
+
 static void found(struct place *place, struct entry *entry)
 {
 	entry_pin(entry);
@@ -133,7 +147,7 @@ static bool revalidate(struct sim *sim, struct thread *th, struct place *place, 
 			entry->file->is_listed = false;
 			return true;
 		}
-		if (!send_simple(sim, th, FUSE_LOOKUP, place->dir))
+		if (!send_lookup(sim, th, place->dir, entry->linked ? entry : NULL))
 			return false;
 		if (entry->linked)
 			entry_cache(sim, entry);
@@ -150,7 +164,8 @@ static bool ask(struct sim *sim, struct thread *th, struct place *place)
 	FLOW_BEGIN(th->path.ask.at);
 	if (!sim->stack->daemon.parallel_dirops)
 		FLOW_WAIT(th->path.ask.at, rw_lock_exclusive(th, &d->serial));
-	FLOW_CALL(th->path.ask.at, send_simple(sim, th, FUSE_LOOKUP, place->dir));
+	FLOW_CALL(th->path.ask.at,
+		  send_lookup(sim, th, place->dir, names_find(sim, place->dir, place->name)));
 	if (!sim->stack->daemon.parallel_dirops)
 		rw_unlock_exclusive(sim, &d->serial);
 	entry = names_find(sim, place->dir, place->name);

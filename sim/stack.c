@@ -11,6 +11,7 @@
 static const char *const daemon_words[] = {"c", "rust", NULL};
 static const char *const queue_order_words[] = {"kicked", "priority", NULL};
 static const char *const handle_words[] = {"never", "prefer", "mandatory", NULL};
+static const char *const readdirplus_words[] = {"auto", "no", "yes", NULL};
 static const char *const mode_words[] = {"direct", "writethrough", "writeback", "dax", NULL};
 
 #define SETTING(sect, name, t, field, low, high, text)                                             \
@@ -78,6 +79,14 @@ const struct stack_setting stack_settings[] = {
 		"how long the guest trusts attributes"),
 	SETTING(daemon, "entry_timeout", SETTING_TIME, daemon.entry_timeout_ns, 0, UINT64_MAX,
 		"how long the guest trusts names"),
+	SETTING(daemon, "keep_cache", SETTING_BOOL, daemon.keep_cache, 0, 1,
+		"FOPEN_KEEP_CACHE: opening a file keeps its cached pages (cache=always)"),
+	SETTING(daemon, "cache_dir", SETTING_BOOL, daemon.cache_dir, 0, 1,
+		"FOPEN_CACHE_DIR: the guest caches listings (cache=always, metadata); those of the "
+		"C daemon only until the directory is opened again"),
+	SETTING_WORDS(daemon, "readdirplus", daemon.readdirplus, readdirplus_words,
+		      "READDIRPLUS for the begin of a listing; auto: unless the mode is direct, "
+		      "as cache=never has it and cache=metadata has not"),
 	SETTING(daemon, "xattr", SETTING_BOOL, daemon.xattr, 0, 1,
 		"--xattr: the guest sends GETXATTR before each write"),
 	SETTING(daemon, "async_dio", SETTING_BOOL, daemon.async_dio, 0, 1,

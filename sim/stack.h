@@ -33,6 +33,13 @@ enum file_handles {
 	FILE_HANDLES_MANDATORY,
 };
 
+/* Whether listings begin with READDIRPLUS. */
+enum readdirplus {
+	READDIRPLUS_AUTO, /* unless the mode is direct */
+	READDIRPLUS_NO,
+	READDIRPLUS_YES,
+};
+
 /* [guest] */
 struct guest_settings {
 	uint32_t kernel; /* KERNEL(6, 1): data of sim/kernel_rules.c is chosen by it */
@@ -62,6 +69,9 @@ struct daemon_settings {
 	uint32_t max_background;
 	uint64_t attr_timeout_ns;
 	uint64_t entry_timeout_ns;
+	bool keep_cache; /* FOPEN_KEEP_CACHE */
+	bool cache_dir; /* FOPEN_CACHE_DIR */
+	enum readdirplus readdirplus;
 	bool xattr;
 	bool async_dio;
 	bool parallel_dirops;

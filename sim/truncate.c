@@ -39,7 +39,8 @@ bool file_truncate(struct sim *sim, struct thread *th)
 	FLOW_CALL(th->meta.at, file_remove_privs(sim, th, file));
 	FLOW_WAIT(th->meta.at, inode_lock(th, file));
 	FLOW_CALL(th->meta.at, writeback_wait(sim, th, file));
-	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_SETATTR, file));
+	FLOW_CALL(th->meta.at, send_about(sim, th, FUSE_SETATTR, file,
+					  (struct request_subject){.has_handle = true}));
 	/* The reply's mtime is taken without dropping what is older. */
 	file->host_newer = false;
 	file_take_attributes(sim, file);

@@ -90,6 +90,8 @@ static bool send_times(struct sim *sim, struct thread *th, struct file *file)
 	if (!th->simple.at) {
 		file->times_dirty = false;
 		th->simple.req = request_new(sim, FUSE_SETATTR, file);
+		if (th->simple.req)
+			th->simple.req->about.has_handle = file->nr_open != 0;
 	}
 	return simple_request(sim, th);
 }

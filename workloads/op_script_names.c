@@ -208,8 +208,8 @@ static int parse_list(const struct parser *p, struct workload_op *op)
 	uint64_t size = 0;
 
 	if (p->nr_words == 3 &&
-	    (parse_size(p->word[2], &size) || size < 4096 || size > MAX_LIST_BUFFER))
-		return script_bad(p, "the buffer's size is not one from 4k to 1M");
+	    (parse_size(p->word[2], &size) || size < 64 || size > MAX_LIST_BUFFER))
+		return script_bad(p, "the buffer's size is not one from 64 to 1M");
 	op->size_bytes = (uint32_t)size;
 	return 0;
 }

@@ -147,6 +147,82 @@ static void test_long_listing(void **state)
 	workload_free(w);
 }
 
+/*
+ * FOPEN_CACHE_DIR: the guest lists again without asking, in several getdents64(2) too, until a name
+ * comes or its pages go. With the C daemon they go at each OPENDIR.
+ */
+static void test_cached_listings(void **state)
+{
+	static const char *const names[] = {"d", "d/a", "d/b", "d/c"};
+	static const struct workload_op ops[] = {
+		{.type = OP_READDIR},
+		{.type = OP_READDIR}, /* cached */
+		{.type = OP_READDIR, .size_bytes = 64}, /* two names at once */
+		{.type = OP_UTIMES},
+		{.type = OP_READDIR}, /* another mtime */
+		{.type = OP_UTIMES},
+		{.type = OP_READDIR}, /* the same */
+		{.type = OP_UNLINK, .file = 3},
+		{.type = OP_READDIR}, /* changed */
+		{.type = OP_OPEN, .file = 1},
+		{.type = OP_DROP_CACHES},
+		{.type = OP_READDIR}, /* pages are gone, though the inode is in use */
+		{.type = OP_READDIR},
+	};
+	static const struct {
+		enum daemon_kind kind;
+		bool cache_dir;
+		uint32_t listed; /* of the 8 */
+	} cases[] = {{DAEMON_RUST, true, 4}, {DAEMON_C, true, 8}, {DAEMON_RUST, false, 8}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct workload *w = files_new(1, names, ARRAY_SIZE(names));
+		struct record_sink r = {0};
+		struct sim_stats stats;
+		struct stack stack;
+
+		w->files[0].type = FILE_DIRECTORY;
+		w->tasks[0].stream = script_stream_new(ops, ARRAY_SIZE(ops));
+		names_stack(&stack);
+		stack.daemon.kind = cases[i].kind;
+		stack.daemon.cache_dir = cases[i].cache_dir;
+		stack.daemon.attr_timeout_ns = stack.daemon.entry_timeout_ns = 86400 * NS_PER_SEC;
+		assert_int_equal(record_run(&stack, w, 1, &r, &stats), 0);
+		assert_int_equal(count(&r, FUSE_OPENDIR), 8);
+		assert_int_equal(count(&r, FUSE_READDIRPLUS), cases[i].listed);
+		/* The end is asked for once a listing; in buffers of two names more often. */
+		assert_int_equal(count(&r, FUSE_READDIR),
+				 cases[i].listed + 2 * (cases[i].listed == 8));
+		record_free(&r);
+		workload_free(w);
+	}
+}
+
+/* FOPEN_KEEP_CACHE: what was read is still cached when the file is opened again. */
+static void test_kept_pages(void **state)
+{
+	static const char *const names[] = {"a"};
+	static const struct workload_op ops[] = {
+		{.type = OP_OPEN}, {.type = OP_READ, .size_bytes = 4096}, {.type = OP_CLOSE},
+		{.type = OP_OPEN}, {.type = OP_READ, .size_bytes = 4096}, {.type = OP_CLOSE},
+	};
+
+	for (int keep = 0; keep < 2; keep++) {
+		struct workload *w = files_new(1, names, 1);
+		struct record_sink r = {0};
+		struct sim_stats stats;
+		struct stack stack;
+
+		w->tasks[0].stream = script_stream_new(ops, ARRAY_SIZE(ops));
+		names_stack(&stack);
+		stack.daemon.keep_cache = keep;
+		assert_int_equal(record_run(&stack, w, 1, &r, &stats), 0);
+		assert_int_equal(count(&r, FUSE_READ), keep ? 1 : 2);
+		record_free(&r);
+		workload_free(w);
+	}
+}
+
 /* What cannot be done says so, and sends no more than what finds that out. */
 static void test_failing_ops(void **state)
 {
@@ -243,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_name_at_once), cmocka_unit_test(test_parallel_dirops),
+		cmocka_unit_test(test_cached_listings),	  cmocka_unit_test(test_kept_pages),
 		cmocka_unit_test(test_long_listing),	  cmocka_unit_test(test_failing_ops),
 		cmocka_unit_test(test_random_ops),
 	};
