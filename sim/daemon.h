@@ -21,7 +21,8 @@ struct server {
 		int at; /* in the tables' locks */
 		int handle_at;
 		uint32_t table;
-		uint32_t takes; /* left, of this table's */
+		uint32_t taken; /* of this table's */
+		enum lock_use use; /* of its handle's */
 		bool shared; /* wanted, while it waits */
 		struct server *next;
 		struct daemon_lock *held; /* the handle's, or NULL */
