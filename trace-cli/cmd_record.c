@@ -11,14 +11,17 @@
 #include "lib/version.h"
 #include "lib/units.h"
 #include "trace-cli/command.h"
-#include "trace-cli/points_text.h"
+#include "trace-cli/plan_text.h"
 #include "trace-cli/record_vm_join.h"
-#include "trace-cli/trace_text.h"
+#include "trace/agent_message.h"
 #include "trace/record_session.h"
 
 #define DEFAULT_WAIT_NS (60 * NS_PER_SEC)
 #define DEFAULT_RESTART_WAIT_NS (2 * NS_PER_SEC)
 #define DEFAULT_GUEST_LIMIT_BYTES (4ULL << 30)
+#define DEFAULT_GUEST_TIMEOUT_NS (20 * NS_PER_SEC)
+#define MIN_GUEST_TIMEOUT_NS (AGENT_MIN_SILENCE_MS * (NS_PER_SEC / 1000))
+#define MAX_GUEST_TIMEOUT_NS (AGENT_MAX_SILENCE_MS * (NS_PER_SEC / 1000))
 
 static const char *const mechanisms[] = {"auto", "fentry", "kprobe", NULL};
 
@@ -55,13 +58,15 @@ static const struct option_spec options[] = {
 	       "record requests as the daemon on the host sees them"),
 	OPTION("vm", 0, OPT_STRING, struct record_options, vm.target, "TARGET",
 	       "record host and guest at once, and join: where the guest's agent is, "
-	       "vsock:CID[:PORT], serial:SOCKET or tcp:HOST[:PORT]"),
+	       "vsock:CID[:PORT], hybrid:SOCKET[:PORT], serial:SOCKET or tcp:HOST[:PORT]"),
 	OPTION("guest-command", 0, OPT_STRING, struct record_options, vm.guest_command, "COMMAND",
 	       "vm: have the agent run this by sh; the recording ends with it"),
 	OPTION("keep", 0, OPT_BOOL, struct record_options, vm.keep, NULL,
 	       "vm: keep the files of guest and host beside the joined one"),
 	OPTION("guest-limit", 0, OPT_SIZE, struct record_options, vm.guest_limit_bytes, NULL,
 	       "vm: take no larger file from the guest (default 4g)"),
+	OPTION("guest-timeout", 0, OPT_TIME, struct record_options, vm.guest_timeout_ns, NULL,
+	       "vm: a guest, or host, that says nothing for so long is gone (default 20s)"),
 	OPTION("output", 'o', OPT_STRING, struct record_options, session.capture.output, "FILE",
 	       "trace file to write (default vfscope.vft)"),
 	OPTION("duration", 'd', OPT_TIME, struct record_options, session.duration_ns, NULL,
@@ -96,8 +101,7 @@ static const struct option_spec options[] = {
 	       "follows a daemon that ended, given by PID (default 2s)"),
 	OPTION("buffer", 'b', OPT_SIZE, struct record_options, session.capture.buffer_bytes, NULL,
 	       "ring buffer between kernel and vfscope in bytes, 4k to 1g (default 8m)"),
-	OPTION("max-inflight", 0, OPT_U32, struct record_options, session.capture.max_inflight,
-	       "N",
+	OPTION("max-inflight", 0, OPT_U32, struct record_options, session.capture.max_inflight, "N",
 	       "requests that can be followed at once, as many ops, and the daemon's system calls "
 	       "(default 16384)"),
 	OPTION("strict", 0, OPT_BOOL, struct record_options, session.strict, NULL,
@@ -126,14 +130,9 @@ static int wrong_use_of_vm(const struct record_options *o)
 			return EXIT_USAGE;
 		}
 	}
-	if (o->aggregate) {
-		msg_error("--aggregate keeps no requests, and --vm joins them: record each side by "
-			  "itself");
-		return EXIT_USAGE;
-	}
-	if (o->dry_run) {
-		msg_error("--dry-run is for one side: use it with --host here, and with --guest in "
-			  "the guest");
+	if (vm->guest_timeout_ns < MIN_GUEST_TIMEOUT_NS ||
+	    vm->guest_timeout_ns > MAX_GUEST_TIMEOUT_NS) {
+		msg_error("--guest-timeout is a time from 5s to 24h");
 		return EXIT_USAGE;
 	}
 	return 0;
@@ -172,41 +171,16 @@ static int wrong_use(const struct record_options *o)
 	return wrong_use_of_vm(o);
 }
 
-static void print_end(const struct record_config *session)
-{
-	char duration[32];
-
-	printf("%-9s by Ctrl-C", "ends");
-	if (session->duration_ns)
-		printf(", or after %s",
-		       format_ns((double)session->duration_ns, duration, sizeof(duration)));
-	if (session->command)
-		printf(", or with its command");
-	printf("\n");
-	if (!session->command)
-		return;
-	printf("%-9s", "command");
-	for (char **word = session->command; *word; word++)
-		printf(" %s", *word);
-	printf("\n");
-}
-
 static int print_plan(const struct capture_ops *ops, const struct record_options *o)
 {
-	char buffer[32];
 	json_t *header;
 
 	if (record_session_plan(ops, &o->session, &header))
 		return EXIT_CANNOT;
-	printf("%-9s %s, mode 0600, replaced if it is there\n", "output",
-	       o->session.capture.output);
-	print_end(&o->session);
-	printf("%-9s %s\n", "buffer",
-	       format_bytes((double)o->session.capture.buffer_bytes, buffer, sizeof(buffer)));
-	json_object_del(header, "start_realtime_ns"); /* it is not recorded */
-	trace_print_context(stdout, ops->kind, header, NULL);
-	points_print(stdout, json_object_get(header, "points"));
-	printf("nothing was attached, run or written\n");
+	plan_print_output(stdout, o->session.capture.output);
+	plan_print_settings(stdout, &o->session);
+	plan_print_side(stdout, ops->kind, header);
+	plan_print_end(stdout);
 	json_decref(header);
 	return EXIT_DONE;
 }
@@ -218,7 +192,8 @@ int cmd_record(int argc, char **argv)
 			    .capture = {.output = "vfscope.vft",
 					.buffer_bytes = 8 << 20,
 					.max_inflight = RECORD_DEFAULT_INFLIGHT}},
-		.vm = {.guest_limit_bytes = DEFAULT_GUEST_LIMIT_BYTES},
+		.vm = {.guest_limit_bytes = DEFAULT_GUEST_LIMIT_BYTES,
+		       .guest_timeout_ns = DEFAULT_GUEST_TIMEOUT_NS},
 		.ops = true,
 	};
 	const struct capture_ops *ops;
@@ -243,10 +218,10 @@ int cmd_record(int argc, char **argv)
 			o.session.duration_ns ? o.session.duration_ns : DEFAULT_WAIT_NS;
 	if (rest < argc)
 		o.session.command = argv + rest;
+	if (o.dry_run)
+		o.session.capture.wait_ns = 0;
 	if (o.vm.target)
-		return record_vm_join(&o.session, &o.vm);
-	if (!o.dry_run)
-		return record_session_run(ops, &o.session);
-	o.session.capture.wait_ns = 0;
-	return print_plan(ops, &o);
+		return o.dry_run ? record_vm_print_plan(&o.session, &o.vm)
+				 : record_vm_join(&o.session, &o.vm);
+	return o.dry_run ? print_plan(ops, &o) : record_session_run(ops, &o.session);
 }

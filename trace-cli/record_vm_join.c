@@ -2,13 +2,17 @@
 /*
  * Guest and host into one file; see record_vm_join.h.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "lib/exit_status.h"
 #include "lib/msg.h"
+#include "lib/units.h"
+#include "trace-cli/aggregate_pair.h"
 #include "trace-cli/join_text.h"
+#include "trace-cli/plan_text.h"
 #include "trace-cli/record_vm_join.h"
 #include "trace/record_vm.h"
 
@@ -63,22 +67,79 @@ static int join(const struct record_config *session, const struct record_vm_opti
 	return join_strict_status(session->strict, &result);
 }
 
+static int print_aggregates(const struct record_config *session, const struct halves *h)
+{
+	struct aggregate_pair pair;
+	int status = EXIT_BAD_INPUT;
+
+	if (!aggregate_pair_read(&pair, h->guest, h->host)) {
+		aggregate_pair_print_means(stdout, &pair);
+		status = aggregate_pair_strict_status(session->strict, &pair);
+	}
+	aggregate_pair_free(&pair);
+	msg_info("the two recordings are in %s and %s: 'vfscope report' prints each, or both",
+		 h->guest, h->host);
+	return status;
+}
+
+static int make_config(struct record_vm_config *config, struct halves *h,
+		       const struct record_config *session, const struct record_vm_options *options)
+{
+	*config = (struct record_vm_config){
+		.record = *session,
+		.guest_limit_bytes = options->guest_limit_bytes,
+		.guest_command = options->guest_command,
+		.silence_ms = (uint32_t)(options->guest_timeout_ns / (NS_PER_SEC / 1000))};
+	if (agent_address_parse(options->target, AGENT_END_HOST, &config->address))
+		return -EINVAL;
+	if (name_halves(session->capture.output, h))
+		return -EINVAL;
+	config->guest_output = h->guest;
+	config->record.capture.output = h->host;
+	config->record.strict = false; /* the join tells of both */
+	return 0;
+}
+
 int record_vm_join(const struct record_config *session, const struct record_vm_options *options)
 {
-	struct record_vm_config config = {.record = *session,
-					  .guest_limit_bytes = options->guest_limit_bytes,
-					  .guest_command = options->guest_command};
+	struct record_vm_config config;
 	struct record_vm_result result;
 	struct halves h;
 
-	if (agent_address_parse(options->target, AGENT_END_HOST, &config.address))
+	if (make_config(&config, &h, session, options))
 		return EXIT_USAGE;
-	if (name_halves(session->capture.output, &h))
-		return EXIT_USAGE;
-	config.guest_output = h.guest;
-	config.record.capture.output = h.host;
-	config.record.strict = false; /* the join tells of both */
 	if (record_vm_run(&config, &result))
 		return failed(&h, &result);
-	return join(session, options, &h);
+	return session->capture.level == RECORD_AGGREGATE ? print_aggregates(session, &h)
+							  : join(session, options, &h);
+}
+
+int record_vm_print_plan(const struct record_config *session,
+			 const struct record_vm_options *options)
+{
+	struct record_vm_config config;
+	json_t *guest, *host;
+	struct halves h;
+
+	if (make_config(&config, &h, session, options))
+		return EXIT_USAGE;
+	if (record_vm_plan(&config, &guest, &host))
+		return EXIT_CANNOT;
+	if (session->capture.level != RECORD_AGGREGATE)
+		plan_print_output(stdout, session->capture.output);
+	if (session->capture.level == RECORD_AGGREGATE || options->keep) {
+		plan_print_output(stdout, h.guest);
+		plan_print_output(stdout, h.host);
+	}
+	plan_print_settings(stdout, session);
+	if (options->guest_command)
+		printf("%-9s %s\n", "in guest", options->guest_command);
+	printf("\n");
+	plan_print_side(stdout, VFT_GUEST, guest);
+	printf("\n");
+	plan_print_side(stdout, VFT_HOST, host);
+	plan_print_end(stdout);
+	json_decref(guest);
+	json_decref(host);
+	return EXIT_DONE;
 }

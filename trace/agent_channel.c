@@ -22,8 +22,9 @@
 #include "lib/msg.h"
 #include "lib/units.h"
 #include "trace/agent_channel.h"
+#include "trace/agent_hybrid.h"
 
-#define HOST_FORMS "vsock:CID[:PORT], serial:SOCKET or tcp:HOST[:PORT]"
+#define HOST_FORMS "vsock:CID[:PORT], hybrid:SOCKET[:PORT], serial:SOCKET or tcp:HOST[:PORT]"
 #define GUEST_FORMS "vsock[:PORT], serial:NAME or tcp[:ADDRESS][:PORT]"
 
 static bool parse_number(const char *text, uint32_t max, uint32_t *value)
@@ -95,6 +96,18 @@ static bool parse_vsock(const char *rest, enum agent_end end, struct agent_addre
 	return parse_number(copy, UINT32_MAX - 1, &a->cid);
 }
 
+/* A path may have colons: what follows the last one is a port if it is a number. */
+static bool parse_hybrid(const char *rest, enum agent_end end, struct agent_address *a)
+{
+	char *colon;
+
+	snprintf(a->name, sizeof(a->name), "%s", rest);
+	colon = strrchr(a->name, ':');
+	if (colon && parse_number(colon + 1, UINT32_MAX - 1, &a->port))
+		*colon = '\0';
+	return end == AGENT_END_HOST && a->name[0];
+}
+
 int agent_address_parse(const char *text, enum agent_end end, struct agent_address *address)
 {
 	size_t len = strcspn(text, ":");
@@ -109,6 +122,9 @@ int agent_address_parse(const char *text, enum agent_end end, struct agent_addre
 	} else if (good && !strncmp(text, "tcp", len) && len == 3) {
 		address->transport = AGENT_TCP;
 		good = parse_tcp(rest, end, address);
+	} else if (good && !strncmp(text, "hybrid", len) && len == 6) {
+		address->transport = AGENT_HYBRID;
+		good = parse_hybrid(rest, end, address);
 	} else if (good && !strncmp(text, "serial", len) && len == 6) {
 		address->transport = AGENT_SERIAL;
 		strcpy(address->name, rest);
@@ -166,7 +182,8 @@ static int connect_vsock(const struct agent_address *a, int timeout_ms)
 	return connect_socket(AF_VSOCK, &to, sizeof(to), timeout_ms);
 }
 
-static int connect_serial(const struct agent_address *a, int timeout_ms)
+/* QEMU's socket of a port, or a VMM's of its vsock device. */
+static int connect_unix(const struct agent_address *a, int timeout_ms)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
@@ -174,6 +191,18 @@ static int connect_serial(const struct agent_address *a, int timeout_ms)
 		return -ENAMETOOLONG;
 	strcpy(to.sun_path, a->name);
 	return connect_socket(AF_UNIX, &to, sizeof(to), timeout_ms);
+}
+
+static int connect_hybrid(const struct agent_address *a, int timeout_ms)
+{
+	int fd = connect_unix(a, timeout_ms);
+	int err = fd < 0 ? fd : agent_hybrid_connect(fd, a->port, timeout_ms);
+
+	if (!err)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 static int resolve(const struct agent_address *a, int flags, struct addrinfo **found)
@@ -220,6 +249,12 @@ static void cannot_connect(const struct agent_address *a, int err)
 			  "-chardev socket,path=%s,server=on,wait=off,id=ID -device "
 			  "virtserialport,chardev=ID,name=NAME",
 			  a->name, why, a->name);
+	else if (a->transport == AGENT_HYBRID)
+		msg_error("cannot connect to vsock port %u through %s: %s", a->port, a->name,
+			  err == -ENOTCONN ? "nobody listens; is 'vfscope agent vsock' running "
+					     "in the guest?"
+			  : err == -EPROTO ? "who answers is no VMM's vsock device"
+					   : why);
 	else if (a->transport == AGENT_VSOCK)
 		msg_error("cannot connect to vsock CID %u port %u: %s; is 'vfscope agent vsock' "
 			  "running in the guest, and does the VM have a vhost-vsock device?",
@@ -234,7 +269,8 @@ static void cannot_connect(const struct agent_address *a, int err)
 int agent_channel_connect(const struct agent_address *a, int timeout_ms)
 {
 	int fd = a->transport == AGENT_VSOCK	? connect_vsock(a, timeout_ms)
-		 : a->transport == AGENT_SERIAL ? connect_serial(a, timeout_ms)
+		 : a->transport == AGENT_HYBRID ? connect_hybrid(a, timeout_ms)
+		 : a->transport == AGENT_SERIAL ? connect_unix(a, timeout_ms)
 						: connect_tcp(a, timeout_ms);
 
 	if (fd < 0)

@@ -4,6 +4,7 @@
  * non-blocking descriptor of a byte stream; what runs over it is agent_stream's.
  *
  *	vsock:CID[:PORT]   host: the guest with this context id     vsock[:PORT]      agent
+ *	hybrid:/path[:PORT] host: a VMM's socket for its guest's vsock, see agent_hybrid.h
  *	serial:/path.sock  host: QEMU's socket of the port          serial:NAME|PATH  agent
  *	tcp:HOST[:PORT]    host                                     tcp[:ADDR][:PORT] agent
  *
@@ -19,6 +20,7 @@
 
 enum agent_transport {
 	AGENT_VSOCK,
+	AGENT_HYBRID, /* host alone; the agent's is AGENT_VSOCK */
 	AGENT_SERIAL,
 	AGENT_TCP,
 };
@@ -26,8 +28,8 @@ enum agent_transport {
 struct agent_address {
 	enum agent_transport transport;
 	uint32_t cid; /* vsock */
-	uint32_t port; /* vsock, TCP */
-	char name[256]; /* serial: path or name of the port; TCP: host or address */
+	uint32_t port; /* vsock, hybrid, TCP */
+	char name[256]; /* serial, hybrid: path or name of the port; TCP: host or address */
 };
 
 enum agent_end {

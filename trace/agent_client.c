@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #define HELLO_MS 15000
 #define HELLO_AGAIN_MS 1000
 #define MAX_STRAY_BYTES (1u << 20) /* in a port that another host left */
+#define MAX_JSON_BYTES (1u << 20) /* some 50 times what a plan takes */
 #define NS_PER_MS 1000000ULL
 #define MAX_FRAMES 64 /* in one poll: a guest that floods must not keep the host from ending */
 
@@ -182,13 +184,13 @@ int agent_client_open(struct agent_client *c, const struct agent_address *addres
 	return err;
 }
 
-int agent_client_start(struct agent_client *c, const struct record_config *config,
-		       const char *command)
+int agent_client_start(struct agent_client *c, const struct agent_start *start)
 {
-	char *text = agent_start_pack(config, command);
+	char *text = agent_start_pack(start);
 	int err = text ? agent_stream_send(&c->stream, AGENT_START, text, strlen(text)) : -ENOMEM;
 
 	free(text);
+	c->stream.silence_ms = start->silence_ms;
 	if (err == -EMSGSIZE)
 		msg_error("the guest's command and its mounts are too long to send");
 	return err == -EMSGSIZE ? err : explain(err);
@@ -276,6 +278,28 @@ int agent_client_fetch(struct agent_client *c, const char *path, uint64_t max_by
 	if (close(fd) && !err)
 		err = -errno;
 	return err;
+}
+
+int agent_client_fetch_json(struct agent_client *c, json_t **json)
+{
+	static const char name[] = "the guest's plan";
+	int fd, err;
+
+	*json = NULL;
+	if (!c->result.bytes || c->result.bytes > MAX_JSON_BYTES)
+		return explain(-EBADMSG);
+	fd = memfd_create(name, MFD_CLOEXEC);
+	if (fd < 0)
+		return explain(-errno);
+	err = receive_file(c, fd, name);
+	if (!err && lseek(fd, 0, SEEK_SET) == 0)
+		*json = json_loadfd(fd, 0, NULL);
+	close(fd);
+	if (err || json_is_object(*json))
+		return err;
+	json_decref(*json);
+	*json = NULL;
+	return explain(-EBADMSG);
 }
 
 void agent_client_close(struct agent_client *c)

@@ -8,10 +8,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <jansson.h>
 #include "trace/agent_channel.h"
 #include "trace/agent_message.h"
 #include "trace/agent_stream.h"
-#include "trace/record_session.h"
 
 struct agent_client {
 	struct agent_stream stream;
@@ -30,9 +30,8 @@ struct agent_client {
 int agent_client_open(struct agent_client *c, const struct agent_address *address,
 		      const char *version);
 
-/* Ask for a recording. Poll until it has started, or ended already. command may be NULL. */
-int agent_client_start(struct agent_client *c, const struct record_config *config,
-		       const char *command);
+/* Ask for a recording. Poll until it has started, or ended already. */
+int agent_client_start(struct agent_client *c, const struct agent_start *start);
 
 /* Look for what the guest says, and keep the connection alive; waits up to timeout_ms. */
 int agent_client_poll(struct agent_client *c, int timeout_ms);
@@ -45,6 +44,9 @@ int agent_client_stop(struct agent_client *c);
  * an error, or a signal that end_signal catches, is kept. *written: whether there is a file.
  */
 int agent_client_fetch(struct agent_client *c, const char *path, uint64_t max_bytes, bool *written);
+
+/* Once a dry run has ended: its file as JSON, a new reference. */
+int agent_client_fetch_json(struct agent_client *c, json_t **json);
 
 void agent_client_close(struct agent_client *c);
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define AGENT_PROTOCOL                                                                             \
-	1 /* changes with anything that an older end would take for something else                 \
+	2 /* changes with anything that an older end would take for something else                 \
 	   */
 #define AGENT_FRAME_MAGIC 0x41534656u /* "VFSA" */
 #define AGENT_FRAME_MAX_BYTES (64u << 10) /* of payload */

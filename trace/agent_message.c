@@ -67,21 +67,22 @@ int agent_hello_parse(const void *data, size_t len, struct agent_hello *hello)
 	return err;
 }
 
-char *agent_start_pack(const struct record_config *config, const char *command)
+char *agent_start_pack(const struct agent_start *start)
 {
-	const struct capture_config *c = &config->capture;
+	const struct capture_config *c = &start->config.capture;
 	json_t *mounts = json_array(), *json;
 
 	for (uint32_t i = 0; mounts && i < c->mounts.count; i++)
 		json_array_append_new(mounts, json_string(c->mounts.items[i]));
-	json = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:f}", "mounts", mounts, "level",
-			 record_level_name(c->level), "mechanism",
+	json = json_pack("{s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:b, s:I}", "mounts", mounts,
+			 "level", record_level_name(c->level), "paths", c->paths, "mechanism",
 			 attach_mechanism_name(c->mechanism), "buffer_bytes",
 			 (json_int_t)c->buffer_bytes, "wait_ns", (json_int_t)c->wait_ns,
 			 "max_inflight", (json_int_t)c->max_inflight, "max_overhead_percent",
-			 config->max_overhead_percent);
-	if (json && command)
-		json_object_set_new(json, "command", json_string(command));
+			 start->config.max_overhead_percent, "dry_run", start->dry_run,
+			 "silence_ms", (json_int_t)start->silence_ms);
+	if (json && start->command)
+		json_object_set_new(json, "command", json_string(start->command));
 	return dump(json);
 }
 
@@ -99,10 +100,10 @@ static int parse_mounts(const json_t *array, struct string_list *mounts)
 	return 0;
 }
 
-/* By name: their numbers are this program's own. Aggregates cannot be joined. */
+/* By name: their numbers are this program's own. */
 static int parse_words(const char *level, const char *mechanism, struct capture_config *capture)
 {
-	static const enum record_level levels[] = {RECORD_OPS, RECORD_REQUESTS};
+	static const enum record_level levels[] = {RECORD_OPS, RECORD_REQUESTS, RECORD_AGGREGATE};
 	static const enum attach_mechanism mechanisms[] = {ATTACH_NONE, ATTACH_FENTRY,
 							   ATTACH_KPROBE};
 	unsigned int found = 0;
@@ -122,31 +123,48 @@ static int parse_words(const char *level, const char *mechanism, struct capture_
 	return found == 2 ? 0 : -EBADMSG;
 }
 
+/* Who asks for what cannot be is no vfscope. */
+static int parse_numbers(struct agent_start *start)
+{
+	struct capture_config *capture = &start->config.capture;
+	json_int_t buffer, wait, inflight, silence;
+	double *overhead = &start->config.max_overhead_percent;
+
+	if (json_unpack(start->json, "{s:I, s:I, s:I, s:F, s:I}", "buffer_bytes", &buffer,
+			"wait_ns", &wait, "max_inflight", &inflight, "max_overhead_percent",
+			overhead, "silence_ms", &silence))
+		return -EBADMSG;
+	if (inflight <= 0 || inflight > RECORD_MAX_INFLIGHT || buffer <= 0 || wait < 0 ||
+	    !(*overhead >= 0) || silence < AGENT_MIN_SILENCE_MS || silence > AGENT_MAX_SILENCE_MS)
+		return -EBADMSG;
+	capture->buffer_bytes = (uint64_t)buffer;
+	capture->wait_ns = (uint64_t)wait;
+	capture->max_inflight = (uint32_t)inflight;
+	start->silence_ms = (uint32_t)silence;
+	return 0;
+}
+
 static int parse_config(struct agent_start *start)
 {
-	struct record_config *config = &start->config;
+	struct capture_config *capture = &start->config.capture;
 	const char *level, *mechanism;
-	json_int_t buffer, wait, inflight = RECORD_DEFAULT_INFLIGHT;
+	int paths, dry_run;
 	json_t *mounts;
 
-	if (json_unpack(start->json, "{s:o, s:s, s:s, s:I, s:I, s?I, s:F, s?s}", "mounts", &mounts,
-			"level", &level, "mechanism", &mechanism, "buffer_bytes", &buffer,
-			"wait_ns", &wait, "max_inflight", &inflight, "max_overhead_percent",
-			&config->max_overhead_percent, "command", &start->command) ||
+	if (json_unpack(start->json, "{s:o, s:s, s:b, s:s, s:b, s?s}", "mounts", &mounts, "level",
+			&level, "paths", &paths, "mechanism", &mechanism, "dry_run", &dry_run,
+			"command", &start->command) ||
 	    !json_is_array(mounts))
 		return -EBADMSG;
-	if (parse_words(level, mechanism, &config->capture))
+	if (parse_words(level, mechanism, capture) || parse_numbers(start))
 		return -EBADMSG;
-	if (inflight <= 0 || inflight > RECORD_MAX_INFLIGHT)
-		return -EBADMSG;
-	if (buffer <= 0 || wait < 0 || !(config->max_overhead_percent >= 0))
+	capture->paths = paths;
+	start->dry_run = dry_run;
+	if (capture->paths && capture->level != RECORD_OPS)
 		return -EBADMSG;
 	if (start->command && strlen(start->command) > MAX_COMMAND_BYTES)
 		return -EBADMSG;
-	config->capture.buffer_bytes = (uint64_t)buffer;
-	config->capture.wait_ns = (uint64_t)wait;
-	config->capture.max_inflight = (uint32_t)inflight;
-	return parse_mounts(mounts, &config->capture.mounts);
+	return parse_mounts(mounts, &capture->mounts);
 }
 
 int agent_start_parse(const void *data, size_t len, struct agent_start *start)

@@ -19,10 +19,15 @@ struct agent_hello {
 
 /* What to record: the guest's part of a configuration, and a command to run there. */
 struct agent_start {
-	struct record_config config; /* strings belong to json */
+	struct record_config config;
 	const char *command; /* NULL: none. For sh -c */
-	json_t *json;
+	bool dry_run; /* the file is then what would be its header: JSON; nothing is attached */
+	uint32_t silence_ms; /* an end that says nothing for so long is gone */
+	json_t *json; /* parsed: what the strings belong to */
 };
+
+#define AGENT_MIN_SILENCE_MS 5000 /* some pings may be late */
+#define AGENT_MAX_SILENCE_MS 86400000
 
 struct agent_ended {
 	uint32_t status; /* enum exit_status of the recording */
@@ -33,7 +38,7 @@ struct agent_ended {
 char *agent_hello_pack(const char *version);
 int agent_hello_parse(const void *data, size_t len, struct agent_hello *hello);
 
-char *agent_start_pack(const struct record_config *config, const char *command);
+char *agent_start_pack(const struct agent_start *start);
 int agent_start_parse(const void *data, size_t len, struct agent_start *start);
 void agent_start_free(struct agent_start *start);
 

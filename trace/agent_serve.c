@@ -17,6 +17,7 @@
 #include "lib/clock.h"
 #include "lib/exit_status.h"
 #include "lib/msg.h"
+#include "trace/agent_busy.h"
 #include "trace/agent_message.h"
 #include "trace/agent_serve.h"
 #include "trace/agent_stream.h"
@@ -29,6 +30,7 @@
 
 struct conversation {
 	const struct agent_config *config;
+	struct agent_busy others;
 	struct agent_stream stream;
 	struct agent_start start;
 	struct record_process recorder;
@@ -125,6 +127,27 @@ static void remove_place(struct conversation *c)
 	c->dir[0] = '\0';
 }
 
+static int record_guest(const struct record_config *config)
+{
+	return record_session_run(&guest_capture_ops, config);
+}
+
+/* What would be the header, as the file. */
+static int plan_guest(const struct record_config *config)
+{
+	json_t *header;
+	int err;
+
+	if (record_session_plan(&guest_capture_ops, config, &header))
+		return EXIT_CANNOT;
+	err = json_dump_file(header, config->capture.output, JSON_COMPACT);
+	json_decref(header);
+	if (!err)
+		return EXIT_DONE;
+	msg_error("cannot write to %s; set TMPDIR", config->capture.output);
+	return EXIT_CANNOT;
+}
+
 static int start_recording(struct conversation *c, const struct agent_frame *frame)
 {
 	struct record_config *config = &c->start.config;
@@ -149,8 +172,11 @@ static int start_recording(struct conversation *c, const struct agent_frame *fra
 	}
 	config->capture.output = c->path;
 	config->version = c->config->version;
-	msg_info("recording for the host");
-	err = record_process_start(&c->recorder, &guest_capture_ops, config, true);
+	c->stream.silence_ms = c->start.silence_ms;
+	msg_info(c->start.dry_run ? "telling the host what it would record"
+				  : "recording for the host");
+	err = record_process_start(&c->recorder, c->start.dry_run ? plan_guest : record_guest,
+				   config, true);
 	return err ? refuse(c, "cannot start a process that records") : 0;
 }
 
@@ -248,6 +274,7 @@ static int record(struct conversation *c)
 		int n = agent_stream_receive(&c->stream, &frame, TICK_MS);
 
 		err = n > 0 ? handle_frame(c, &frame) : n;
+		agent_busy_look(&c->others);
 		record_process_look(&c->recorder);
 		if (!err && c->recorder.started && !c->said_started) {
 			c->said_started = true;
@@ -323,7 +350,7 @@ static int converse(struct conversation *c)
 	if (!err)
 		err = send_file(c);
 	if (!err)
-		msg_info("recorded, and sent to the host");
+		msg_info(c->start.dry_run ? "told the host" : "recorded, and sent to the host");
 	if (!err || err == -ECANCELED)
 		await_close(c);
 	return err;
@@ -343,9 +370,10 @@ static void say_end(int err)
 		msg_info("waiting for the next host");
 }
 
-static int serve_host(const struct agent_config *config, int fd)
+static int serve_host(const struct agent_config *config, struct agent_listener *listener, int fd)
 {
-	struct conversation c = {.config = config, .recorder = {.text_fd = -1}};
+	struct conversation c = {
+		.config = config, .others = {.listener = listener}, .recorder = {.text_fd = -1}};
 	int err = agent_stream_open(&c.stream, fd);
 
 	if (err) {
@@ -353,6 +381,7 @@ static int serve_host(const struct agent_config *config, int fd)
 		return err;
 	}
 	err = converse(&c);
+	agent_busy_close(&c.others);
 	record_process_finish(&c.recorder);
 	if (c.recorder.text_fd >= 0)
 		close(c.recorder.text_fd);
@@ -383,7 +412,7 @@ int agent_serve(const struct agent_config *config)
 			err = fd;
 			break;
 		}
-		err = serve_host(config, fd);
+		err = serve_host(config, &listener, fd);
 		say_end(err);
 		err = 0;
 	}

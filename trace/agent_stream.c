@@ -22,6 +22,7 @@ int agent_stream_open(struct agent_stream *s, int fd)
 {
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
+	s->silence_ms = AGENT_SILENCE_MS;
 	s->heard_ns = clock_ns(CLOCK_MONOTONIC);
 	s->in = malloc(AGENT_FRAME_MAX_WHOLE);
 	s->out = malloc(AGENT_FRAME_MAX_WHOLE);
@@ -50,10 +51,10 @@ static ssize_t put_bytes(int fd, const void *data, size_t len)
 }
 
 /* A port whose host is gone hangs up and takes nothing. */
-static int wait_for_room(int fd)
+static int wait_for_room(const struct agent_stream *s)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	int n = poll(&p, 1, AGENT_SILENCE_MS);
+	struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+	int n = poll(&p, 1, (int)s->silence_ms);
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -78,7 +79,7 @@ int agent_stream_send(struct agent_stream *s, enum agent_frame_type type, const 
 		if (n > 0)
 			done += (int)n;
 		else if (n < 0 && errno == EAGAIN)
-			err = wait_for_room(s->fd);
+			err = wait_for_room(s);
 		else if (n < 0 && errno != EINTR)
 			err = errno == ECONNRESET ? -EPIPE : -errno;
 	}
@@ -92,7 +93,7 @@ static int fill(struct agent_stream *s, int timeout_ms)
 	ssize_t n;
 
 	if (poll(&p, 1, timeout_ms) <= 0)
-		return clock_ns(CLOCK_MONOTONIC) - s->heard_ns > AGENT_SILENCE_MS * NS_PER_MS
+		return clock_ns(CLOCK_MONOTONIC) - s->heard_ns > s->silence_ms * NS_PER_MS
 			       ? -ETIMEDOUT
 			       : 0;
 	memmove(s->in, s->in + s->in_start, s->in_end - s->in_start);

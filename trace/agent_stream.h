@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Frames over the descriptor of an agent's channel. Everything has a time limit: an end that says
- * nothing for AGENT_SILENCE_MS is gone.
+ * nothing for silence_ms is gone.
  */
 #ifndef VFSCOPE_TRACE_AGENT_STREAM_H
 #define VFSCOPE_TRACE_AGENT_STREAM_H
@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include "trace/agent_frame.h"
 
-#define AGENT_SILENCE_MS 20000 /* a guest under load may stall for seconds */
+#define AGENT_SILENCE_MS 20000 /* by default: a guest under load may stall for seconds */
 #define AGENT_PING_MS 2000
 
 struct agent_stream {
 	int fd;
 	uint64_t conversation;
+	uint32_t silence_ms; /* AGENT_SILENCE_MS at first */
 	unsigned char *in; /* AGENT_FRAME_MAX_WHOLE bytes each */
 	unsigned char *out;
 	size_t in_start, in_end;
@@ -31,7 +32,7 @@ int agent_stream_send(struct agent_stream *s, enum agent_frame_type type, const 
 
 /*
  * The next frame, valid until the next call. 1; 0 if none was whole in this time or a signal came;
- * -EPIPE, -EBADMSG, -ETIMEDOUT after AGENT_SILENCE_MS without a byte. Frames of other
+ * -EPIPE, -EBADMSG, -ETIMEDOUT after silence_ms without a byte. Frames of other
  * conversations are left out, but for AGENT_HELLO.
  */
 int agent_stream_receive(struct agent_stream *s, struct agent_frame *frame, int timeout_ms);

@@ -34,8 +34,8 @@ static void arrange_descriptors(int started, int text)
 	close_range(STARTED_FD + 1, ~0U, 0);
 }
 
-static int record_in_child(const struct capture_ops *ops, const struct record_config *config,
-			   pid_t parent, bool capture)
+static int record_in_child(record_process_fn run, const struct record_config *config, pid_t parent,
+			   bool capture)
 {
 	struct record_config own = *config;
 
@@ -47,10 +47,10 @@ static int record_in_child(const struct capture_ops *ops, const struct record_co
 	own.started = say_started;
 	if (capture)
 		msg_set_level(MSG_WARN);
-	return record_session_run(ops, &own);
+	return run(&own);
 }
 
-static int fork_recording(struct record_process *p, const struct capture_ops *ops,
+static int fork_recording(struct record_process *p, record_process_fn run,
 			  const struct record_config *config, const int *started, const int *text)
 {
 	pid_t parent = getpid();
@@ -65,7 +65,7 @@ static int fork_recording(struct record_process *p, const struct capture_ops *op
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	arrange_descriptors(started[1], text[1]);
-	status = record_in_child(ops, config, parent, text[1] >= 0);
+	status = record_in_child(run, config, parent, text[1] >= 0);
 	fflush(stdout);
 	_exit(status);
 }
@@ -77,7 +77,7 @@ static void close_pair(const int *fds)
 			close(fds[i]);
 }
 
-int record_process_start(struct record_process *p, const struct capture_ops *ops,
+int record_process_start(struct record_process *p, record_process_fn run,
 			 const struct record_config *config, bool capture)
 {
 	int started[2] = {-1, -1}, text[2] = {-1, -1}, err = 0;
@@ -88,7 +88,7 @@ int record_process_start(struct record_process *p, const struct capture_ops *ops
 	    (capture && (pipe2(text, O_CLOEXEC) || fcntl(text[0], F_SETFL, O_NONBLOCK))))
 		err = -errno;
 	if (!err)
-		err = fork_recording(p, ops, config, started, text);
+		err = fork_recording(p, run, config, started, text);
 	if (err) {
 		p->pid = 0;
 		close_pair(started);

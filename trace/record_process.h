@@ -20,8 +20,11 @@ struct record_process {
 	int status; /* once ended: enum exit_status, EXIT_CANNOT if it crashed */
 };
 
+/* What the process does: a recording, or its plan. Returns an enum exit_status. */
+typedef int (*record_process_fn)(const struct record_config *config);
+
 /* capture: hand what it prints to text_fd, which does not block. 0, or -errno after a message. */
-int record_process_start(struct record_process *p, const struct capture_ops *ops,
+int record_process_start(struct record_process *p, record_process_fn run,
 			 const struct record_config *config, bool capture);
 
 /* Updates started and ended, without waiting. */

@@ -14,6 +14,7 @@
 #include "lib/exit_status.h"
 #include "lib/msg.h"
 #include "trace/agent_client.h"
+#include "trace/agent_message.h"
 #include "trace/end_signal.h"
 #include "trace/privilege.h"
 #include "trace/record_command.h"
@@ -50,6 +51,11 @@ static int has_begun(bool started, bool ended)
 	return -ECANCELED;
 }
 
+static int record_host(const struct record_config *config)
+{
+	return record_session_run(&host_capture_ops, config);
+}
+
 static int start_host(struct pair *p)
 {
 	struct record_config config = p->config->record;
@@ -57,7 +63,7 @@ static int start_host(struct pair *p)
 
 	config.duration_ns = 0;
 	config.command = NULL;
-	err = record_process_start(&p->host, &host_capture_ops, &config, false);
+	err = record_process_start(&p->host, record_host, &config, false);
 	while (!err && !p->host.started && !p->host.ended && !end_signal_came())
 		err = look(p);
 	return err ? err : has_begun(p->host.started, p->host.ended);
@@ -65,7 +71,10 @@ static int start_host(struct pair *p)
 
 static int start_guest(struct pair *p)
 {
-	int err = agent_client_start(&p->guest, &p->config->record, p->config->guest_command);
+	const struct agent_start start = {.config = p->config->record,
+					  .command = p->config->guest_command,
+					  .silence_ms = p->config->silence_ms};
+	int err = agent_client_start(&p->guest, &start);
 
 	while (!err && !p->guest.started && !p->guest.ended && !p->host.ended && !end_signal_came())
 		err = look(p);
@@ -214,5 +223,44 @@ int record_vm_run(const struct record_vm_config *config, struct record_vm_result
 	err = record(&p, result);
 	end_signal_catch(false);
 	agent_client_close(&p.guest);
+	return err;
+}
+
+/* The guest's part of it. Its agent says itself why it cannot. */
+static int plan_guest(const struct record_vm_config *config, json_t **guest)
+{
+	const struct agent_start start = {.config = config->record,
+					  .command = config->guest_command,
+					  .dry_run = true,
+					  .silence_ms = config->silence_ms};
+	struct agent_client c;
+	int err = agent_client_open(&c, &config->address, config->record.version);
+
+	if (err)
+		return err;
+	err = agent_client_start(&c, &start);
+	while (!err && !c.ended)
+		err = agent_client_poll(&c, TICK_MS);
+	if (!err && c.result.status != EXIT_DONE) {
+		msg_error("the guest cannot record: see above");
+		err = -EIO;
+	}
+	if (!err)
+		err = agent_client_fetch_json(&c, guest);
+	agent_client_close(&c);
+	return err;
+}
+
+int record_vm_plan(const struct record_vm_config *config, json_t **guest, json_t **host)
+{
+	int err = record_session_plan(&host_capture_ops, &config->record, host);
+
+	*guest = NULL;
+	if (!err)
+		err = plan_guest(config, guest);
+	if (err) {
+		json_decref(*host);
+		*host = NULL;
+	}
 	return err;
 }

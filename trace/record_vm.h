@@ -18,6 +18,7 @@ struct record_vm_config {
 	const char *guest_output;
 	uint64_t guest_limit_bytes; /* larger files of the guest's are not taken */
 	const char *guest_command; /* for sh -c in the guest; NULL: none */
+	uint32_t silence_ms; /* a guest that says nothing for so long is gone */
 };
 
 struct record_vm_result {
@@ -29,5 +30,11 @@ struct record_vm_result {
  * after a message. Gives up this process's privileges once the host's command runs.
  */
 int record_vm_run(const struct record_vm_config *config, struct record_vm_result *result);
+
+/*
+ * Nothing is attached or run, here or there. 0 and what would be the headers of both files, new
+ * references; or -errno after a message.
+ */
+int record_vm_plan(const struct record_vm_config *config, json_t **guest, json_t **host);
 
 #endif

@@ -28,7 +28,7 @@ start_agent() { # OPTION...
 	expect 2 "$VFSCOPE" agent nonsense
 	says "'nonsense'" 'vsock[:PORT]' serial:NAME 'tcp['
 	expect 2 "$VFSCOPE" record --vm tcp:host:99999
-	says tcp:host:99999 vsock:CID serial:SOCKET
+	says tcp:host:99999 vsock:CID hybrid:SOCKET serial:SOCKET
 	expect 2 "$VFSCOPE" record --vm vsock
 	expect 2 "$VFSCOPE" record --guest --vm vsock:3
 	says "exactly one"
@@ -39,10 +39,10 @@ start_agent() { # OPTION...
 	says --keep --vm
 	expect 2 "$VFSCOPE" record --host --guest-command true
 	says --guest-command --vm
-	expect 2 "$VFSCOPE" record --vm vsock:3 --aggregate
-	says --aggregate
-	expect 2 "$VFSCOPE" record --vm vsock:3 --dry-run
-	says --dry-run
+	expect 2 "$VFSCOPE" record --vm vsock:3 --paths --no-ops
+	says --paths
+	expect 2 "$VFSCOPE" record --vm vsock:3 --guest-timeout 4s
+	says --guest-timeout 5s
 	expect 2 "$VFSCOPE" record --vm vsock:3 --mount mnt
 	says '--mount mnt' guest
 }
@@ -52,6 +52,8 @@ start_agent() { # OPTION...
 	says '127.0.0.1 port 1' 'Connection refused' 'vfscope agent'
 	expect 3 "$VFSCOPE" record --vm serial:/no/such.sock
 	says /no/such.sock 'No such file' virtserialport
+	expect 3 "$VFSCOPE" record --vm hybrid:/no/such.sock:9
+	says 'port 9' /no/such.sock 'No such file'
 	expect 3 "$VFSCOPE" record --vm vsock:4294967
 	says 'vsock CID 4294967' 'vfscope agent vsock'
 	expect 3 "$VFSCOPE" agent serial:no.such.port
@@ -81,4 +83,45 @@ start_agent() { # OPTION...
 @test "an agent that others can reach warns of it" {
 	timeout -s INT 1 "$VFSCOPE" agent tcp:0.0.0.0:$((20000 + RANDOM % 20000)) 2>log || true
 	grep -q 'neither authentication nor encryption' log
+}
+
+# What a VMM's socket for its guest's vsock does, in front of the agent's TCP port: one host after
+# the other, as often as it is to answer.
+start_vmm() { # HOSTS
+	perl -MIO::Socket::UNIX -MIO::Socket::INET -MIO::Select -e '
+		my ($path, $port, $hosts) = @ARGV;
+		my $listen = IO::Socket::UNIX->new(Local => $path, Listen => 4) or die "$!";
+		while ($hosts-- > 0) {
+			my $host = $listen->accept;
+			my $line = <$host>;
+			my $agent = $line eq "CONNECT 8347\n" && IO::Socket::INET->new("127.0.0.1:$port");
+			next unless $agent;
+			syswrite $host, "OK 1073741824\n";
+			my $both = IO::Select->new($host, $agent);
+			COPY: while (1) {
+				for my $from ($both->can_read) {
+					sysread($from, my $bytes, 65536) or last COPY;
+					syswrite($from == $host ? $agent : $host, $bytes);
+				}
+			}
+		}' v.sock "$PORT" "$1" 3>&- &
+	VMM_PID=$!
+	until [[ -S v.sock ]]; do sleep 0.05; done
+}
+
+@test "hybrid vsock: through a VMM's socket to the agent; says who does not answer" {
+	start_agent
+	start_vmm 3
+	# As far as it goes without a guest: its agent answers, and refuses.
+	expect 3 "$VFSCOPE" record --vm hybrid:v.sock --guest-command true --daemon $$ -o x.vft
+	says 'not a virtio-fs daemon'
+	expect 3 "$VFSCOPE" record --vm hybrid:v.sock:9
+	says 'port 9 through v.sock' "is 'vfscope agent vsock' running"
+	kill -TERM "$AGENT_PID"
+	wait "$AGENT_PID"
+	expect 3 "$VFSCOPE" record --vm hybrid:v.sock
+	says 'port 8347 through v.sock' 'nobody listens'
+	wait "$VMM_PID"
+	expect 3 "$VFSCOPE" record --vm hybrid:v.sock
+	says v.sock 'Connection refused'
 }

@@ -23,6 +23,7 @@
 #include "lib/msg.h"
 #include "trace/agent_channel.h"
 #include "trace/agent_client.h"
+#include "trace/agent_hybrid.h"
 #include "trace/agent_message.h"
 #include "trace/agent_serve.h"
 #include "trace/agent_stream.h"
@@ -43,6 +44,9 @@ static void test_addresses(void **state)
 		{"vsock:3:9", AGENT_END_HOST, true, AGENT_VSOCK, "", 3, 9, false},
 		{"vsock", AGENT_END_GUEST, true, AGENT_VSOCK, "", UINT32_MAX, 8347, false},
 		{"vsock:9", AGENT_END_GUEST, true, AGENT_VSOCK, "", UINT32_MAX, 9, false},
+		{"hybrid:/run/v.sock", AGENT_END_HOST, true, AGENT_HYBRID, "/run/v.sock", 0, 8347,
+		 false},
+		{"hybrid:/a:b:9", AGENT_END_HOST, true, AGENT_HYBRID, "/a:b", 0, 9, false},
 		{"serial:/a b:c", AGENT_END_HOST, true, AGENT_SERIAL, "/a b:c", 0, 8347, false},
 		{"serial:vfscope", AGENT_END_GUEST, true, AGENT_SERIAL, "vfscope", 0, 8347, false},
 		{"tcp:10.0.0.2", AGENT_END_HOST, true, AGENT_TCP, "10.0.0.2", 0, 8347, true},
@@ -53,6 +57,9 @@ static void test_addresses(void **state)
 		{"tcp:0.0.0.0:7", AGENT_END_GUEST, true, AGENT_TCP, "0.0.0.0", 0, 7, true},
 		{"tcp:127.0.0.1:7", AGENT_END_GUEST, true, AGENT_TCP, "127.0.0.1", 0, 7, false},
 		{.text = "vsock", .end = AGENT_END_HOST},
+		{.text = "hybrid:", .end = AGENT_END_HOST},
+		{.text = "hybrid::9", .end = AGENT_END_HOST},
+		{.text = "hybrid:/run/v.sock", .end = AGENT_END_GUEST},
 		{.text = "vsock:x", .end = AGENT_END_HOST},
 		{.text = "vsock:3:", .end = AGENT_END_HOST},
 		{.text = "tcp", .end = AGENT_END_HOST},
@@ -198,19 +205,24 @@ static void test_greeting_is_found_behind_garbage(void **state)
 
 static void test_payloads(void **state)
 {
-	struct record_config config = {
-		.max_overhead_percent = 2.5,
-		.capture = {.buffer_bytes = 1 << 20,
-			    .wait_ns = 7,
-			    .max_inflight = 5,
-			    .level = RECORD_REQUESTS,
-			    .mechanism = ATTACH_KPROBE,
-			    .mounts = {.count = 2, .items = {"/mnt/a", "/mnt/\"b"}}}};
+	struct agent_start wanted = {
+		.command = "echo 'x'",
+		.dry_run = true,
+		.silence_ms = 5000,
+		.config = {.max_overhead_percent = 2.5,
+			   .capture = {.buffer_bytes = 1 << 20,
+				       .wait_ns = 7,
+				       .max_inflight = 5,
+				       .level = RECORD_REQUESTS,
+				       .mechanism = ATTACH_KPROBE,
+				       .mounts = {.count = 2, .items = {"/mnt/a", "/mnt/\"b"}}}}};
 	struct agent_start start;
-	char *text = agent_start_pack(&config, "echo 'x'");
+	char *text = agent_start_pack(&wanted);
 
 	assert_int_equal(agent_start_parse(text, strlen(text), &start), 0);
 	assert_string_equal(start.command, "echo 'x'");
+	assert_true(start.dry_run);
+	assert_int_equal(start.silence_ms, 5000);
 	assert_int_equal(start.config.capture.mounts.count, 2);
 	assert_string_equal(start.config.capture.mounts.items[1], "/mnt/\"b");
 	assert_int_equal(start.config.capture.level, RECORD_REQUESTS);
@@ -219,14 +231,44 @@ static void test_payloads(void **state)
 	assert_int_equal(start.config.capture.wait_ns, 7);
 	assert_int_equal(start.config.capture.max_inflight, 5);
 	assert_true(start.config.max_overhead_percent == 2.5);
+	assert_false(start.config.capture.paths);
 	agent_start_free(&start);
 	free(text);
 }
 
-#define START(mounts, level, buffer)                                                               \
+/* Each level arrives, names of files only with ops. */
+static void test_levels(void **state)
+{
+	static const enum record_level levels[] = {RECORD_OPS, RECORD_REQUESTS, RECORD_AGGREGATE};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(levels); i++) {
+		struct agent_start wanted = {.silence_ms = AGENT_SILENCE_MS,
+					     .config.capture = {.buffer_bytes = 4096,
+								.max_inflight = 1,
+								.level = levels[i / 2],
+								.paths = i % 2}};
+		struct agent_start start;
+		char *text = agent_start_pack(&wanted);
+		bool good = levels[i / 2] == RECORD_OPS || !wanted.config.capture.paths;
+
+		assert_int_equal(agent_start_parse(text, strlen(text), &start),
+				 good ? 0 : -EBADMSG);
+		if (good) {
+			assert_int_equal(start.config.capture.level, levels[i / 2]);
+			assert_int_equal(start.config.capture.paths, i % 2);
+			assert_null(start.command);
+			agent_start_free(&start);
+		}
+		free(text);
+	}
+}
+
+#define START_WITH(mounts, level, buffer, silence)                                                 \
 	"{\"mounts\":" mounts ",\"level\":\"" level                                                \
 	"\",\"mechanism\":\"none\",\"buffer_bytes\":" buffer                                       \
-	",\"wait_ns\":0,\"max_overhead_percent\":0}"
+	",\"wait_ns\":0,\"max_overhead_percent\":0,\"max_inflight\":1,\"paths\":false,"            \
+	"\"dry_run\":false,\"silence_ms\":" silence "}"
+#define START(mounts, level, buffer) START_WITH(mounts, level, buffer, "20000")
 
 static void test_payloads_of_strangers(void **state)
 {
@@ -235,7 +277,9 @@ static void test_payloads_of_strangers(void **state)
 		"[]",
 		"{}",
 		"{\"mounts\"",
-		START("[]", "aggregate", "1"),
+		START_WITH("[]", "ops", "1", "4999"),
+		START_WITH("[]", "ops", "1", "86400001"),
+		START_WITH("[]", "ops", "1", "4294987296"),
 		START("[]", "ops", "-1"),
 		START("[]", "ops", "99999999999999999999"),
 		START("[\"relative\"]", "ops", "1"),
@@ -306,7 +350,9 @@ static void test_agent_refuses(void **state)
 {
 	struct agent_address address;
 	pid_t agent = start_agent(&address);
-	struct record_config config = {.capture = {.buffer_bytes = 1 << 20}};
+	struct agent_start start = {.command = "true",
+				    .silence_ms = AGENT_SILENCE_MS,
+				    .config.capture = {.buffer_bytes = 1 << 20, .max_inflight = 1}};
 	struct agent_client c;
 	char buf[512];
 	int fd, status;
@@ -330,7 +376,7 @@ static void test_agent_refuses(void **state)
 
 	/* A command, which it was not told to run. */
 	assert_int_equal(agent_client_open(&c, &address, "test"), 0);
-	assert_int_equal(agent_client_start(&c, &config, "true"), 0);
+	assert_int_equal(agent_client_start(&c, &start), 0);
 	await_refusal(&c);
 
 	/* And still answers. */
@@ -433,6 +479,48 @@ static void test_fetches_files_of_strangers(void **state)
 	}
 }
 
+/* A VMM's vsock socket, which answers once and is gone, or says nothing. */
+static int ask_vmm(const char *answer)
+{
+	int fds[2], result;
+	char line[64] = "";
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	pid = fork();
+	if (!pid) {
+		close(fds[0]);
+		if (read(fds[1], line, sizeof(line) - 1) != 13 || strcmp(line, "CONNECT 8347\n"))
+			_exit(1);
+		if (write(fds[1], answer, strlen(answer)) < 0)
+			_exit(2);
+		if (!*answer || strchr(answer, '\n'))
+			_exit(0);
+		pause();
+	}
+	close(fds[1]);
+	result = agent_hybrid_connect(fds[0], 8347, 100);
+	/* Of what follows the line nothing was taken. */
+	if (!result)
+		assert_int_equal(read(fds[0], line, sizeof(line)), 4);
+	close(fds[0]);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return result;
+}
+
+static void test_hybrid_vsock(void **state)
+{
+	assert_int_equal(ask_vmm("OK 1073741824\nVFSA"), 0);
+	assert_int_equal(ask_vmm(""), -ENOTCONN);
+	assert_int_equal(ask_vmm("OK 1"), -ETIMEDOUT);
+	assert_int_equal(ask_vmm("OK\n"), -EPROTO);
+	assert_int_equal(ask_vmm("OK \n"), -EPROTO);
+	assert_int_equal(ask_vmm("OK 12x\n"), -EPROTO);
+	assert_int_equal(ask_vmm("NO 1\n"), -EPROTO);
+	assert_int_equal(ask_vmm("OK 1111111111111111111111111111111111111111"), -EPROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,7 +528,9 @@ int main(void)
 		cmocka_unit_test(test_refuses_what_is_no_frame),
 		cmocka_unit_test(test_frames_arrive_byte_by_byte),
 		cmocka_unit_test(test_greeting_is_found_behind_garbage),
+		cmocka_unit_test(test_hybrid_vsock),
 		cmocka_unit_test(test_payloads),
+		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_payloads_of_strangers),
 		cmocka_unit_test(test_fetches_files_of_strangers),
 		cmocka_unit_test(test_agent_refuses),

@@ -80,6 +80,20 @@ of() { # FILE JQ
 	((agg > 5000 && 2 * agg < all))
 }
 
+@test "report of both aggregates: the way between guest and daemon is what is left of the latency" {
+	cd "$BATS_FILE_TMPDIR"
+	"$VFSCOPE" report --strict guest-agg.vft host-agg.vft >both.txt
+	grep -qE '^READ +1000 +1000 ' both.txt
+	grep -qE '^FORGET .* - ' both.txt || ! grep -q ^FORGET both.txt
+	"$VFSCOPE" report --strict --format json guest-agg.vft host-agg.vft >both.json
+	jq -e '.kind == "aggregated" and .guest.summary.opcodes.READ.count == 1000 and
+		.host.summary.opcodes.READ.count == 1000' both.json
+	jq -e '.means.READ | .guest_ns > 0 and .between_ns > 0 and .daemon_ns > 0 and
+		(.latency_ns - .guest_ns - .between_ns - .daemon_ns | fabs) < 1' both.json
+	run ! "$VFSCOPE" report host-agg.vft guest-agg.vft
+	[[ $output = *"host-agg.vft is a host trace"* ]]
+}
+
 @test "join says why it cannot use an aggregated recording" {
 	cd "$BATS_FILE_TMPDIR"
 	run ! "$VFSCOPE" join guest-agg.vft host-all.vft -o x.vft
