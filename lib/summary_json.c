@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include "lib/compiler.h"
+#include "lib/hist_json.h"
 #include "lib/summary.h"
 
 static void put(bool *failed, json_t *object, const char *key, json_t *value)
@@ -23,20 +24,10 @@ static void put_u64(bool *failed, json_t *object, const char *key, uint64_t valu
 
 static json_t *hist_json(bool *failed, const struct hist *h)
 {
-	static const struct {
-		const char *name;
-		double q;
-	} percentiles[] = {{"50", 0.5}, {"90", 0.9}, {"99", 0.99}, {"99.9", 0.999}};
-	json_t *object = json_object(), *of = json_object();
+	json_t *object = hist_to_json(h);
 
-	put_u64(failed, object, "count", h->count);
-	put_u64(failed, object, "sum", h->sum);
-	put(failed, object, "mean", json_real(hist_mean(h)));
-	put_u64(failed, object, "min", h->count ? h->min : 0);
-	put_u64(failed, object, "max", h->max);
-	for (size_t i = 0; i < ARRAY_SIZE(percentiles); i++)
-		put_u64(failed, of, percentiles[i].name, hist_quantile(h, percentiles[i].q));
-	put(failed, object, "percentiles", of);
+	if (!object)
+		*failed = true;
 	return object;
 }
 
