@@ -15,23 +15,10 @@
 #include <unistd.h>
 #include "lib/compiler.h"
 #include "lib/msg.h"
+#include "trace/tracefs.h"
 
 #define GROUP "vfscope_"
 #define MAX_ACTIVE 4096
-
-static const char *const tracefs[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
-
-static int open_tracefs(const char *name, int flags)
-{
-	char path[128];
-	int fd = -1;
-
-	for (size_t i = 0; fd < 0 && i < ARRAY_SIZE(tracefs); i++) {
-		snprintf(path, sizeof(path), "%s/%s", tracefs[i], name);
-		fd = open(path, flags | O_CLOEXEC);
-	}
-	return fd;
-}
 
 static int command(int fd, const char *text)
 {
@@ -41,7 +28,7 @@ static int command(int fd, const char *text)
 /* Definitions of recorders that were killed. */
 static void sweep(int fd)
 {
-	int in = open_tracefs("kprobe_events", O_RDONLY);
+	int in = tracefs_open("kprobe_events", O_RDONLY);
 	FILE *file = in < 0 ? NULL : fdopen(in, "r");
 	char line[256], text[256], event[128];
 	int pid;
@@ -76,17 +63,10 @@ static int remember(struct kretprobes *k, const char *name)
 
 static int event_id(const char *name)
 {
-	char path[96], text[16] = "";
-	int fd;
+	char event[96];
 
-	snprintf(path, sizeof(path), "events/" GROUP "%d/%s/id", (int)getpid(), name);
-	fd = open_tracefs(path, O_RDONLY);
-	if (fd < 0)
-		return -errno;
-	if (read(fd, text, sizeof(text) - 1) <= 0)
-		text[0] = '\0';
-	close(fd);
-	return *text ? atoi(text) : -ENOENT;
+	snprintf(event, sizeof(event), GROUP "%d/%s", (int)getpid(), name);
+	return tracefs_event_id(event);
 }
 
 /* The perf event of a new definition, or -errno. */
@@ -97,9 +77,9 @@ static int define(struct kretprobes *k, const char *name, const char *function)
 	int id, err, fd;
 
 	if (k->fd < 0) {
-		k->fd = open_tracefs("kprobe_events", O_WRONLY | O_APPEND);
+		k->fd = tracefs_open("kprobe_events", O_WRONLY | O_APPEND);
 		if (k->fd < 0)
-			return -errno;
+			return k->fd;
 		sweep(k->fd);
 	}
 	snprintf(text, sizeof(text), "r%d:" GROUP "%d/%s %s", MAX_ACTIVE, (int)getpid(), name,
