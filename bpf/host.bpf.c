@@ -17,6 +17,7 @@
 #include <bpf/bpf_tracing.h>
 #include "bpf/host_rings.bpf.h"
 #include "bpf/host_sched.bpf.h"
+#include "bpf/host_kvm.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -70,6 +71,8 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 			bpf_probe_read_user(&call.iov_base, sizeof(call.iov_base), (void *)buffer);
 	}
 	scan_queues(daemon, call.cls == SYSC_WAIT ? HCHAIN_AT_WAIT : 0);
+	if (kvm)
+		sched_mark(bpf_get_current_pid_tgid() >> 32);
 	if (sched && !sched_know_thread(bpf_get_current_pid_tgid() >> 32, tid))
 		count_loss(LOSS_MAP_FULL, 1);
 	if (rule->ends_thread) {
@@ -129,6 +132,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 	now_ns = bpf_ktime_get_ns();
 	call = bpf_map_lookup_elem(&calls, &tid);
 	if (call && call->t_enter_ns) {
+		if (kvm)
+			kvm_wait_ended(daemon, call, now_ns);
 		report_call(call, daemon->slot, result, now_ns);
 		call->t_enter_ns = 0;
 	}

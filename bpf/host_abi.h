@@ -36,7 +36,7 @@ struct host_daemon {
 	__ev_u32 slot; /* its queues' states start at slot * HOST_MAX_QUEUES */
 	__ev_u32 nr_queues;
 	__ev_u32 nr_regions;
-	__ev_u32 pad;
+	__ev_u32 vmm; /* process id of its VM; 0: not known */
 	struct host_region regions[HOST_MAX_REGIONS];
 	struct host_queue queues[HOST_MAX_QUEUES];
 };
@@ -75,6 +75,81 @@ struct host_queue_state {
 struct host_sched_total {
 	__ev_u64 waits; /* a thread of the daemon was runnable, but did not run at once */
 	__ev_u64 waited_ns;
+};
+
+/* Map sizes with --kvm. */
+#define HOST_KVM_MAX_COUNTS 16384
+#define HOST_KVM_MAX_DOORS 4096
+#define HOST_KVM_MAX_VCPUS 4096
+
+/* Where in a record of the tracepoint kvm_exit its fields are; 0: not known. */
+struct host_kvm_fields {
+	__ev_u32 reason; /* 4 bytes */
+	__ev_u32 isa; /* 4 bytes */
+};
+
+enum host_kvm_what {
+	/* Times from leaving the guest to entering it again. of: the reason, isa: whose reason */
+	HKVM_EXIT, /* that KVM handled itself */
+	HKVM_EXIT_DOOR, /* the same, and a doorbell was written */
+	HKVM_EXIT_VMM, /* that the VMM's own code handled */
+	/* Times */
+	HKVM_DOOR_TO_WAKE, /* of a doorbell whose thread of the daemon slept */
+	HKVM_WAKE_TO_RUN, /* from there until that thread's wait returned */
+	HKVM_CALL_TO_MSI, /* of the daemon's call, until KVM took it as an interrupt message */
+	HKVM_CALL_TO_INJECTION, /* until KVM put its vector into a virtual CPU */
+	HKVM_CALL_TO_AWAKE, /* until the virtual CPU that it woke was awake */
+	HKVM_HALT_WAIT, /* a halted virtual CPU slept */
+	HKVM_HALT_POLL, /* a halted virtual CPU polled, and was not put to sleep */
+	/* Counters: the bucket is 0 */
+	HKVM_TO_VMM, /* returns to the VMM's code. of: KVM_EXIT_..., or HKVM_ERRNO + errno */
+	HKVM_MSI_OTHER, /* interrupt messages that were not by one of the recorded daemons */
+	HKVM_LINE, /* interrupts by number */
+	HKVM_INJECTED, /* interrupts that KVM put into a virtual CPU, whoever they are from */
+	NR_HKVM
+};
+
+#define HKVM_ERRNO 0x10000
+
+/* Key of the map "kvm_counts"; the value is a struct aggregate_count. */
+struct host_kvm_key {
+	__ev_u32 vmm;
+	__ev_u32 of;
+	__ev_u16 what; /* enum host_kvm_what */
+	__ev_u16 isa; /* KVM's number of it: 1 VMX, 2 SVM; 0: of is not known either */
+	__ev_u32 bucket; /* of lib/hist.h */
+};
+
+enum host_door_space {
+	HOST_DOOR_NONE,
+	HOST_DOOR_MMIO,
+	HOST_DOOR_PIO,
+};
+
+/* Key of the map "kvm_doors": an address that guests write and KVM itself takes. */
+struct host_door {
+	__ev_u64 addr;
+	__ev_u32 space; /* enum host_door_space */
+	__ev_u32 vmm;
+};
+
+struct host_door_count {
+	__ev_u64 writes;
+	__ev_u64 wakes; /* of them, a thread of a recorded daemon was woken */
+};
+
+/* Value of the map "kvm_vcpus", by thread. */
+struct host_vcpu {
+	__ev_u64 t_exit_ns; /* when it left the guest; 0: it is in there, or that was not seen */
+	__ev_u64 t_door_ns;
+	__ev_u64 t_call_ns; /* of the daemon's call that woke it; 0: none */
+	struct host_door door; /* written since it left, and not taken by the VMM */
+	__ev_u32 vmm;
+	__ev_u32 reason;
+	__ev_u16 isa;
+	unsigned char to_vmm; /* the VMM's code ran since it left the guest */
+	unsigned char woke; /* a recorded daemon, since it left the guest */
+	__ev_u32 pad;
 };
 
 /* How a system call is classed, one per number. */

@@ -26,6 +26,8 @@ struct thread_call {
 	u64 t_enter_ns;
 	u64 iov_base;
 	u64 io_ns; /* aggregate: in file system calls since the thread last published */
+	u64 t_door_ns; /* --kvm: of the doorbell that ended this wait; 0: none */
+	u64 t_woken_ns;
 	int fd;
 	u16 nr;
 	u16 cls;

@@ -50,14 +50,21 @@ struct {
 	__type(value, struct host_sched_total);
 } sched_totals SEC(".maps");
 
-/* In a daemon's thread, outside of the scheduler. False: no room for it. */
-static __always_inline bool sched_know_thread(u32 tgid, u32 tid)
+/* Outside of the scheduler. */
+static __always_inline void sched_mark(u32 tgid)
 {
-	struct sched_thread fresh = {};
 	u8 *mark = &sched_marks[tgid & (SCHED_MARKS - 1)];
 
 	if (!*mark)
 		*mark = 1;
+}
+
+/* In a daemon's thread, outside of the scheduler. False: no room for it. */
+static __always_inline bool sched_know_thread(u32 tgid, u32 tid)
+{
+	struct sched_thread fresh = {};
+
+	sched_mark(tgid);
 	if (bpf_map_lookup_elem(&sched_threads, &tid))
 		return true;
 	return !bpf_map_update_elem(&sched_threads, &tid, &fresh, BPF_NOEXIST);

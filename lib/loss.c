@@ -15,7 +15,7 @@ struct loss_text {
 
 static const struct loss_text table[NR_LOSS_CLASSES] = {
 	[LOSS_RINGBUF] = {"ringbuf", "events that did not fit into the ring buffer", 1},
-	[LOSS_MAP_FULL] = {"map_full", "requests, ops or calls that found no room in a map of those in flight", 1},
+	[LOSS_MAP_FULL] = {"map_full", "requests, ops, calls or counters that found no room in their map", 1},
 	[LOSS_START_NO_END] = {"start_no_end", "requests and ops in flight when recording stopped", 0},
 	[LOSS_END_NO_START] = {"end_no_start", "requests under way when recording started", 0},
 	[LOSS_HEADER] = {"header", "requests whose FUSE header could not be read", 1},

@@ -13,6 +13,7 @@
 #include "lib/msg.h"
 #include "lib/units.h"
 #include "trace-cli/aggregate_pair.h"
+#include "trace-cli/kvm_text.h"
 #include "trace-cli/trace_text.h"
 
 /* Means of one opcode, in nanoseconds. Those of a side that has none of it are 0. */
@@ -146,6 +147,7 @@ void aggregate_pair_print(FILE *out, const struct aggregate_pair *p)
 		"\nAggregated recordings have no requests to join: means subtract, percentiles "
 		"do not.\n'between' is the way to the daemon and back: kick, wake-up, "
 		"interrupt.\n\n");
+	kvm_print(out, kvm_of_trace(&p->host));
 	print_means(out, p);
 	fprintf(out, "\nIn the guest, ");
 	summary_print(p->guest.summary, out);
@@ -155,9 +157,9 @@ void aggregate_pair_print(FILE *out, const struct aggregate_pair *p)
 
 static json_t *side_json(const struct trace_summary *t)
 {
-	return json_pack("{s:O, s:b, s:o, s:o}", "header", t->header, "interrupted", t->interrupted,
-			 "losses", trace_losses_json(t->losses), "summary",
-			 summary_json(t->summary));
+	return json_pack("{s:O, s:b, s:o, s:O*, s:o}", "header", t->header, "interrupted",
+			 t->interrupted, "losses", trace_losses_json(t->losses), "kvm",
+			 kvm_of_trace(t), "summary", summary_json(t->summary));
 }
 
 json_t *aggregate_pair_json(const struct aggregate_pair *p)

@@ -178,18 +178,6 @@ static void print_daemon(const json_t *daemon)
 		       text(vmm, "version", version, sizeof(version)));
 }
 
-static void print_kvm(const json_t *kvm)
-{
-	const char *name;
-	json_t *value;
-
-	printf("  tracepoint of KVM, not recorded so far\n");
-	json_object_foreach((json_t *)kvm, name, value)
-	{
-		printf("  kvm:%-22s %s\n", name, json_string_value(value));
-	}
-}
-
 static void print_host(const json_t *host)
 {
 	const json_t *daemon;
@@ -201,7 +189,6 @@ static void print_host(const json_t *host)
 		print_daemon(daemon);
 	}
 	points_print(stdout, json_object_get(host, "points"));
-	print_kvm(json_object_get(host, "kvm"));
 }
 
 /* A side that was not asked for and is not here is left out. */

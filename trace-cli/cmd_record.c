@@ -95,6 +95,9 @@ static const struct option_spec options[] = {
 	OPTION("sched", 0, OPT_BOOL, struct record_options, session.capture.sched, NULL,
 	       "host: record how long the daemon's threads wait for a CPU; runs a program at each "
 	       "switch of tasks on the host (default: no)"),
+	OPTION("kvm", 0, OPT_BOOL, struct record_options, session.capture.kvm, NULL,
+	       "host: record exits and interrupts of the daemons' VMs under KVM; runs programs at "
+	       "each exit of each VM on the host (default: no)"),
 	OPTION("wait", 'w', OPT_TIME, struct record_options, session.capture.wait_ns, NULL,
 	       "wait this long for what is not there yet: guest: the driver and --mount; host: "
 	       "the guest's driver (default: guest 0; host --duration, or 60s without), and what "

@@ -17,6 +17,7 @@
 #include "trace-cli/aggregate_pair.h"
 #include "trace-cli/command.h"
 #include "trace-cli/join_text.h"
+#include "trace-cli/kvm_text.h"
 #include "trace-cli/trace_summary.h"
 #include "trace-cli/trace_text.h"
 #include "trace/join.h"
@@ -120,6 +121,7 @@ static void print_text(const struct report *r)
 	if (blind)
 		printf("\n%s\n", blind);
 	printf("\n");
+	kvm_print(stdout, kvm_of_trace(&r->trace));
 	summary_print(r->trace.summary, stdout);
 }
 
@@ -141,9 +143,10 @@ static int print_json(const struct report *r)
 				      : json_incref(json_object_get(r->trace.footer, "join"));
 
 	return dump_json(json_pack(
-		"{s:s, s:O, s:o*, s:b, s:o, s:o}", "kind", vft_kind_name(r->trace.kind), "header",
-		r->trace.header, "join", join, "interrupted", r->trace.interrupted, "losses",
-		trace_losses_json(r->trace.losses), "summary", summary_json(r->trace.summary)));
+		"{s:s, s:O, s:o*, s:O*, s:b, s:o, s:o}", "kind", vft_kind_name(r->trace.kind),
+		"header", r->trace.header, "join", join, "kvm", kvm_of_trace(&r->trace),
+		"interrupted", r->trace.interrupted, "losses", trace_losses_json(r->trace.losses),
+		"summary", summary_json(r->trace.summary)));
 }
 
 /* Of two aggregated recordings, which have nothing to join. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "lib/compiler.h"
 #include "trace/attach.h"
+#include "trace/tracefs.h"
 
 #define EVENT_SOURCES "/sys/bus/event_source/devices/"
 
@@ -24,7 +25,7 @@ const char *attach_mechanism_name(enum attach_mechanism mechanism)
 {
 	static const char *const names[] = {
 		[ATTACH_NONE] = "none",	    [ATTACH_FENTRY] = "fentry", [ATTACH_KPROBE] = "kprobe",
-		[ATTACH_TP_BTF] = "tp_btf", [ATTACH_RAW_TP] = "raw_tp",
+		[ATTACH_TP_BTF] = "tp_btf", [ATTACH_RAW_TP] = "raw_tp", [ATTACH_TP] = "tp",
 	};
 
 	return mechanism < NR_ATTACH_MECHANISMS ? names[mechanism] : "?";
@@ -115,6 +116,21 @@ int attach_try_raw_tp(const char *tracepoint, bool attach)
 {
 	return attach_and_close(load_nothing(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL), tracepoint,
 				attach);
+}
+
+int attach_try_tp(const char *event)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr), .type = PERF_TYPE_TRACEPOINT};
+	int id = tracefs_event_id(event), fd;
+
+	if (id < 0)
+		return id;
+	attr.config = (uint32_t)id;
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 /* A number in a file of /sys that may have a word before it ("config:0"); -1 without the file. */

@@ -16,10 +16,11 @@ enum attach_mechanism {
 	ATTACH_KPROBE, /* the same by kprobe and kretprobe */
 	ATTACH_TP_BTF, /* a tracepoint, with typed arguments */
 	ATTACH_RAW_TP, /* a tracepoint */
+	ATTACH_TP, /* a tracepoint, with the record it makes for tracefs and perf */
 	NR_ATTACH_MECHANISMS
 };
 
-/* "none", "fentry", "kprobe", "tp_btf", "raw_tp" */
+/* "none", "fentry", "kprobe", "tp_btf", "raw_tp", "tp" */
 const char *attach_mechanism_name(enum attach_mechanism mechanism);
 
 /*
@@ -31,6 +32,8 @@ int attach_try_fentry(struct kernel_functions *k, const char *function, bool att
 int attach_try_kprobe(const char *function, bool at_return);
 int attach_try_tp_btf(const char *tracepoint, bool attach);
 int attach_try_raw_tp(const char *tracepoint, bool attach);
+/* event: "kvm/kvm_exit". Opens the event, but attaches nothing to it. */
+int attach_try_tp(const char *event);
 
 /* True if the kernel has uprobes; they are used on request only. */
 bool attach_has_uprobes(void);

@@ -22,6 +22,7 @@
 #include "trace/aggregate_counts.h"
 #include "trace/bpf_util.h"
 #include "trace/event_source.h"
+#include "trace/host_kvm.h"
 #include "trace/host_points.h"
 #include "trace/host_targets.h"
 #include "trace/host_watch.h"
@@ -46,7 +47,7 @@ struct capture {
 	bool gone; /* no daemon is left, nor expected */
 	uint64_t missed; /* probe runs; kept because stop() frees the programs' links */
 	bool aggregate;
-	bool sched; /* waits for a CPU are recorded, too */
+	unsigned int recorded; /* enum host_recorded */
 	uint32_t max_inflight;
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 };
@@ -81,28 +82,49 @@ static int find_targets(struct capture *c, const struct capture_config *config)
 	return err;
 }
 
+/* -EINVAL: the program has no such name, which is our own mistake. */
+static int set_autoload(const struct capture *c, const char *program, bool load)
+{
+	struct bpf_program *prog;
+
+	if (!program)
+		return 0;
+	prog = bpf_object__find_program_by_name(c->bpf->obj, program);
+	return prog ? bpf_program__set_autoload(prog, load) : -EINVAL;
+}
+
 static int choose_programs(struct capture *c)
 {
-	struct bpf_object *object = c->bpf->obj;
+	int err = 0;
 
-	for (size_t i = 0; i < nr_host_points; i++) {
+	for (size_t i = 0; !err && i < nr_host_points; i++) {
 		const struct host_point *point = &host_points[i];
-		enum attach_mechanism mechanism =
-			point->optional && !c->sched ? ATTACH_NONE : c->points[i].mechanism;
-		struct bpf_program *btf, *raw;
+		enum attach_mechanism mechanism = host_point_wanted(point, c->recorded)
+							  ? c->points[i].mechanism
+							  : ATTACH_NONE;
 
-		btf = bpf_object__find_program_by_name(object, point->tp_btf_program);
-		raw = bpf_object__find_program_by_name(object, point->raw_tp_program);
-		if (!btf || !raw)
-			return -EINVAL;
-		bpf_program__set_autoload(btf, mechanism == ATTACH_TP_BTF);
-		bpf_program__set_autoload(raw, mechanism == ATTACH_RAW_TP);
-		if (mechanism == ATTACH_NONE)
-			continue;
-		msg_debug("probing %s by %s", point->tracepoint,
-			  attach_mechanism_name(c->points[i].mechanism));
+		err = set_autoload(c, point->tp_program, mechanism == ATTACH_TP);
+		if (!err)
+			err = set_autoload(c, point->tp_btf_program, mechanism == ATTACH_TP_BTF);
+		if (!err)
+			err = set_autoload(c, point->raw_tp_program, mechanism == ATTACH_RAW_TP);
+		if (mechanism != ATTACH_NONE)
+			msg_debug("probing %s by %s", point->tracepoint,
+				  attach_mechanism_name(mechanism));
 	}
-	return 0;
+	return err;
+}
+
+static void prepare_kvm(struct capture *c)
+{
+	struct host_kvm_fields fields = {};
+
+	c->bpf->rodata->kvm = true;
+	host_kvm_find_fields(c->points, &fields);
+	memcpy((void *)&c->bpf->rodata->kvm_fields, &fields, sizeof(fields));
+	bpf_map__set_max_entries(c->bpf->maps.kvm_vcpus, HOST_KVM_MAX_VCPUS);
+	bpf_map__set_max_entries(c->bpf->maps.kvm_counts, HOST_KVM_MAX_COUNTS);
+	bpf_map__set_max_entries(c->bpf->maps.kvm_doors, HOST_KVM_MAX_DOORS);
 }
 
 static int prepare(struct capture *c, uint64_t bytes)
@@ -112,6 +134,8 @@ static int prepare(struct capture *c, uint64_t bytes)
 	c->bpf = host_bpf__open();
 	if (!c->bpf)
 		return -errno;
+	if (c->recorded & HOST_KVM)
+		prepare_kvm(c);
 	err = choose_programs(c);
 	if (err)
 		return err;
@@ -119,7 +143,7 @@ static int prepare(struct capture *c, uint64_t bytes)
 	syscall_rules_fill((struct host_syscall_rule *)c->bpf->rodata->rules);
 	c->bpf->rodata->wake_bytes = bytes / 4;
 	c->bpf->rodata->aggregate = c->aggregate;
-	c->bpf->rodata->sched = c->sched;
+	c->bpf->rodata->sched = c->recorded & HOST_SCHED;
 	bpf_map__set_max_entries(c->bpf->maps.calls, c->max_inflight);
 	bpf_map__set_max_entries(c->bpf->maps.aggregate_chains, c->max_inflight);
 	if (c->aggregate)
@@ -129,7 +153,7 @@ static int prepare(struct capture *c, uint64_t bytes)
 
 static int check_points(const struct capture *c)
 {
-	const struct host_point *missing = host_points_missing(c->points, c->sched);
+	const struct host_point *missing = host_points_missing(c->points, c->recorded);
 	int err;
 
 	if (!missing)
@@ -181,13 +205,15 @@ static int host_open(struct capture **out, const struct capture_config *config)
 		return -ENOMEM;
 	c->stats_fd = -1;
 	c->grace_ns = config->restart_wait_ns;
-	c->sched = config->sched;
+	c->recorded = HOST_BASE | (config->sched ? HOST_SCHED : 0) | (config->kvm ? HOST_KVM : 0);
 	c->aggregate = config->level == RECORD_AGGREGATE;
 	c->max_inflight = config->max_inflight;
 	bpf_util_begin();
 	err = host_choice_of(&config->daemons, &c->choice);
 	if (!err)
 		err = find_targets(c, config);
+	if (!err && config->kvm)
+		host_kvm_check(&c->targets);
 	if (!err)
 		err = load(c, config->buffer_bytes);
 	if (err)
@@ -217,20 +243,29 @@ static json_t *daemons_json_of(const struct capture *c)
 static int host_describe(struct capture *c, json_t *header)
 {
 	if (host_target_describe(&c->targets.items[0], header) ||
-	    json_object_set_new(header, "points", host_points_json(c->points, c->sched)))
+	    json_object_set_new(header, "points", host_points_json(c->points, c->recorded)))
 		return -ENOMEM;
 	if (c->targets.count > 1 && json_object_set_new(header, "daemons", daemons_json_of(c)))
 		return -ENOMEM;
 	return 0;
 }
 
+static struct host_target_maps target_maps(const struct capture *c)
+{
+	return (struct host_target_maps){
+		.daemons = bpf_map__fd(c->bpf->maps.daemons),
+		.states = bpf_map__fd(c->bpf->maps.queue_states),
+		.vmms = bpf_map__fd(c->bpf->maps.kvm_vmms),
+	};
+}
+
 static int enter_targets(struct capture *c)
 {
+	const struct host_target_maps maps = target_maps(c);
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < c->targets.count; i++)
-		err = host_target_enter(&c->targets.items[i], bpf_map__fd(c->bpf->maps.daemons),
-					bpf_map__fd(c->bpf->maps.queue_states));
+		err = host_target_enter(&c->targets.items[i], &maps);
 	return err;
 }
 
@@ -239,8 +274,7 @@ static int start_watch(struct capture *c)
 	const struct host_watch_config config = {
 		.choice = c->choice,
 		.grace_ns = c->grace_ns,
-		.daemons_map = bpf_map__fd(c->bpf->maps.daemons),
-		.states_map = bpf_map__fd(c->bpf->maps.queue_states),
+		.maps = target_maps(c),
 	};
 
 	return host_watch_start(&c->watch, &c->targets, &config);
@@ -411,13 +445,24 @@ static json_t *target_summary(struct capture *c, const struct host_target *targe
 	if (target->end_ns)
 		json_object_set_new(entry, "end_ns", json_integer((json_int_t)target->end_ns));
 	json_object_set_new(entry, "queue_counts", counts_json(c, target, &requests));
-	if (c->sched)
+	if (c->recorded & HOST_SCHED)
 		add_cpu_waits(c, target, entry);
 	json_object_set_new(entry, "requests", json_integer((json_int_t)requests));
 	if (c->targets.count > 1)
 		msg_info("daemon %d: %" PRIu64 " requests%s", (int)target->daemon.pid, requests,
 			 target->end_ns ? ", then it ended" : "");
 	return entry;
+}
+
+static json_t *kvm_json(struct capture *c)
+{
+	const struct host_kvm_maps maps = {
+		.counts = bpf_map__fd(c->bpf->maps.kvm_counts),
+		.doors = bpf_map__fd(c->bpf->maps.kvm_doors),
+		.vcpus = bpf_map__fd(c->bpf->maps.kvm_vcpus),
+	};
+
+	return host_kvm_json(&maps, &c->targets);
 }
 
 /* "queues": of the first daemon, where readers of one daemon look. "probe_cost": our own. */
@@ -435,6 +480,8 @@ static int host_summarize(struct capture *c, json_t *footer)
 	    json_object_set_new(footer, "daemons", daemons) ||
 	    json_object_set_new(footer, "probe_cost", cost) ||
 	    json_object_set_new(footer, "daemon_ended", json_boolean(c->gone)))
+		return -ENOMEM;
+	if (c->recorded & HOST_KVM && json_object_set_new(footer, "kvm", kvm_json(c)))
 		return -ENOMEM;
 	return 0;
 }

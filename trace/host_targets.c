@@ -77,6 +77,16 @@ static int explain_rings(pid_t pid, int err)
 	return err;
 }
 
+int host_target_look_at(struct host_target *target)
+{
+	const json_t *vmm;
+
+	target->about = daemon_json(&target->daemon);
+	vmm = json_object_get(target->about, "vmm");
+	target->layout.vmm = (uint32_t)json_integer_value(json_object_get(vmm, "pid"));
+	return target->about ? 0 : -ENOMEM;
+}
+
 /* Fill the last target, whose daemon is known. */
 static int look_into(struct host_target *target)
 {
@@ -93,8 +103,7 @@ static int look_into(struct host_target *target)
 		  (double)(to.tv_sec - from.tv_sec) * 1e3 +
 			  (double)(to.tv_nsec - from.tv_nsec) / 1e6);
 	target->pidfd = (int)syscall(SYS_pidfd_open, target->daemon.pid, 0);
-	target->about = daemon_json(&target->daemon);
-	return target->about ? 0 : -ENOMEM;
+	return host_target_look_at(target);
 }
 
 static bool may_come(int err)
@@ -209,14 +218,28 @@ static int note_idle_queue(const struct host_target *target, uint32_t i, int sta
 	return bpf_map_update_elem(states_map, &key, &state, BPF_ANY);
 }
 
-int host_target_enter(const struct host_target *target, int daemons_map, int states_map)
+int host_target_enter(const struct host_target *target, const struct host_target_maps *maps)
 {
-	uint32_t tgid = (uint32_t)target->daemon.pid;
+	uint32_t tgid = (uint32_t)target->daemon.pid, vmm = target->layout.vmm, unused = 0;
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < target->layout.nr_queues; i++)
-		err = note_idle_queue(target, i, states_map);
-	return err ? err : bpf_map_update_elem(daemons_map, &tgid, &target->layout, BPF_ANY);
+		err = note_idle_queue(target, i, maps->states);
+	if (!err && vmm)
+		err = bpf_map_update_elem(maps->vmms, &vmm, &unused, BPF_ANY);
+	return err ? err : bpf_map_update_elem(maps->daemons, &tgid, &target->layout, BPF_ANY);
+}
+
+void host_target_leave(const struct host_targets *t, const struct host_target *target,
+		       const struct host_target_maps *maps)
+{
+	uint32_t tgid = (uint32_t)target->daemon.pid, vmm = target->layout.vmm;
+
+	bpf_map_delete_elem(maps->daemons, &tgid);
+	for (uint32_t i = 0; i < t->count; i++)
+		if (&t->items[i] != target && !t->items[i].end_ns && t->items[i].layout.vmm == vmm)
+			return;
+	bpf_map_delete_elem(maps->vmms, &vmm);
 }
 
 static json_t *queues_json(const struct host_daemon *layout)

@@ -58,8 +58,18 @@ struct host_target *host_targets_add(struct host_targets *t);
 bool host_target_follows(const struct daemon *daemon, const struct daemon *before,
 			 uint64_t ended_boot_ns);
 
-/* Put the rings' state and then the daemon itself where host.bpf.c looks. 0 or -errno. */
-int host_target_enter(const struct host_target *target, int daemons_map, int states_map);
+/* The maps of host.bpf.c that say whom to follow. */
+struct host_target_maps {
+	int daemons, states, vmms;
+};
+
+/* Find out what there is to tell of the daemon and its VM. 0 or -ENOMEM. */
+int host_target_look_at(struct host_target *target);
+/* Put the rings' state, the VM and then the daemon itself where host.bpf.c looks. 0 or -errno. */
+int host_target_enter(const struct host_target *target, const struct host_target_maps *maps);
+/* Take out one that has ended, and its VM unless another of the targets serves that. */
+void host_target_leave(const struct host_targets *t, const struct host_target *target,
+		       const struct host_target_maps *maps);
 
 /* "daemon", "queues" and "guest_memory" of one. 0 or -ENOMEM. */
 int host_target_describe(const struct host_target *target, json_t *object);

@@ -130,10 +130,10 @@ static bool try_daemon(struct watcher *w, struct daemon *daemon, int follows)
 		w->targets->count--;
 		return false;
 	}
-	target->about = daemon_json(daemon);
+	host_target_look_at(target);
 	target->start_ns = clock_ns(CLOCK_MONOTONIC);
 	*daemon = (struct daemon){};
-	if (host_target_enter(target, w->config.daemons_map, w->config.states_map))
+	if (host_target_enter(target, &w->config.maps))
 		target->end_ns = target->start_ns; /* it stays in its slot, but unseen */
 	else
 		tell_found(w, target);
@@ -183,7 +183,6 @@ static uint32_t count_live(struct watcher *w)
 	for (uint32_t i = 0; i < w->targets->count; i++) {
 		struct host_target *target = &w->targets->items[i];
 		struct pollfd fd = {.fd = target->pidfd, .events = POLLIN};
-		uint32_t tgid = (uint32_t)target->daemon.pid;
 
 		if (target->end_ns)
 			continue;
@@ -192,7 +191,7 @@ static uint32_t count_live(struct watcher *w)
 			continue;
 		}
 		/* The process id may be another process's soon. */
-		bpf_map_delete_elem(w->config.daemons_map, &tgid);
+		host_target_leave(w->targets, target, &w->config.maps);
 		target->end_boot_ns = clock_ns(CLOCK_BOOTTIME);
 		target->end_ns = w->last_end_ns = clock_ns(CLOCK_MONOTONIC);
 		w->pause_ns = FIRST_PAUSE_NS;
@@ -253,19 +252,17 @@ static void watch_daemons(struct watcher *w)
 /* Keep nothing that it does not need: it is the one with power. */
 static int become_watcher(struct watcher *w, pid_t recorder)
 {
-	int keep[3] = {w->recorder, w->config.daemons_map, w->config.states_map}, copies[3];
+	struct host_target_maps *maps = &w->config.maps;
+	int *keep[] = {&w->recorder, &maps->daemons, &maps->states, &maps->vmms};
 	int err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
-		copies[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, 1000);
-		if (copies[i] < 0)
+		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, 1000);
+		if (*keep[i] < 0)
 			return -errno;
 	}
-	if (syscall(SYS_close_range, 3, 999, 0) || syscall(SYS_close_range, copies[2] + 1, ~0U, 0))
+	if (syscall(SYS_close_range, 3, 999, 0) || syscall(SYS_close_range, maps->vmms + 1, ~0U, 0))
 		return -errno;
-	w->recorder = copies[0];
-	w->config.daemons_map = copies[1];
-	w->config.states_map = copies[2];
 	/* Its descriptors of the daemons are closed now, too. */
 	for (uint32_t i = 0; i < w->targets->count; i++)
 		w->targets->items[i].pidfd =

@@ -23,7 +23,7 @@ struct host_watch {
 struct host_watch_config {
 	enum host_choice choice;
 	uint64_t grace_ns; /* CHOOSE_PIDS: how long to look for what follows the last one */
-	int daemons_map, states_map;
+	struct host_target_maps maps;
 };
 
 /* Call it before programs are attached. 0, or -errno after a message. */

@@ -496,6 +496,24 @@ static const json_t *daemon_entry(const json_t *daemons, uint16_t slot)
 	return NULL;
 }
 
+/* Of several VMs, that of the daemon that was joined. */
+static json_t *joined_kvm(const struct joiner *j)
+{
+	json_t *kept = json_array(), *vm, *slot;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(j->host_footer, "kvm"), i, vm)
+	{
+		json_array_foreach(json_object_get(vm, "daemons"), k, slot)
+		{
+			if (kept && json_is_integer(slot) &&
+			    json_integer_value(slot) == j->result->daemon)
+				json_array_append(kept, vm);
+		}
+	}
+	return kept;
+}
+
 /* Of several daemons, the one that was joined is told of as if it had been the only one. */
 static json_t *joined_host(const struct joiner *j)
 {
@@ -513,6 +531,8 @@ static json_t *joined_host(const struct joiner *j)
 			json_object_set(host, keys[i % ARRAY_SIZE(keys)], value);
 	}
 	json_object_del(host, "daemons");
+	if (host && json_object_get(j->host_footer, "kvm"))
+		json_object_set_new(host, "kvm", joined_kvm(j));
 	return host;
 }
 

@@ -282,7 +282,8 @@ static void check_host(json_t *problems, const json_t *daemons,
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, NULL) == 0)
 		add_problem(problems, "the kernel has no bpf_loop()", "use a kernel from 5.17 on");
 	for (size_t i = 0; i < nr_host_points; i++)
-		if (choices[i].mechanism == ATTACH_NONE && !host_points[i].optional)
+		if (choices[i].mechanism == ATTACH_NONE &&
+		    host_point_wanted(&host_points[i], HOST_BASE))
 			add_point_problem(problems, host_points[i].what, host_points[i].tracepoint,
 					  choices[i].err,
 					  "use a kernel with CONFIG_HAVE_SYSCALL_TRACEPOINTS, "
@@ -291,28 +292,6 @@ static void check_host(json_t *problems, const json_t *daemons,
 		add_problem(problems, "no daemon serves a VM",
 			    "start the VM, with memory that is shared "
 			    "(memory-backend-memfd,share=on)");
-}
-
-/*
- * What tells of the VM's own exits and of its interrupts, where the VMM uses KVM: exits; an
- * interrupt by an irq number, as a message (what irqfd and virtio-pci use), and put into a virtual
- * CPU.
- */
-static json_t *kvm_json(void)
-{
-	static const char *const tracepoints[] = {
-		"kvm_exit",
-		"kvm_set_irq",
-		"kvm_msi_set_irq",
-		"kvm_inj_virq",
-	};
-	json_t *object = json_object();
-
-	for (size_t i = 0; object && i < ARRAY_SIZE(tracepoints); i++)
-		json_object_set_new(
-			object, tracepoints[i],
-			json_string(attach_error_text(attach_try_raw_tp(tracepoints[i], true))));
-	return object;
 }
 
 json_t *probe_host(void)
@@ -328,8 +307,8 @@ json_t *probe_host(void)
 			    "no virtiofsd runs on this machine, or none that this user "
 			    "may see",
 			    "start the VM, and run this as root to see all processes");
-	side = json_pack("{s:O s:o s:o}", "daemons", daemons, "points",
-			 host_points_json(choices, true), "kvm", kvm_json());
+	side = json_pack("{s:O s:o}", "daemons", daemons, "points",
+			 host_points_json(choices, HOST_EVERYTHING));
 	side = finish(side, json_array_size(daemons) > 0, problems);
 	json_decref(daemons);
 	return side;

@@ -33,6 +33,7 @@ struct capture_config {
 	uint64_t wait_ns; /* how long open() may wait for what is not there yet */
 	uint64_t restart_wait_ns; /* host: for what follows the last daemon named by its PID */
 	bool sched; /* host: also how long threads of daemons wait for a CPU */
+	bool kvm; /* host: also exits and interrupts of their VMs under KVM */
 };
 
 struct capture; /* private to each implementation */
