@@ -27,8 +27,14 @@ struct builder {
 	uint64_t seed;
 	uint32_t group;
 	bool from_memory;
+	bool aligns_buffers[FIO_NR_ENGINES];
 	struct share_root root;
 };
+
+static bool is_async(const struct fio_job *job)
+{
+	return job->engine == FIO_LIBAIO_ENGINE || job->engine == FIO_IO_URING_ENGINE;
+}
 
 static int refuse(const struct fio_job *job, const char *why)
 {
@@ -227,8 +233,8 @@ static int add_task(struct builder *b, const struct fio_job *job, struct iolog *
 	struct workload *w = b->w;
 	struct workload_task task = {
 		.group = b->group,
-		.iodepth = job->engine == FIO_ASYNC_ENGINE ? job->iodepth : 1,
-		.async = job->engine == FIO_ASYNC_ENGINE,
+		.iodepth = is_async(job) ? job->iodepth : 1,
+		.async = is_async(job),
 		.ramp_ns = job->ramp_ns ? job->start_delay_ns + job->ramp_ns : 0,
 	};
 	int err = array_grow((void **)&w->tasks, w->nr_tasks, sizeof(*w->tasks));
@@ -291,6 +297,10 @@ static int add_section(struct builder *b, const struct fio_job *defaults,
 	err = apply_section(&job, text, section);
 	if (!err)
 		err = fio_job_check(&job);
+	/* init_io_u_buffers() looks at FIO_RAWIO, which add_job() sets in the engine that all
+	 * share. */
+	b->aligns_buffers[job.engine] |= job.direct;
+	job.aligns_buffers = b->aligns_buffers[job.engine];
 	return err ? err : add_job(b, &job);
 }
 

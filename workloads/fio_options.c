@@ -286,8 +286,8 @@ static const struct fio_option options[] = {
 	/* What is done */
 	{ .name = "ioengine", .kind = FIO_WORD, AT(engine),
 	  WORDS("psync", "sync", "pvsync", "pvsync2", "libaio", "io_uring", "mmap"),
-	  MAP(FIO_SYNC_ENGINE, FIO_SYNC_ENGINE, FIO_SYNC_ENGINE, FIO_SYNC_ENGINE, FIO_ASYNC_ENGINE,
-	      FIO_ASYNC_ENGINE, FIO_MMAP_ENGINE) },
+	  MAP(FIO_PSYNC_ENGINE, FIO_SYNC_ENGINE, FIO_PVSYNC_ENGINE, FIO_PVSYNC2_ENGINE, FIO_LIBAIO_ENGINE,
+	      FIO_IO_URING_ENGINE, FIO_MMAP_ENGINE) },
 	{ .name = "rw", .alias = "readwrite", .kind = FIO_SPECIAL, .apply = apply_rw },
 	{ .name = "rwmixread", .kind = FIO_COUNT, AT(rwmixread), .high = 100 },
 	{ .name = "rwmixwrite", .kind = FIO_SPECIAL, .apply = apply_rwmixwrite },

@@ -15,9 +15,14 @@
 #include "workloads/popularity.h"
 
 enum fio_engine {
+	FIO_PSYNC_ENGINE,
 	FIO_SYNC_ENGINE,
-	FIO_ASYNC_ENGINE,
-	FIO_MMAP_ENGINE
+	FIO_PVSYNC_ENGINE,
+	FIO_PVSYNC2_ENGINE,
+	FIO_LIBAIO_ENGINE,
+	FIO_IO_URING_ENGINE,
+	FIO_MMAP_ENGINE,
+	FIO_NR_ENGINES
 };
 
 enum fio_fallocate {
@@ -73,6 +78,7 @@ struct fio_job {
 	bool has_randseed, has_thinktime_blocks, replay_no_stall;
 	bool direct, time_based, end_fsync, fsync_on_close, stonewall, norandommap, invalidate;
 	bool create_on_open, create_only, poisson;
+	bool aligns_buffers; /* begins them at pages; by the file's other jobs, too */
 };
 
 static inline bool fio_job_has(const struct fio_job *job, int dir)

@@ -175,8 +175,8 @@ uint32_t fio_job_open_flags(const struct fio_job *job)
 }
 
 /*
- * fio aligns its buffers to pages for direct=1 only (init_io_u_buffers); malloc() puts others behind
- * 16 bytes of its own, or anywhere in the heap if they are small.
+ * Where fio does not align its buffers to pages malloc() puts them behind 16 bytes of its own, or
+ * anywhere in the heap if they are small.
  */
 #define MALLOC_OFFSET 16u
 
@@ -186,7 +186,7 @@ static int emit(struct fio_stream *s, struct workload_op *op, enum op_type type,
 	op->type = type;
 	op->file = p->file;
 	op->flags |= s->job.direct ? OP_DIRECT : 0;
-	op->buffer_offset = s->job.direct ? 0 : MALLOC_OFFSET;
+	op->buffer_offset = s->job.aligns_buffers ? 0 : MALLOC_OFFSET;
 	if (type == OP_OPEN || type == OP_CLOSE) {
 		p->is_open = type == OP_OPEN;
 		s->nr_open += type == OP_OPEN ? 1 : -1;

@@ -427,6 +427,26 @@ static void sections_and_files(void **state)
 	workload_free(w);
 }
 
+/* As strace of fio 3.33 shows it: aligned from the first direct job of an engine on. */
+static void buffers_are_aligned_by_engine(void **state)
+{
+	static const bool aligned[] = {false, true, true, false, true};
+	struct workload *w =
+		load("[global]\nsize=64k\nrw=read\n[a]\n[b]\ndirect=1\n[c]\ndirect=0\n"
+		     "[d]\nioengine=libaio\ndirect=0\n[e]\nioengine=psync\nstonewall\n");
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(aligned); i++) {
+		struct workload_op op;
+
+		do
+			assert_int_equal(w->tasks[i].stream->next(w->tasks[i].stream, 0, &op),
+					 OP_STREAM_OP);
+		while (op.type != OP_READ);
+		assert_int_equal(!op.buffer_offset, aligned[i]);
+	}
+	workload_free(w);
+}
+
 static void rates_and_think_time(void **state)
 {
 	struct workload *w = load("[a]\nrw=read\nsize=16k\nrate_iops=1000\nthinktime=50\n"
@@ -601,6 +621,7 @@ int main(void)
 		cmocka_unit_test(huge_file_takes_no_memory),
 		cmocka_unit_test(same_seed_same_ops),
 		cmocka_unit_test(sections_and_files),
+		cmocka_unit_test(buffers_are_aligned_by_engine),
 		cmocka_unit_test(rates_and_think_time),
 		cmocka_unit_test(poisson_rate_has_its_mean),
 		cmocka_unit_test(refused_with_place),
