@@ -63,6 +63,8 @@ enum op_flags {
 	OP_SYNCED = 1u << 10, /* OP_MMAP_FAULT: and msync() of it */
 	OP_REQUIRED = 1u << 11, /* OP_MMAP: where it is refused, the workload cannot be run */
 	OP_DAX = 1u << 12, /* of a file that is accessed through the DAX window */
+	OP_TRUNCATES = 1u << 13, /* OP_OPEN: O_TRUNC of a file that is there */
+	OP_SIZE_KNOWN = 1u << 14, /* OP_OPEN: offset_bytes is the file's size before; traced only */
 	OP_PAGES_KNOWN = 1u << 15, /* pages_missed was counted; traced only */
 };
 

@@ -101,6 +101,11 @@ bool path_open(struct sim *sim, struct thread *th, struct place *place)
 	}
 	th->record.nodeid = place->file->nodeid;
 	FLOW_CALL(th->path.open.at, check_permission(sim, th, place->file));
+	/* fuse_open(): is_wb_truncate */
+	if (opens_truncating(th) && sim->stack->daemon.mode == MODE_WRITEBACK) {
+		FLOW_WAIT(th->path.open.at, inode_lock(th, place->file));
+		FLOW_CALL(th->path.open.at, writeback_wait(sim, th, place->file));
+	}
 	if (th->record.type != OP_CREATE)
 		FLOW_CALL(th->path.open.at, send_simple(sim, th, FUSE_OPEN, place->file));
 	FLOW_END(th->path.open.at);

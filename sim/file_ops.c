@@ -97,6 +97,26 @@ bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file)
 	return true;
 }
 
+/*
+ * fuse_truncate_update_attr() (6.1: fuse_finish_open()) and truncate_pagecache(): OPEN has cut the
+ * file off, so the SETATTR for which handle_truncate() asks then is not sent (ATTR_OPEN with
+ * fc->atomic_o_trunc); but what may need privileges dropped is looked at.
+ */
+static bool opened_truncated(struct sim *sim, struct thread *th, struct file *file)
+{
+	FLOW_BEGIN(th->path.make.at);
+	file->size_bytes = file->host_size_bytes = 0;
+	file->stat_stale = true; /* FUSE_STATX_MODSIZE */
+	file->attr_stale |= sim->stack->daemon.mode != MODE_WRITEBACK;
+	file->host_newer = true;
+	file_update_time(sim, file);
+	FLOW_CALL(th->path.make.at, file_drop_behind(sim, th, file));
+	if (sim->stack->daemon.mode == MODE_WRITEBACK)
+		inode_unlock(sim, file);
+	FLOW_CALL(th->path.make.at, file_remove_privs(sim, th, file));
+	FLOW_END(th->path.make.at);
+}
+
 bool file_open(struct sim *sim, struct thread *th)
 {
 	struct place *place = &th->path.place[0];
@@ -104,8 +124,10 @@ bool file_open(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->meta.at);
 	FLOW_CALL(th->meta.at, path_open(sim, th, place));
 	if (place->file && !sim->stop) {
-		/* fuse_open(): invalidate_inode_pages2() */
-		if (!sim->stack->daemon.keep_cache)
+		/* fuse_open(): truncate_pagecache() or invalidate_inode_pages2() */
+		if (opens_truncating(th))
+			FLOW_CALL(th->meta.at, opened_truncated(sim, th, place->file));
+		else if (!sim->stack->daemon.keep_cache)
 			FLOW_CALL(th->meta.at, invalidate_pages(sim, th, place->file));
 		if (sim->dax)
 			file_unmap_dax(place->file, 0, UINT64_MAX / 2);

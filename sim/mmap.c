@@ -133,18 +133,33 @@ bool file_msync(struct sim *sim, struct thread *th)
 	return file_sync_range(sim, th, th->fault.page, th->fault.end);
 }
 
-/* POSIX_FADV_DONTNEED of all of the op's file: what is dirty is sent, what is clean goes. */
+/* The byte behind what a posix_fadvise(2) is about; without a size it is all from its offset on. */
+static uint64_t advised_end(const struct workload_op *op)
+{
+	return op->type == OP_FADVISE && op->size_bytes ? op->offset_bytes + op->size_bytes
+							: UINT64_MAX - PAGE_BYTES;
+}
+
+/*
+ * POSIX_FADV_DONTNEED: what is dirty is sent, what is clean goes; no page of which only a part is
+ * meant, but for the file's last.
+ */
 bool file_dont_need(struct sim *sim, struct thread *th)
 {
 	struct file *file = th->file;
+	uint64_t offset = th->op.type == OP_FADVISE ? th->op.offset_bytes : 0;
+	uint64_t end = advised_end(&th->op);
 
-	if (!writeback_range(sim, th, file, 0, UINT64_MAX, WRITEBACK_SEND))
+	if (!writeback_range(sim, th, file, offset / PAGE_BYTES,
+			     (end + PAGE_BYTES - 1) / PAGE_BYTES, WRITEBACK_SEND))
 		return false;
-	page_cache_shed(sim, file, 0, UINT64_MAX);
+	if (end == file->size_bytes)
+		end += PAGE_BYTES - 1;
+	page_cache_shed(sim, file, (offset + PAGE_BYTES - 1) / PAGE_BYTES, end / PAGE_BYTES);
 	return true;
 }
 
-/* generic_fadvise() of the whole file. */
+/* generic_fadvise() */
 bool file_advise(struct sim *sim, struct thread *th)
 {
 	struct file *file = th->file;
@@ -155,7 +170,8 @@ bool file_advise(struct sim *sim, struct thread *th)
 	if (!open || sim->dax)
 		return true;
 	if (th->op.flags & OP_WILLNEED)
-		return read_wanted(sim, th, file, 0, UINT64_MAX);
+		return read_wanted(sim, th, file, th->op.offset_bytes / PAGE_BYTES,
+				   (advised_end(&th->op) + PAGE_BYTES - 1) / PAGE_BYTES);
 	if (th->op.flags & OP_INVALIDATE)
 		return file_dont_need(sim, th);
 	read_ahead_advise(sim, &open->ra, th->op.flags);

@@ -547,6 +547,12 @@ bool file_drop_outdated(struct sim *sim, struct thread *th, struct file *file);
 /* Not FLOWs: what a reply with attributes tells, and until when. */
 void file_take_attributes(struct sim *sim, struct file *file);
 uint64_t valid_until(const struct sim *sim, uint64_t timeout_ns);
+/* truncate_pagecache(): pages behind the end go, dirty or not; what is in I/O is waited for. */
+bool file_drop_behind(struct sim *sim, struct thread *th, struct file *file);
+static inline bool opens_truncating(const struct thread *th)
+{
+	return th->op.flags & OP_TRUNCATES && th->record.type != OP_CREATE;
+}
 bool file_remove_privs(struct sim *sim, struct thread *th, struct file *file);
 /* GETATTR if the attributes are too old or the size is known to be wrong. */
 bool file_update_attr(struct sim *sim, struct thread *th, struct file *file);

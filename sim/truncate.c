@@ -10,8 +10,7 @@
 #include "sim/mmap.h"
 #include "sim/page_cache.h"
 
-/* truncate_pagecache(): what is in I/O is waited for. */
-static bool drop_behind(struct sim *sim, struct thread *th, struct file *file)
+bool file_drop_behind(struct sim *sim, struct thread *th, struct file *file)
 {
 	struct page *page;
 
@@ -47,7 +46,7 @@ bool file_truncate(struct sim *sim, struct thread *th)
 	file->host_size_bytes = th->op.offset_bytes;
 	if (file->size_bytes != th->op.offset_bytes) {
 		file->size_bytes = th->op.offset_bytes;
-		FLOW_CALL(th->meta.at, drop_behind(sim, th, file));
+		FLOW_CALL(th->meta.at, file_drop_behind(sim, th, file));
 		FLOW_CALL(th->meta.at, invalidate_pages(sim, th, file));
 	}
 	inode_unlock(sim, file);

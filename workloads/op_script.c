@@ -39,8 +39,10 @@ static int parse_open(struct parser *p, struct workload_op *op)
 			op->flags |= OP_DIRECT;
 		else if (!strcmp(p->word[i], "create"))
 			create = true;
+		else if (!strcmp(p->word[i], "trunc"))
+			op->flags |= OP_TRUNCATES;
 		else
-			return script_bad(p, "want: open NAME [create] [direct]");
+			return script_bad(p, "want: open NAME [create] [trunc] [direct]");
 	}
 	if (held(p, op)->is_open)
 		return script_bad(p, "the file is open already");
@@ -55,10 +57,10 @@ static int parse_open(struct parser *p, struct workload_op *op)
 					    : "the file is not there: open it with 'create'");
 	if (create && script_in_use(p, op->file))
 		return script_bad(p, "the file was removed but is open or mapped still");
-	if (create) {
+	if (create)
 		op->flags |= OP_CREATES;
+	if (op->flags & (OP_CREATES | OP_TRUNCATES))
 		p->state[op->file].size_bytes = 0;
-	}
 	held(p, op)->flags = op->flags & OP_DIRECT;
 	held(p, op)->is_open = true;
 	p->state[op->file].kind = SCRIPT_FILE;

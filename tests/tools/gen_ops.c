@@ -279,6 +279,7 @@ static void open_or_remove(struct gen *g, int nr)
 {
 	struct file_state *f = &g->file[nr];
 	uint64_t dice = below(g, 10);
+	bool truncates;
 
 	if (f->exists && !f->nr_open && dice == 0) {
 		line(g, "unlink", nr);
@@ -290,9 +291,12 @@ static void open_or_remove(struct gen *g, int nr)
 		return;
 	}
 	f->of[g->task].direct = below(g, 4) == 0;
+	truncates = f->exists && !is_mapped(g, f) && below(g, 6) == 0;
 	verb(g, "open");
-	printf(" %s%d%s%s\n", g->prefix, nr, f->exists ? "" : " create",
-	       f->of[g->task].direct ? " direct" : "");
+	printf(" %s%d%s%s%s\n", g->prefix, nr, f->exists ? "" : " create",
+	       truncates ? " trunc" : "", f->of[g->task].direct ? " direct" : "");
+	if (truncates)
+		f->size = 0;
 	g->left--;
 	f->exists = f->of[g->task].is_open = true;
 	f->of[g->task].next = 0;

@@ -135,6 +135,8 @@ static int open_file(struct task *t, const struct op_script_line *line, const ch
 
 	if (line->op.flags & OP_CREATES)
 		flags |= O_CREAT;
+	if (line->op.flags & OP_TRUNCATES)
+		flags |= O_TRUNC;
 	if (line->op.flags & OP_DIRECT)
 		flags |= O_DIRECT;
 	t->fd[line->op.file] = open(path, flags, 0644);
