@@ -12,8 +12,9 @@
 /* Settings, constant after load. */
 const volatile bool filter_mounts = false; /* record only connections in mount_filter */
 const volatile bool record_ops = true;
-const volatile __u32 flag_o_direct = 0; /* O_DIRECT and O_CREAT differ between architectures */
+const volatile __u32 flag_o_direct = 0; /* these differ between architectures */
 const volatile __u32 flag_o_creat = 0;
+const volatile __u32 flag_o_trunc = 0;
 const volatile bool record_pages = false; /* pages_missed is counted */
 const volatile bool record_dax = false; /* this machine has a DAX window */
 const volatile __u64 wakeup_bytes = 0; /* wake the reader when this much waits in the ring buffer */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Probes of ops on names and attributes: lookup, stat, readdir, unlink, rmdir, mkdir, rename,
- * truncate, chmod and utimes. Included by guest.bpf.c alone.
+ * Probes of ops on names and attributes: lookup, stat, readdir, unlink, rmdir, mkdir, symlink,
+ * link, readlink, rename, truncate, chmod and utimes. Included by guest.bpf.c alone.
  *
  * These are inode and file operations of fs/fuse/dir.c, under the same names from 5.12 to 7.2. An
  * op's nodeid is that of what the name stands for, once that is known. What revalidates a name that
@@ -157,6 +157,55 @@ ON_RETURN(fuse_mkdir, 4, mkdir_end, void *idmap, struct inode *dir, struct dentr
 	if (!err)
 		found_inode(state, entry);
 	op_end(state, err);
+	return 0;
+}
+
+ON_ENTRY(fuse_symlink, symlink_begin, void *idmap, struct inode *dir, struct dentry *entry)
+{
+	name_begin(dir, NULL, OP_SYMLINK);
+	return 0;
+}
+
+ON_RETURN(fuse_symlink, 4, symlink_end, void *idmap, struct inode *dir, struct dentry *entry,
+	  const char *text, int ret)
+{
+	struct guest_op_entry *state = op_return(OP_SYMLINK);
+
+	if (!state)
+		return 0;
+	if (!ret)
+		found_inode(state, entry);
+	op_end(state, ret);
+	return 0;
+}
+
+ON_ENTRY(fuse_link, link_begin, struct dentry *entry, struct inode *newdir)
+{
+	name_begin(newdir, BPF_CORE_READ(entry, d_inode), OP_LINK);
+	return 0;
+}
+
+ON_RETURN(fuse_link, 3, link_end, struct dentry *entry, struct inode *newdir, void *newent, int ret)
+{
+	name_end(OP_LINK, ret);
+	return 0;
+}
+
+/* readlink(2), and each link that a path walk follows. Without a dentry it does nothing: RCU walk.
+ */
+ON_ENTRY(fuse_get_link, readlink_begin, struct dentry *entry, struct inode *inode)
+{
+	if (entry)
+		name_begin(NULL, inode, OP_READLINK);
+	return 0;
+}
+
+ON_RETURN(fuse_get_link, 3, readlink_end, struct dentry *entry, struct inode *inode)
+{
+	s64 err = result_of(&ctx[3]);
+
+	if (entry)
+		name_end(OP_READLINK, err);
 	return 0;
 }
 

@@ -223,9 +223,51 @@ ON_RETURN(fuse_flush, 2, close_end, struct file *file, void *owner, int ret)
 	return 0;
 }
 
+/* What an application says of its use of a file, by which read-ahead is switched off or doubled. */
+static __always_inline u32 advice_flags(int advice)
+{
+	switch (advice) {
+	case POSIX_FADV_RANDOM:
+		return OP_HINT_RANDOM;
+	case POSIX_FADV_SEQUENTIAL:
+		return OP_HINT_SEQUENTIAL;
+	case POSIX_FADV_WILLNEED:
+		return OP_WILLNEED;
+	case POSIX_FADV_DONTNEED:
+		return OP_INVALIDATE;
+	default:
+		return 0;
+	}
+}
+
+/* Every file system's: what is not FUSE is left alone at once. */
+ON_ENTRY(generic_fadvise, advise_begin, struct file *file, s64 offset, s64 bytes, int advice)
+{
+	struct inode *inode = KREAD(file, f_inode);
+
+	if (enabled && advice <= POSIX_FADV_DONTNEED &&
+	    KREAD(inode, i_sb, s_magic) == FUSE_SUPER_MAGIC)
+		op_begin(inode, OP_FADVISE, offset, bytes, advice_flags(advice));
+	return 0;
+}
+
+ON_RETURN(generic_fadvise, 4, advise_end, struct file *file, s64 offset, s64 bytes, int advice,
+	  int ret)
+{
+	struct guest_op_entry *state = op_return(OP_FADVISE);
+
+	if (state)
+		op_end(state, ret);
+	return 0;
+}
+
 ON_ENTRY(fuse_open, open_begin, struct inode *inode, struct file *file)
 {
-	op_begin(inode, OP_OPEN, 0, 0, file_op_flags(file, false));
+	u32 flags = file_op_flags(file, false) | OP_SIZE_KNOWN;
+
+	if (KREAD(file, f_flags) & flag_o_trunc)
+		flags |= OP_TRUNCATES;
+	op_begin(inode, OP_OPEN, KREAD(inode, i_size), 0, flags);
 	return 0;
 }
 
@@ -252,8 +294,8 @@ ON_ENTRY(fuse_atomic_open, create_begin, struct inode *dir, void *entry, struct 
 	return 0;
 }
 
-ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, struct dentry *entry, struct file *file,
-	  unsigned int flags, u32 mode, int ret)
+ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, struct dentry *entry,
+	  struct file *file, unsigned int flags, u32 mode, int ret)
 {
 	struct guest_op_entry *state;
 
@@ -268,7 +310,7 @@ ON_RETURN(fuse_atomic_open, 5, create_end, struct inode *dir, struct dentry *ent
 	}
 	if (!ret) {
 		state->ev.nodeid = inode_nodeid(KREAD(file, f_inode));
-		state->ev.flags |= file_op_flags(file, true);
+		state->ev.flags |= file_op_flags(file, true) | OP_SIZE_KNOWN;
 		note_path(state->ev.conn, entry);
 	}
 	op_end(state, ret);

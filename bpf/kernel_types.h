@@ -32,6 +32,10 @@ typedef __s64 s64;
 #define FUSE_SUPER_MAGIC 0x65735546 /* include/uapi/linux/magic.h */
 #define VM_SHARED 8 /* include/linux/mm.h */
 /* include/linux/fs.h, all as in 5.10 to 7.2 */
+#define POSIX_FADV_RANDOM 1 /* include/uapi/linux/fadvise.h */
+#define POSIX_FADV_SEQUENTIAL 2
+#define POSIX_FADV_WILLNEED 3
+#define POSIX_FADV_DONTNEED 4
 #define ATTR_MODE (1u << 0)
 #define ATTR_SIZE (1u << 3)
 #define ATTR_ATIME_SET (1u << 7)
@@ -127,6 +131,7 @@ struct super_block {
 struct inode {
 	struct super_block *i_sb;
 	unsigned int i_flags;
+	long long i_size;
 };
 
 struct dentry;

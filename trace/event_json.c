@@ -102,7 +102,8 @@ static json_t *guest_request_json(const struct guest_request_event *ev)
 static const char *const op_flags[] = {
 	"direct",	   "async",    "fopen_direct", "invalidate",  "hint_random",
 	"hint_sequential", "creates",  "fault_write",  "map_private", "willneed",
-	"synced",	   "required", "dax",	       NULL,
+	"synced",	   "required", "dax",	       "truncates",   "size_known",
+	NULL,
 };
 
 static json_t *guest_op_json(const struct guest_op_event *ev)

@@ -144,6 +144,7 @@ static int load(struct capture *c, const struct capture_config *config)
 	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
 	c->bpf->rodata->flag_o_direct = O_DIRECT;
 	c->bpf->rodata->flag_o_creat = O_CREAT;
+	c->bpf->rodata->flag_o_trunc = O_TRUNC;
 	c->bpf->rodata->wakeup_bytes = bytes / 4;
 	c->bpf->rodata->aggregate = config->level == RECORD_AGGREGATE;
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);

@@ -61,6 +61,24 @@ ops() { # OP FIELD
 	[[ $stderr = *"left out"*mkdir* ]]
 }
 
+@test "links and advice are recorded; an open tells the size before, and whether it cut the file off" {
+	mkdir -p "$VM_SHARE/l"
+	printf 12345 >"$VM_SHARE/l/file"
+	record "perl -e 'symlink \"file\", \"l/soft\" or die; link \"l/file\", \"l/hard\" or die; readlink \"l/soft\" eq \"file\" or die;
+		open F, \">\", \"l/soft\" or die; close F'; cat l/hard; dd if=/dev/zero of=l/hard bs=1k count=3 conv=notrunc; cat l/hard >/dev/null"
+	[ "$(ops symlink .result)" = 0 ]
+	[ "$(ops link .result)" = 0 ]
+	# Read by readlink(2), then followed by open(2).
+	[ "$(ops readlink '"\(.result) \(.nr_requests)"')" = "0 1 0 1" ]
+	[ "$(spans '[.[] | select(.op == "link" or .op == "open") | .nodeid] | unique | length')" -eq 1 ]
+	[ "$(spans '[.[] | select(.op == "symlink" or .op == "link") | .dir_nodeid] | unique | length')" -eq 1 ]
+	# cat(1) says that it reads from the beginning to the end.
+	[ "$(ops fadvise '(.flags | join(","))')" = "hint_sequential hint_sequential" ]
+	[ "$(ops open '"\(.offset):\(.flags | join(","))"')" = "5:truncates,size_known 0:size_known 0:size_known 3072:size_known" ]
+	run --separate-stderr "$TOP/build/vfscope" simulate "$TRACE" --model ideal
+	[[ $stderr = *"left out"*link* && $stderr != *fadvise* ]]
+}
+
 @test "faults of mapped files: one op for each page that is faulted in, however often the kernel tries" {
 	printf '%s\n' 'open mapped create' 'write mapped 0 1000000' 'close mapped' 'dropcaches' 'open mapped' 'mmap mapped' 'mread mapped 0 4096' 'mread mapped 8192 4096' 'mwrite mapped 0 4096' 'mwrite mapped 913408 4096' 'munmap mapped' 'close mapped' >"$VM_DIR/script.ops"
 	record "$TOP/build/tests/tools/run_ops . /run/lab/script.ops 0s 0s"
