@@ -216,9 +216,10 @@ static int export_ops(const struct export_options *o)
 	if (err)
 		return err == -ENOMEM ? EXIT_CANNOT : EXIT_BAD_INPUT;
 	recorded_ops_note_left_out(&r, o->input);
-	if (r.nr_stats)
-		msg_info("%s: %" PRIu64 " stats are left out, which fio cannot replay", o->input,
-			 r.nr_stats);
+	if (r.nr_not_fio)
+		msg_info("%s: %" PRIu64 " stats, truncates and advices are left out, which fio "
+			 "cannot replay",
+			 o->input, r.nr_not_fio);
 	if (o->format == EXPORT_FIO)
 		status = recorded_write_job(&r, o->output) ? EXIT_CANNOT : EXIT_DONE;
 	else if (find_task(o, &r, &index))

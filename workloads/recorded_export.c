@@ -20,6 +20,11 @@ struct export
 	bool *added;
 };
 
+bool recorded_fio_has(uint16_t type)
+{
+	return type != OP_STAT && type != OP_TRUNCATE && type != OP_FADVISE;
+}
+
 /* Logs have no faults: under ioengine=mmap fio does them by reading and writing. */
 static const char *action_of(const struct recorded_op *op)
 {
@@ -43,8 +48,8 @@ static void write_op(struct export *e, const struct recorded_op *op)
 	uint64_t us = 1 + (op->t_start_ns - e->r->t_first_ns) / NS_PER_US;
 	uint32_t *opens = &e->opens[op->file];
 
-	if (op->type == OP_STAT)
-		return; /* fio has none */
+	if (!recorded_fio_has(op->type))
+		return;
 	if (op->type == OP_CLOSE) {
 		if (*opens && !--*opens)
 			fprintf(e->out, "%" PRIu64 " %s close\n", us, name);

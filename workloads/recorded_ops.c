@@ -22,7 +22,8 @@
 #define QUEUED (-529) /* EIOCBQUEUED, which user space never sees */
 #define MAX_TASKS 16384u
 #define RECORDED_OP_FLAGS                                                                          \
-	(OP_DIRECT | OP_ASYNC | OP_HINT_RANDOM | OP_HINT_SEQUENTIAL | OP_FAULT_WRITE)
+	(OP_DIRECT | OP_ASYNC | OP_HINT_RANDOM | OP_HINT_SEQUENTIAL | OP_INVALIDATE |              \
+	 OP_WILLNEED | OP_FAULT_WRITE | OP_TRUNCATES | OP_SIZE_KNOWN)
 
 /* What a request tells of the op that caused it. */
 struct hint {
@@ -73,6 +74,8 @@ static bool can_replay(uint16_t type)
 	case OP_CLOSE:
 	case OP_MMAP_FAULT:
 	case OP_STAT:
+	case OP_TRUNCATE:
+	case OP_FADVISE:
 		return true;
 	default:
 		return false;
@@ -95,6 +98,9 @@ static int add_op(struct gather *g, const struct op_record *op)
 		r->nr_failed++;
 		return 0;
 	}
+	/* open(2) with O_TRUNC cuts the file off by its OPEN, then again: fuse_do_setattr(). */
+	if (op->type == OP_TRUNCATE && !op->nr_requests)
+		return 0;
 	if (!can_replay(op->type)) {
 		r->nr_left_out[op->type]++;
 		return 0;
@@ -106,7 +112,7 @@ static int add_op(struct gather *g, const struct op_record *op)
 		err = array_grow((void **)&r->ops, r->nr_ops, sizeof(*r->ops));
 	if (err)
 		return err;
-	r->nr_stats += op->type == OP_STAT;
+	r->nr_not_fio += !recorded_fio_has(op->type);
 	r->ops[r->nr_ops++] = (struct recorded_op){
 		.t_start_ns = op->t_start_ns,
 		.t_end_ns = op->t_end_ns,
@@ -229,23 +235,46 @@ static void take_hints(struct gather *g)
 	}
 }
 
-/* A file that nothing was done in has a size all the same, or it would not be there. */
+/*
+ * What a file was like before. The first open tells its size if nothing changed it before; traces
+ * made without that tell what was done in it. A file that nothing was done in has a size all the
+ * same, or it would not be there; one that was empty is made.
+ */
+struct before {
+	struct file_extent extent;
+	uint64_t open_bytes;
+	bool size_known, changed;
+};
+
+static void note_before(struct before *b, const struct recorded_op *op)
+{
+	if (op->type == OP_READ || op->type == OP_WRITE || op->type == OP_MMAP_FAULT)
+		file_extent_write(&b->extent, op->offset_bytes, op->size_bytes);
+	if (op->type == OP_OPEN && op->flags & OP_SIZE_KNOWN && !b->changed && !b->size_known) {
+		b->size_known = true;
+		b->open_bytes = op->offset_bytes;
+	}
+	b->changed |= op->type == OP_WRITE || op->type == OP_TRUNCATE ||
+		      op->flags & (OP_FAULT_WRITE | OP_TRUNCATES);
+}
+
 static int size_files(struct gather *g)
 {
-	struct file_extent *extent = calloc(g->files.nr_files, sizeof(*extent));
+	struct before *before = calloc(g->files.nr_files, sizeof(*before));
 
-	if (!extent)
+	if (!before)
 		return -ENOMEM;
-	for (uint64_t i = 0; i < g->out->nr_ops; i++) {
-		const struct recorded_op *op = &g->out->ops[i];
+	for (uint64_t i = 0; i < g->out->nr_ops; i++)
+		note_before(&before[g->out->ops[i].file], &g->out->ops[i]);
+	for (uint32_t i = 0; i < g->files.nr_files; i++) {
+		uint64_t *size = &g->files.files[i].size_bytes;
 
-		if (op->type == OP_READ || op->type == OP_WRITE || op->type == OP_MMAP_FAULT)
-			file_extent_write(&extent[op->file], op->offset_bytes, op->size_bytes);
+		if (before[i].size_known)
+			*size = before[i].open_bytes;
+		else if (!g->created[i])
+			*size = max_u64(1, before[i].extent.end_bytes);
 	}
-	for (uint32_t i = 0; i < g->files.nr_files; i++)
-		if (!g->created[i])
-			g->files.files[i].size_bytes = max_u64(1, extent[i].end_bytes);
-	free(extent);
+	free(before);
 	return 0;
 }
 

@@ -19,12 +19,12 @@ struct recorded_op {
 	uint64_t think_ns; /* since the last end of an op of the task; of its first: since the trace
 			      began */
 	uint64_t op_id;
-	uint64_t offset_bytes;
+	uint64_t offset_bytes; /* of an open with OP_SIZE_KNOWN: the file's size before */
 	uint32_t size_bytes;
 	uint32_t file; /* index into files */
 	uint32_t task; /* thread id in the guest */
 	uint16_t type; /* enum op_type */
-	uint16_t flags; /* OP_DIRECT, OP_ASYNC, OP_FAULT_WRITE; of an open also OP_HINT_* */
+	uint16_t flags; /* enum op_flags */
 };
 
 struct recorded_task {
@@ -43,7 +43,7 @@ struct recorded_ops {
 	struct workload_file *files;
 	uint32_t nr_files;
 	uint64_t nr_failed; /* ops that failed: left out */
-	uint64_t nr_stats; /* that can be simulated, but fio cannot do them */
+	uint64_t nr_not_fio; /* that can be simulated, but a log for fio cannot say them */
 	uint64_t nr_left_out[NR_OP_TYPES]; /* cannot be replayed */
 };
 
@@ -52,6 +52,9 @@ int recorded_ops_read(struct recorded_ops *r, const char *path);
 void recorded_ops_free(struct recorded_ops *r);
 /* Says what of the trace is not in r. */
 void recorded_ops_note_left_out(const struct recorded_ops *r, const char *path);
+
+/* Whether a log for fio can say it. */
+bool recorded_fio_has(uint16_t type);
 
 /* The trace as a workload, each task closed-loop with its think times. Errors as above. */
 int recorded_ops_load(const char *path, struct workload **out);

@@ -68,9 +68,11 @@ static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workloa
 		.file = recorded->file,
 		.offset_bytes = recorded->offset_bytes,
 		.size_bytes = recorded->size_bytes,
-		.flags = recorded->flags & ~OP_ASYNC,
+		.flags = recorded->flags & ~(OP_ASYNC | OP_SIZE_KNOWN),
 		.think_ns = recorded->think_ns,
 	};
+	if (recorded->type == OP_OPEN)
+		op->offset_bytes = 0;
 	/* The pause came before the mapping. */
 	if (recorded->type == OP_MMAP_FAULT && s->mapped_now)
 		op->think_ns = 0;
