@@ -12,7 +12,7 @@ setup() {
 
 # Prints the table and differences if there are any.
 same_requests() { # MODE
-	"$LIVE/fidelity" --kernels 6.1 --modes "$1" --kinds turns --seeds '1 2' --ops 60 --jobs '' 3>&-
+	"$LIVE/fidelity" --kernels 6.1 --modes "$1" --kinds turns --seeds '1 2' --ops 60 --jobs '' --works '' 3>&-
 }
 
 @test "write-through: random scripts send the same requests in a guest and simulated" {
