@@ -19,7 +19,6 @@
 #include "trace/end_signal.h"
 
 #define CONNECT_MS 10000
-#define HELLO_MS 15000
 #define HELLO_AGAIN_MS 1000
 #define MAX_STRAY_BYTES (1u << 20) /* in a port that another host left */
 #define MAX_JSON_BYTES (1u << 20) /* some 50 times what a plan takes */
@@ -149,13 +148,13 @@ static int greet(struct agent_client *c, const struct agent_address *address, co
 	int n = hello ? 0 : -ENOMEM;
 
 	/* Repeated, since an agent that is about to reopen its port loses what comes before. */
-	while (!n && clock_ns(CLOCK_MONOTONIC) - begin_ns < HELLO_MS * NS_PER_MS) {
+	while (!n && clock_ns(CLOCK_MONOTONIC) - begin_ns < c->stream.silence_ms * NS_PER_MS) {
 		n = agent_stream_send(&c->stream, AGENT_HELLO, hello, strlen(hello));
 		if (!n)
 			n = await_answer(c, &frame, max_skipped);
 	}
 	free(hello);
-	if (!n) {
+	if (!n || n == -ETIMEDOUT) {
 		msg_error("nobody answers: is 'vfscope agent' running in the guest, and does no "
 			  "other host use it?");
 		return -ECANCELED;
@@ -164,7 +163,7 @@ static int greet(struct agent_client *c, const struct agent_address *address, co
 }
 
 int agent_client_open(struct agent_client *c, const struct agent_address *address,
-		      const char *version)
+		      const char *version, uint32_t silence_ms)
 {
 	int fd = agent_channel_connect(address, CONNECT_MS), err;
 
@@ -176,6 +175,7 @@ int agent_client_open(struct agent_client *c, const struct agent_address *addres
 		close(fd);
 		return explain(err);
 	}
+	c->stream.silence_ms = silence_ms;
 	if (getrandom(&c->stream.conversation, sizeof(c->stream.conversation), 0) < 0)
 		c->stream.conversation = clock_ns(CLOCK_MONOTONIC);
 	err = explain(greet(c, address, version));
@@ -190,7 +190,6 @@ int agent_client_start(struct agent_client *c, const struct agent_start *start)
 	int err = text ? agent_stream_send(&c->stream, AGENT_START, text, strlen(text)) : -ENOMEM;
 
 	free(text);
-	c->stream.silence_ms = start->silence_ms;
 	if (err == -EMSGSIZE)
 		msg_error("the guest's command and its mounts are too long to send");
 	return err == -EMSGSIZE ? err : explain(err);

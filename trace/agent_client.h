@@ -26,9 +26,9 @@ struct agent_client {
  * (-ETIMEDOUT), not an agent (-EBADMSG). agent_client_close() is needed only after a success.
  */
 
-/* Connect and greet. */
+/* Connect and greet. silence_ms: how long the guest may say nothing, now and later. */
 int agent_client_open(struct agent_client *c, const struct agent_address *address,
-		      const char *version);
+		      const char *version, uint32_t silence_ms);
 
 /* Ask for a recording. Poll until it has started, or ended already. */
 int agent_client_start(struct agent_client *c, const struct agent_start *start);

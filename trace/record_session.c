@@ -288,7 +288,7 @@ static int close_output(struct session *s)
 	close_err = vft_writer_close(s->writer, s->losses, footer);
 	s->writer = NULL;
 	json_decref(footer);
-	if (close_err)
+	if (close_err && !s->write_failed) /* else it has been said */
 		msg_error("cannot finish %s: %s; 'vfscope report' reads what is whole",
 			  s->config->capture.output, strerror(-close_err));
 	return err ? err : close_err;

@@ -216,7 +216,8 @@ int record_vm_run(const struct record_vm_config *config, struct record_vm_result
 	memset(result, 0, sizeof(*result));
 	if (config->record.command && record_command_check(config->record.command))
 		return -ENOENT;
-	err = agent_client_open(&p.guest, &config->address, config->record.version);
+	err = agent_client_open(&p.guest, &config->address, config->record.version,
+				config->silence_ms);
 	if (err)
 		return err;
 	end_signal_catch(true);
@@ -234,7 +235,8 @@ static int plan_guest(const struct record_vm_config *config, json_t **guest)
 					  .dry_run = true,
 					  .silence_ms = config->silence_ms};
 	struct agent_client c;
-	int err = agent_client_open(&c, &config->address, config->record.version);
+	int err =
+		agent_client_open(&c, &config->address, config->record.version, config->silence_ms);
 
 	if (err)
 		return err;

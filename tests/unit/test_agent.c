@@ -375,12 +375,12 @@ static void test_agent_refuses(void **state)
 	await_refusal(&c);
 
 	/* A command, which it was not told to run. */
-	assert_int_equal(agent_client_open(&c, &address, "test"), 0);
+	assert_int_equal(agent_client_open(&c, &address, "test", AGENT_SILENCE_MS), 0);
 	assert_int_equal(agent_client_start(&c, &start), 0);
 	await_refusal(&c);
 
 	/* And still answers. */
-	assert_int_equal(agent_client_open(&c, &address, "test"), 0);
+	assert_int_equal(agent_client_open(&c, &address, "test", AGENT_SILENCE_MS), 0);
 	agent_client_close(&c);
 	kill(agent, SIGTERM);
 	assert_int_equal(waitpid(agent, &status, 0), agent);
