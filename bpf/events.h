@@ -253,6 +253,7 @@ enum loss_class {
 	LOSS_SKEWED, /* join: clock band violated */
 	LOSS_DAMAGED, /* reader: events in chunks that were cut off or failed their checksum */
 	LOSS_PROBE_MISSED, /* a probe did not run: it was preempted on that CPU while running */
+	LOSS_LEFT_OUT, /* a connection that is not described, a daemon that is not followed */
 	NR_LOSS_CLASSES
 };
 

@@ -35,6 +35,15 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+static __always_inline void connection_left_out(u32 conn)
+{
+	u32 one = 1;
+	int err = bpf_map_update_elem(&left_out, &conn, &one, BPF_NOEXIST);
+
+	if (err && err != -EEXIST)
+		count_loss(LOSS_LEFT_OUT);
+}
+
 /* Ties what the task does next on this queue (kick, doorbell) to the request. */
 static __always_inline void begin_enqueue(struct virtqueue *vq, u64 req,
 					  const struct guest_request_event *ev)
@@ -111,7 +120,7 @@ static __always_inline void remember_request(struct virtqueue *vq, u64 key,
 		err = bpf_map_update_elem(&requests, &key, req, BPF_ANY);
 	}
 	if (err)
-		count_loss(LOSS_MAP_FULL);
+		begin_lost();
 	else
 		begin_enqueue(vq, key, &req->ev);
 }
@@ -124,8 +133,10 @@ static __always_inline void describe_io(struct guest_request_event *ev, struct f
 		describe_mapping(ev, args);
 	if (ev->opcode != WIRE_OPCODE_READ && ev->opcode != WIRE_OPCODE_WRITE)
 		return;
-	if (bpf_probe_read_kernel(&in, sizeof(in), BPF_CORE_READ(args, in_args[0].value)))
+	if (bpf_probe_read_kernel(&in, sizeof(in), BPF_CORE_READ(args, in_args[0].value))) {
+		count_loss(LOSS_HEADER);
 		return;
+	}
 	ev->offset_bytes = in.offset;
 	ev->size_bytes = in.size;
 	ev->fuse_flags = in.rw_flags;
@@ -207,8 +218,10 @@ ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
-	if (!fc)
+	if (!fc) { /* nobody has mounted the device: never seen */
+		count_loss(LOSS_HEADER);
 		return 0;
+	}
 	entry.ev.conn = minor_of(KREAD(fc, dev));
 	entry.ev.inflight = others_in_flight(fsvq, false);
 	if (conn_wanted(entry.ev.conn))
@@ -396,8 +409,11 @@ static __always_inline bool leave_to_notifier(struct guest_request_entry *req)
 
 	if ((req->state & (REQUEST_NOTIFYING | REQUEST_NOTIFIED)) != REQUEST_NOTIFYING)
 		return false;
-	if (bpf_map_update_elem(&ended_early, &name, req, BPF_ANY))
-		return false; /* too many: then without the doorbell's time */
+	/* Too many: then without the doorbell's time. */
+	if (bpf_map_update_elem(&ended_early, &name, req, BPF_ANY)) {
+		count_loss(LOSS_MAP_FULL);
+		return false;
+	}
 	if (!(__sync_fetch_and_or(&req->state, REQUEST_ENDED) & REQUEST_NOTIFIED))
 		return true;
 	bpf_map_delete_elem(&ended_early, &name);
@@ -418,6 +434,18 @@ static __always_inline void finish_request(u64 key, struct guest_request_entry *
 	bpf_map_delete_elem(&requests, &key);
 }
 
+/* A FORGET, which nothing else tells the end of, or a request, which request_complete() will count. */
+static __always_inline void got_unseen(struct virtqueue *vq)
+{
+	struct fuse_conn *fc;
+
+	if (!enabled || KREAD(vq, index))
+		return;
+	fc = hiprio_conn(vq);
+	if (fc && conn_wanted(minor_of(BPF_CORE_READ(fc, dev))))
+		count_loss(LOSS_END_NO_START);
+}
+
 ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 ret)
 {
 	struct queue_state *state;
@@ -426,8 +454,10 @@ ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 r
 	if (!ret || !vq_is_virtiofs(vq))
 		return 0;
 	req = bpf_map_lookup_elem(&requests, &ret);
-	if (!req)
+	if (!req) {
+		got_unseen(vq);
 		return 0;
+	}
 	state = queue_state((u64)vq);
 	if (state) {
 		req->ev.t_irq_ns = state->t_irq_ns;
@@ -549,8 +579,10 @@ ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
-	if (!fc)
+	if (!fc) { /* nobody has mounted the device: never seen */
+		count_loss(LOSS_HEADER);
 		return 0;
+	}
 	ev->conn = minor_of(KREAD(fc, dev));
 	if (!conn_wanted(ev->conn))
 		return 0;

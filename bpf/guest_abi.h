@@ -7,8 +7,9 @@
 
 #include "bpf/events.h"
 
-/* Most connections (mounts) of one recording, and queues of all of them. */
+/* Most connections (mounts) of one recording unless more are asked for, and queues of all of them. */
 #define GUEST_MAX_CONNS 64
+#define GUEST_MAX_LEFT_OUT 1024 /* connections beyond these that are told apart */
 #define GUEST_MAX_QUEUES 1024
 
 enum guest_request_state {

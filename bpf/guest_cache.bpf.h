@@ -59,7 +59,9 @@ static __always_inline void note_dirtied(const struct guest_op_event *ev, u64 of
 
 	key.part = offset >> DIRTIED_SHIFT;
 	for (int i = 0; i < DIRTIED_MAX_PARTS && key.part <= last; i++, key.part++)
-		bpf_map_update_elem(&dirtied, &key, &op_id, BPF_ANY);
+		/* Rather no op, which reports count, than an earlier one. */
+		if (bpf_map_update_elem(&dirtied, &key, &op_id, BPF_ANY))
+			bpf_map_delete_elem(&dirtied, &key);
 }
 
 /* The op that the current task is in dirties pages, from now on. */

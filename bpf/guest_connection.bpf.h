@@ -13,10 +13,13 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, GUEST_MAX_CONNS);
+	__uint(max_entries, GUEST_MAX_CONNS); /* user space sets it */
 	__type(key, u32);
 	__type(value, struct guest_connection);
 } connections SEC(".maps");
+
+/* There is no room to describe this connection: asked again at each of its requests. */
+static __always_inline void connection_left_out(u32 conn);
 
 /* A kernel that has not got the field has not got what it tells of. */
 #define CONN_FLAG(fc, field, flag)                                                                 \
@@ -26,6 +29,7 @@ static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_
 {
 	struct guest_connection c = {};
 	struct virtio_fs *fs;
+	int err; /* until 6.3 the kernel does not extend it to 64 bits */
 
 	c.conn = minor_of(KREAD(fc, dev));
 	if (bpf_map_lookup_elem(&connections, &c.conn))
@@ -60,7 +64,9 @@ static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_
 		c.dax_window_bytes = BPF_CORE_READ(fs, window_len);
 	c.virtio_features = BPF_CORE_READ(fsvq, vq, vdev, features);
 	c.queue_size = vq_size(KREAD(fsvq, vq));
-	bpf_map_update_elem(&connections, &c.conn, &c, BPF_NOEXIST);
+	err = bpf_map_update_elem(&connections, &c.conn, &c, BPF_NOEXIST);
+	if (err && err != -EEXIST)
+		connection_left_out(c.conn);
 }
 
 #endif

@@ -46,11 +46,12 @@ static __always_inline void dax_enter(u32 flag)
 
 static __always_inline void dax_leave(u32 flag)
 {
-	u32 task = current_task(), flags = dax_issue_flags(task) & ~flag;
+	u32 task = current_task(), *flags = bpf_map_lookup_elem(&dax_tasks, &task);
 
-	if (flags)
-		bpf_map_update_elem(&dax_tasks, &task, &flags, BPF_ANY);
-	else
+	if (!flags)
+		return;
+	*flags &= ~flag;
+	if (!*flags)
 		bpf_map_delete_elem(&dax_tasks, &task);
 }
 
@@ -69,8 +70,10 @@ static __always_inline void describe_removal(struct guest_request_event *ev, str
 	u32 count = 0;
 
 	if (bpf_probe_read_kernel(&count, sizeof(count), mapping_arg(args, 0)) ||
-	    bpf_probe_read_kernel(&first, sizeof(first), mapping_arg(args, 1)))
+	    bpf_probe_read_kernel(&first, sizeof(first), mapping_arg(args, 1))) {
+		count_loss(LOSS_HEADER);
 		return;
+	}
 	ev->size_bytes = count * DAX_RANGE_BYTES;
 	ev->window_range = first.moffset / DAX_RANGE_BYTES;
 }
@@ -81,9 +84,12 @@ static __always_inline void describe_mapping(struct guest_request_event *ev, str
 
 	if (ev->opcode == WIRE_OPCODE_REMOVEMAPPING)
 		describe_removal(ev, args);
-	if (ev->opcode != WIRE_OPCODE_SETUPMAPPING ||
-	    bpf_probe_read_kernel(&in, sizeof(in), mapping_arg(args, 0)))
+	if (ev->opcode != WIRE_OPCODE_SETUPMAPPING)
 		return;
+	if (bpf_probe_read_kernel(&in, sizeof(in), mapping_arg(args, 0))) {
+		count_loss(LOSS_HEADER);
+		return;
+	}
 	ev->offset_bytes = in.foffset;
 	ev->size_bytes = in.len;
 	ev->fuse_flags = in.flags;

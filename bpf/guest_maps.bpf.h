@@ -101,6 +101,14 @@ struct {
 	__type(value, u32);
 } mount_filter SEC(".maps");
 
+/* Connections with requests that there was no room to describe. User space counts them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GUEST_MAX_LEFT_OUT);
+	__type(key, u32);
+	__type(value, u32);
+} left_out SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, NR_LOSS_CLASSES);
@@ -119,6 +127,20 @@ static __always_inline void count_loss(u32 loss_class)
 
 	if (count)
 		(*count)++;
+}
+
+/*
+ * No room for the begin of something. Its end will count as one whose begin was not seen, which this
+ * makes up for; user space takes a sum below zero (it has not ended) for none.
+ */
+static __always_inline void begin_lost(void)
+{
+	u32 loss_class = LOSS_END_NO_START;
+	u64 *count = bpf_map_lookup_elem(&losses, &loss_class);
+
+	count_loss(LOSS_MAP_FULL);
+	if (count)
+		(*count)--;
 }
 
 #ifdef GUEST_KPROBE

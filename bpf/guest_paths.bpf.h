@@ -78,7 +78,7 @@ static __always_inline void note_path(u32 conn, struct dentry *entry)
 	ev = bpf_map_lookup_elem(&path_scratch, &zero);
 	if ((known && *known == address) || !ev)
 		return;
-	bpf_map_update_elem(&named, &file, &address, BPF_ANY);
+	bpf_map_update_elem(&named, &file, &address, BPF_ANY); /* if it fails: told again */
 	__builtin_memset(ev, 0, sizeof(*ev));
 	ev->h.type = EV_GUEST_PATH;
 	ev->h.size = sizeof(*ev);
@@ -87,7 +87,7 @@ static __always_inline void note_path(u32 conn, struct dentry *entry)
 	ev->nodeid = file.nodeid;
 	ev->conn = conn;
 	add_names(ev, entry);
-	if (ev->nr_names)
+	if (ev->nr_names || ev->cut)
 		emit(ev, sizeof(*ev));
 }
 

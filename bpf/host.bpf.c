@@ -40,9 +40,42 @@ static __always_inline void aggregate_found(void)
 		__arg;                                                                             \
 	})
 
+/* Registers hold a call's number and arguments until it has returned. */
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_NR(regs) ((regs)->orig_rax)
+#elif defined(__TARGET_ARCH_arm64)
+#define SYSCALL_NR(regs) (((struct user_pt_regs *)(regs))->regs[8])
+#endif
+
+static __always_inline u16 call_class(struct pt_regs *regs,
+				      const volatile struct host_syscall_rule *rule)
+{
+	if (rule->eventfd_cls && SYSCALL_ARG(regs, 3) == 8)
+		return rule->eventfd_cls;
+	return rule->cls;
+}
+
+/* Waiting for work or a lock is no loss: idle threads do that whenever recording begins. */
+static __always_inline bool class_is_io(u16 cls)
+{
+	return cls == SYSC_DATA || cls == SYSC_META;
+}
+
+/* It was under way when recording began. */
+static __always_inline void count_unseen_enter(struct pt_regs *regs)
+{
+#ifdef SYSCALL_NR
+	unsigned long nr = HOST_MAX_SYSCALL_NR;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), &SYSCALL_NR(regs));
+	if (!aggregate && nr < HOST_MAX_SYSCALL_NR && class_is_io(call_class(regs, &rules[nr])))
+		count_loss(LOSS_END_NO_START, 1);
+#endif
+}
+
 static __always_inline u64 io_so_far(u32 tid)
 {
-	struct thread_call *call = bpf_map_lookup_elem(&calls, &tid);
+	struct host_thread_call *call = bpf_map_lookup_elem(&calls, &tid);
 
 	return call ? call->io_ns : 0;
 }
@@ -52,7 +85,7 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 	struct host_daemon *daemon = current_daemon();
 	u32 tid = (u32)bpf_get_current_pid_tgid();
 	const volatile struct host_syscall_rule *rule = &rules[nr & (HOST_MAX_SYSCALL_NR - 1)];
-	struct thread_call call = {};
+	struct host_thread_call call = {};
 	u64 buffer;
 
 	if (!daemon)
@@ -60,9 +93,7 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 
 	call.nr = nr;
 	call.fd = SYSCALL_ARG(regs, 1);
-	call.cls = rule->cls;
-	if (rule->eventfd_cls && SYSCALL_ARG(regs, 3) == 8)
-		call.cls = rule->eventfd_cls;
+	call.cls = call_class(regs, rule);
 	if (call.cls == SYSC_DATA && rule->buffer) {
 		buffer = SYSCALL_ARG(regs, 2);
 		if (rule->buffer == HOST_BUFFER_PLAIN)
@@ -84,17 +115,20 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 	if (aggregate)
 		call.io_ns = io_so_far(tid);
 	call.t_enter_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&calls, &tid, &call, BPF_ANY))
+	if (bpf_map_update_elem(&calls, &tid, &call, BPF_ANY)) {
 		count_loss(LOSS_MAP_FULL, 1);
+		if (!aggregate && class_is_io(call.cls)) /* its return will be counted, too */
+			count_loss(LOSS_END_NO_START, -1);
+	}
 	return 0;
 }
 
-static __always_inline void report_call(struct thread_call *call, u32 slot, long result, u64 now_ns)
+static __always_inline void report_call(struct host_thread_call *call, u32 slot, long result, u64 now_ns)
 {
 	struct host_syscall_event *event;
 
 	if (aggregate) {
-		if (call->cls == SYSC_DATA || call->cls == SYSC_META)
+		if (class_is_io(call->cls))
 			call->io_ns += now_ns - call->t_enter_ns;
 		else if (call->cls == SYSC_WAIT)
 			call->io_ns = 0;
@@ -124,7 +158,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 {
 	struct host_daemon *daemon = current_daemon();
 	u32 tid = (u32)bpf_get_current_pid_tgid();
-	struct thread_call *call;
+	struct host_thread_call *call;
 	u64 now_ns;
 
 	if (!daemon)
@@ -136,6 +170,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 			kvm_wait_ended(daemon, call, now_ns);
 		report_call(call, daemon->slot, result, now_ns);
 		call->t_enter_ns = 0;
+	} else if (!call) {
+		count_unseen_enter(regs);
 	}
 	scan_queues(daemon, 0);
 	return 0;

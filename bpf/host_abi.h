@@ -67,8 +67,20 @@ struct host_queue_state {
 	__ev_u32 under_way_at_start; /* chains in flight when recording began */
 	__ev_u32 idle_at; /* set by user space: both indices, if they were equal, and the flag */
 	__ev_u32 nr_retries; /* slots of retries[] in use */
-	__ev_u32 pad;
+	__ev_u32 left; /* entries that the last look had to leave: 1, if it could not read the ring */
 	struct host_retry retries[HOST_MAX_RETRIES];
+};
+
+/* Value of the map "calls", by thread: a system call under way. */
+struct host_thread_call {
+	__ev_u64 t_enter_ns; /* 0: it has returned */
+	__ev_u64 iov_base;
+	__ev_u64 io_ns; /* aggregate: in file system calls since the thread last published */
+	__ev_u64 t_door_ns; /* --kvm: of the doorbell that ended this wait; 0: none */
+	__ev_u64 t_woken_ns;
+	__ev_s32 fd;
+	__ev_u16 nr;
+	__ev_u16 cls;
 };
 
 /* Value of the map "sched_totals", by slot. */

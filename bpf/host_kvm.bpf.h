@@ -313,10 +313,10 @@ int BPF_PROG(raw_kvm_vcpu_wakeup, u64 ns, bool waited)
 }
 
 /* The call that the current thread, of a daemon, is making; NULL: it makes none. */
-static __always_inline struct thread_call *current_call(void)
+static __always_inline struct host_thread_call *current_call(void)
 {
 	u32 tid = (u32)bpf_get_current_pid_tgid();
-	struct thread_call *call = bpf_map_lookup_elem(&calls, &tid);
+	struct host_thread_call *call = bpf_map_lookup_elem(&calls, &tid);
 
 	return call && call->t_enter_ns && call->cls == SYSC_CALL ? call : NULL;
 }
@@ -330,7 +330,7 @@ int BPF_PROG(raw_kvm_msi_set_irq, u64 address, u64 data)
 {
 	struct host_daemon *daemon = current_daemon();
 	struct kvm_vector key = {.vector = data & 0xff};
-	struct thread_call *call;
+	struct host_thread_call *call;
 	u64 t_call_ns;
 
 	if (!daemon) {
@@ -381,7 +381,7 @@ int BPF_PROG(raw_kvm_inj_virq, u32 vector, bool soft, bool again)
 /* A virtual CPU wakes a thread of its daemon that waits, or is in an interrupt that does. */
 static __always_inline void daemon_woken(struct host_daemon *daemon, u32 tid)
 {
-	struct thread_call *call = bpf_map_lookup_elem(&calls, &tid);
+	struct host_thread_call *call = bpf_map_lookup_elem(&calls, &tid);
 	u32 self = (u32)bpf_get_current_pid_tgid();
 	struct host_vcpu *v;
 
@@ -402,7 +402,7 @@ static __always_inline void daemon_woken(struct host_daemon *daemon, u32 tid)
 static __always_inline void vcpu_woken(u32 tid)
 {
 	struct host_vcpu *v = bpf_map_lookup_elem(&kvm_vcpus, &tid);
-	struct thread_call *call = current_call();
+	struct host_thread_call *call = current_call();
 
 	if (v && call && !v->t_call_ns)
 		v->t_call_ns = call->t_enter_ns;
@@ -440,7 +440,7 @@ int BPF_PROG(raw_sched_waking, struct task_struct *task)
 }
 
 /* In the thread that a doorbell had woken. */
-static __always_inline void kvm_wait_ended(struct host_daemon *daemon, struct thread_call *call,
+static __always_inline void kvm_wait_ended(struct host_daemon *daemon, struct host_thread_call *call,
 					   u64 now_ns)
 {
 	if (!call->t_woken_ns || !daemon->vmm)

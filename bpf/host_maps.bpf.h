@@ -21,18 +21,6 @@ typedef __u64 u64;
 
 #define CALL_BYTES_WITHOUT_SCHED offsetof(struct host_syscall_event, runnable_ns)
 
-/* A system call under way. */
-struct thread_call {
-	u64 t_enter_ns;
-	u64 iov_base;
-	u64 io_ns; /* aggregate: in file system calls since the thread last published */
-	u64 t_door_ns; /* --kvm: of the doorbell that ended this wait; 0: none */
-	u64 t_woken_ns;
-	int fd;
-	u16 nr;
-	u16 cls;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20); /* user space sets it */
@@ -49,7 +37,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u32); /* thread */
-	__type(value, struct thread_call);
+	__type(value, struct host_thread_call);
 } calls SEC(".maps");
 
 struct {

@@ -171,21 +171,21 @@ static long follow_avail(u32 i, struct scan *scan)
 	return 0;
 }
 
-/* True if nothing is left behind: used elements may be looked at. */
-static __always_inline bool scan_avail(struct scan *scan)
+/* How many are left behind; only if none, used elements may be looked at. */
+static __always_inline u32 scan_avail(struct scan *scan)
 {
 	u16 left;
 
 	if (bpf_probe_read_user(&scan->idx, sizeof(scan->idx),
 				(void *)(scan->queue->avail + RING_IDX)))
-		return false;
+		return 1;
 	/* After the index: a time at which the entries certainly were there. */
 	scan->ts_ns = bpf_ktime_get_ns();
 	if (scan->idx == (u16)scan->state->avail_next)
-		return true;
+		return 0;
 	bpf_loop(MAX_ENTRIES_PER_SCAN, follow_avail, scan, 0);
 	left = scan->idx - (u16) * (volatile u32 *)&scan->state->avail_next;
-	return !left || left > 0x8000;
+	return left > 0x8000 ? 0 : left;
 }
 
 /* bpf_loop callback: try one slot again. Returns 1 after the last one in use. */
@@ -234,7 +234,7 @@ static __always_inline void give_up_header(struct host_queue_state *state, u16 h
 static __always_inline void count_used(struct scan *scan, const struct wire_used_elem *elem)
 {
 	u32 tid = (u32)bpf_get_current_pid_tgid();
-	struct thread_call *call = bpf_map_lookup_elem(&calls, &tid);
+	struct host_thread_call *call = bpf_map_lookup_elem(&calls, &tid);
 
 	if (!aggregate_chain_used(chain_name(scan, elem->id), scan->ts_ns, elem->len,
 				  call ? call->io_ns : 0))
@@ -300,20 +300,24 @@ static long follow_used(u32 i, struct scan *scan)
 	return 0;
 }
 
-static __always_inline void scan_used(struct scan *scan)
+/* How many are left behind. */
+static __always_inline u32 scan_used(struct scan *scan)
 {
 	u64 before_ns = bpf_ktime_get_ns();
+	u16 left;
 
 	if (bpf_probe_read_user(&scan->idx, sizeof(scan->idx),
 				(void *)(scan->queue->used + RING_IDX)))
-		return;
+		return 1;
 	if (scan->idx != (u16)scan->state->used_next) {
 		scan->ts_ns = bpf_ktime_get_ns();
 		bpf_loop(MAX_ENTRIES_PER_SCAN, follow_used, scan, 0);
 	}
 	/* Nobody is at an element before idx any more, and idx itself was not there yet. */
-	if (scan->idx == (u16) * (volatile u32 *)&scan->state->used_next)
+	left = scan->idx - (u16) * (volatile u32 *)&scan->state->used_next;
+	if (!left)
 		scan->state->absent_ns = before_ns;
+	return left > 0x8000 ? 0 : left;
 }
 
 /*
@@ -343,11 +347,29 @@ struct scan_all {
 	u32 chain_flags;
 };
 
+/* How many entries it has to leave for the next look. */
+static __always_inline u32 scan_rings(struct scan *scan)
+{
+	u32 left;
+
+	if (!(scan->state->avail_next & HOST_POSITION_KNOWN))
+		start_queue(scan);
+	if (!(scan->state->avail_next & HOST_POSITION_KNOWN))
+		return 1;
+	left = scan_avail(scan);
+	if (left)
+		return left;
+	scan->retries = scan->state->nr_retries;
+	if (scan->retries)
+		bpf_loop(HOST_MAX_RETRIES, retry_header, scan, 0);
+	return scan_used(scan);
+}
+
 /* bpf_loop callback: one queue. */
 static long scan_queue(u32 i, struct scan_all *all)
 {
 	struct scan scan = {};
-	u32 key;
+	u32 key, left;
 
 	i &= HOST_MAX_QUEUES - 1;
 	scan.daemon = all->daemon;
@@ -358,16 +380,9 @@ static long scan_queue(u32 i, struct scan_all *all)
 	scan.state = bpf_map_lookup_elem(&queue_states, &key);
 	if (!scan.state || !scan.queue->used)
 		return 0;
-	if (!(scan.state->avail_next & HOST_POSITION_KNOWN))
-		start_queue(&scan);
-	if (!(scan.state->avail_next & HOST_POSITION_KNOWN))
-		return 0;
-	if (!scan_avail(&scan))
-		return 0;
-	scan.retries = scan.state->nr_retries;
-	if (scan.retries)
-		bpf_loop(HOST_MAX_RETRIES, retry_header, &scan, 0);
-	scan_used(&scan);
+	left = scan_rings(&scan);
+	if (left != scan.state->left)
+		scan.state->left = left;
 	return 0;
 }
 

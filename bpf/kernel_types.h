@@ -315,6 +315,7 @@ struct virtio_device_id {
 struct virtio_device {
 	struct virtio_device_id id;
 	u64 features;
+	void *priv; /* of the driver: struct virtio_fs */
 };
 
 struct virtqueue {
@@ -408,6 +409,19 @@ static __always_inline struct fuse_conn *fsvq_conn(struct virtio_fs_vq *fsvq)
 		return chan ? KREAD(chan, conn) : NULL;
 	}
 	return KREAD(fsvq, fud, fc);
+}
+
+/* Connection of a device's hiprio queue, by that queue. Not typed, for priv has no type. */
+static __always_inline struct fuse_conn *hiprio_conn(struct virtqueue *vq)
+{
+	struct virtio_fs *fs = BPF_CORE_READ(vq, vdev, priv);
+	struct virtio_fs_vq *hiprio = BPF_CORE_READ(fs, vqs);
+	struct fuse_dev *dev = BPF_CORE_READ(hiprio, fud);
+	struct fuse_dev___chan *split = (void *)dev;
+
+	if (bpf_core_field_exists(split->chan))
+		return BPF_CORE_READ(split, chan, conn);
+	return BPF_CORE_READ(dev, fc);
 }
 
 /* From any pointer to a request. */

@@ -16,9 +16,9 @@ struct loss_text {
 static const struct loss_text table[NR_LOSS_CLASSES] = {
 	[LOSS_RINGBUF] = {"ringbuf", "events that did not fit into the ring buffer", 1},
 	[LOSS_MAP_FULL] = {"map_full", "requests, ops, calls or counters that found no room in their map", 1},
-	[LOSS_START_NO_END] = {"start_no_end", "requests and ops in flight when recording stopped", 0},
-	[LOSS_END_NO_START] = {"end_no_start", "requests under way when recording started", 0},
-	[LOSS_HEADER] = {"header", "requests whose FUSE header could not be read", 1},
+	[LOSS_START_NO_END] = {"start_no_end", "requests, ops and calls in flight when recording stopped", 0},
+	[LOSS_END_NO_START] = {"end_no_start", "requests, ops and calls under way when recording started", 0},
+	[LOSS_HEADER] = {"header", "requests whose FUSE header or arguments could not be read", 1},
 	[LOSS_RING_OVERRUN] = {"ring_overrun", "ring entries beyond what one scan may follow", 1},
 	[LOSS_UNMATCHED_GUEST] = {"unmatched_guest", "guest requests without their host half", 1},
 	[LOSS_UNMATCHED_HOST] = {"unmatched_host", "host requests without their guest half", 1},
@@ -26,6 +26,8 @@ static const struct loss_text table[NR_LOSS_CLASSES] = {
 	[LOSS_DAMAGED] = {"damaged", "records in damaged, cut off or unwritten parts of the file",
 			  1},
 	[LOSS_PROBE_MISSED] = {"probe_missed", "probe runs that the kernel skipped", 1},
+	[LOSS_LEFT_OUT] = {"left_out", "connections not described or daemons not followed: too many",
+			   1},
 };
 
 const char *loss_name(unsigned int loss_class)

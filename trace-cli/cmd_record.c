@@ -107,6 +107,9 @@ static const struct option_spec options[] = {
 	OPTION("max-inflight", 0, OPT_U32, struct record_options, session.capture.max_inflight, "N",
 	       "requests that can be followed at once, as many ops, and the daemon's system calls "
 	       "(default 16384)"),
+	OPTION("max-shares", 0, OPT_U32, struct record_options, session.capture.max_shares, "N",
+	       "guest: connections that the file describes (default 64); host: daemons that are "
+	       "followed (default and at most 16)"),
 	OPTION("strict", 0, OPT_BOOL, struct record_options, session.strict, NULL,
 	       "exit with status 5 if data was lost"),
 	OPTION("ready-file", 0, OPT_STRING, struct record_options, session.ready_file, "FILE",
@@ -165,6 +168,11 @@ static int wrong_use(const struct record_options *o)
 	    o->session.capture.max_inflight > RECORD_MAX_INFLIGHT) {
 		msg_error("--max-inflight is a number from 1 to %u, not %u", RECORD_MAX_INFLIGHT,
 			  o->session.capture.max_inflight);
+		return EXIT_USAGE;
+	}
+	if (o->session.capture.max_shares > RECORD_MAX_SHARES) {
+		msg_error("--max-shares is a number up to %u, not %u", RECORD_MAX_SHARES,
+			  o->session.capture.max_shares);
 		return EXIT_USAGE;
 	}
 	if (o->guest && o->session.capture.daemons.count) {

@@ -74,11 +74,12 @@ char *agent_start_pack(const struct agent_start *start)
 
 	for (uint32_t i = 0; mounts && i < c->mounts.count; i++)
 		json_array_append_new(mounts, json_string(c->mounts.items[i]));
-	json = json_pack("{s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:b, s:I}", "mounts", mounts,
-			 "level", record_level_name(c->level), "paths", c->paths, "mechanism",
-			 attach_mechanism_name(c->mechanism), "buffer_bytes",
+	json = json_pack("{s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:f, s:b, s:I}", "mounts",
+			 mounts, "level", record_level_name(c->level), "paths", c->paths,
+			 "mechanism", attach_mechanism_name(c->mechanism), "buffer_bytes",
 			 (json_int_t)c->buffer_bytes, "wait_ns", (json_int_t)c->wait_ns,
-			 "max_inflight", (json_int_t)c->max_inflight, "max_overhead_percent",
+			 "max_inflight", (json_int_t)c->max_inflight, "max_shares",
+			 (json_int_t)c->max_shares, "max_overhead_percent",
 			 start->config.max_overhead_percent, "dry_run", start->dry_run,
 			 "silence_ms", (json_int_t)start->silence_ms);
 	if (json && start->command)
@@ -127,12 +128,14 @@ static int parse_words(const char *level, const char *mechanism, struct capture_
 static int parse_numbers(struct agent_start *start)
 {
 	struct capture_config *capture = &start->config.capture;
-	json_int_t buffer, wait, inflight, silence;
+	json_int_t buffer, wait, inflight, shares, silence;
 	double *overhead = &start->config.max_overhead_percent;
 
-	if (json_unpack(start->json, "{s:I, s:I, s:I, s:F, s:I}", "buffer_bytes", &buffer,
-			"wait_ns", &wait, "max_inflight", &inflight, "max_overhead_percent",
-			overhead, "silence_ms", &silence))
+	if (json_unpack(start->json, "{s:I, s:I, s:I, s:I, s:F, s:I}", "buffer_bytes", &buffer,
+			"wait_ns", &wait, "max_inflight", &inflight, "max_shares", &shares,
+			"max_overhead_percent", overhead, "silence_ms", &silence))
+		return -EBADMSG;
+	if (shares < 0 || shares > RECORD_MAX_SHARES)
 		return -EBADMSG;
 	if (inflight <= 0 || inflight > RECORD_MAX_INFLIGHT || buffer <= 0 || wait < 0 ||
 	    !(*overhead >= 0) || silence < AGENT_MIN_SILENCE_MS || silence > AGENT_MAX_SILENCE_MS)
@@ -140,6 +143,7 @@ static int parse_numbers(struct agent_start *start)
 	capture->buffer_bytes = (uint64_t)buffer;
 	capture->wait_ns = (uint64_t)wait;
 	capture->max_inflight = (uint32_t)inflight;
+	capture->max_shares = (uint32_t)shares;
 	start->silence_ms = (uint32_t)silence;
 	return 0;
 }

@@ -22,11 +22,15 @@
 #include "trace/guest_devices.h"
 #include "trace/guest_mounts.h"
 #include "trace/guest_probes.h"
+#include "trace/guest_under_way.h"
 #include "trace/guest_wait.h"
 #include "trace/record_session.h"
 
 /* The skeleton names its types after the file, not after our rules. */
 #include "bpf/guest.skel.h"
+
+/* Of the requests that can be in flight, those that can end while their kick has not returned. */
+#define ENDED_EARLY_SHARE 16
 
 struct capture {
 	struct guest_probes probes;
@@ -35,6 +39,9 @@ struct capture {
 	struct guest_mounts mounts; /* those that are recorded */
 	uint64_t missed; /* probe runs that the kernel skipped */
 	uint64_t unfinished; /* requests and ops in flight at the end */
+	uint64_t under_way; /* ops and passes that began before recording did */
+	uint32_t max_shares;
+	json_t *described; /* connections in the header */
 	int stats_fd; /* while open, the kernel counts what programs cost; -1 */
 };
 
@@ -122,6 +129,18 @@ static int filter_mounts(struct capture *c)
 	return err;
 }
 
+static uint32_t max_shares(const struct capture_config *config)
+{
+	return config->max_shares ?: GUEST_MAX_CONNS;
+}
+
+/* Not more than it was made for: fewer are in there at once than are in flight. */
+static void set_limit(struct bpf_map *map, uint32_t entries)
+{
+	if (entries < bpf_map__max_entries(map))
+		bpf_map__set_max_entries(map, entries ?: 1);
+}
+
 static int load(struct capture *c, const struct capture_config *config)
 {
 	struct guest_recorded what = {
@@ -151,6 +170,11 @@ static int load(struct capture *c, const struct capture_config *config)
 	bpf_map__set_max_entries(c->bpf->maps.requests, config->max_inflight);
 	bpf_map__set_max_entries(c->bpf->maps.issues, config->max_inflight);
 	bpf_map__set_max_entries(c->bpf->maps.ops, config->max_inflight);
+	set_limit(c->bpf->maps.ended_early, config->max_inflight / ENDED_EARLY_SHARE);
+	set_limit(c->bpf->maps.enqueues, config->max_inflight);
+	set_limit(c->bpf->maps.passes, config->max_inflight);
+	bpf_map__set_max_entries(c->bpf->maps.connections, max_shares(config));
+	bpf_map__set_max_entries(c->bpf->maps.mount_filter, max_shares(config));
 	if (config->level == RECORD_AGGREGATE)
 		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
 	err = guest_probes_load(&c->probes);
@@ -166,6 +190,7 @@ static void guest_close(struct capture *c)
 	event_source_close(&c->source);
 	guest_probes_close(&c->probes);
 	guest_mounts_free(&c->mounts);
+	json_decref(c->described);
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
 	free(c);
@@ -180,6 +205,7 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 	if (!c)
 		return -ENOMEM;
 	c->stats_fd = -1;
+	c->max_shares = max_shares(config);
 	c->probes.kretprobes.fd = -1;
 	bpf_util_begin();
 	if (config->wait_ns)
@@ -196,13 +222,33 @@ static int guest_open(struct capture **out, const struct capture_config *config)
 
 static int guest_describe(struct capture *c, json_t *header)
 {
+	json_decref(c->described);
+	c->described = guest_connections_read(&c->mounts, c->max_shares);
 	if (json_object_set_new(header, "mounts", guest_mounts_json(&c->mounts)) ||
 	    json_object_set_new(header, "points",
 				guest_points_json(c->probes.choices, &c->probes.what)) ||
-	    json_object_set_new(header, "connections", guest_connections_read(&c->mounts)) ||
+	    json_object_set(header, "connections", c->described) ||
 	    json_object_set_new(header, "devices", guest_devices_json()))
 		return -ENOMEM;
 	return 0;
+}
+
+static void note_under_way(struct capture *c)
+{
+	int64_t found;
+
+	if (c->probes.what.level != RECORD_OPS)
+		return;
+	found = guest_count_under_way(c->probes.choices, &c->probes.what,
+				      bpf_map__fd(c->bpf->maps.ops),
+				      bpf_map__fd(c->bpf->maps.passes));
+	if (found < 0)
+		msg_info("cannot count the ops that are under way: reading the stacks of tasks: "
+			 "%s; it "
+			 "takes CAP_SYS_ADMIN",
+			 strerror((int)-found));
+	else
+		c->under_way = (uint64_t)found;
 }
 
 static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
@@ -220,6 +266,7 @@ static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 	if (err)
 		return err;
 	c->bpf->bss->enabled = true;
+	note_under_way(c);
 	return 0;
 }
 
@@ -249,9 +296,7 @@ static int drain_faults(struct capture *c)
 
 	while (!err && !bpf_map_get_next_key(fd, at, &task)) {
 		at = &task;
-		if (bpf_map_lookup_elem(fd, &task, &op))
-			continue;
-		if (!op.t_pending_ns) {
+		if (bpf_map_lookup_elem(fd, &task, &op) || !op.t_pending_ns) {
 			c->unfinished++;
 			continue;
 		}
@@ -261,7 +306,7 @@ static int drain_faults(struct capture *c)
 	return err;
 }
 
-/* Nothing is attached any more: issues that are left were not sent. */
+/* Nothing is attached any more: issues that are left were not sent, passes have not returned. */
 static uint64_t count_entries(const struct bpf_map *map)
 {
 	uint64_t key, count = 0;
@@ -285,12 +330,12 @@ static int drain_ended(struct capture *c)
 		at_name = &name;
 		if (!bpf_map_lookup_elem(early, &name, &entry))
 			err = emit_entry(c, &entry);
+		else
+			c->unfinished++;
 	}
 	while (!err && !bpf_map_get_next_key(in_flight, at, &key)) {
 		at = &key;
-		if (bpf_map_lookup_elem(in_flight, &key, &entry))
-			continue;
-		if (entry.ev.t_end_ns)
+		if (!bpf_map_lookup_elem(in_flight, &key, &entry) && entry.ev.t_end_ns)
 			err = emit_entry(c, &entry);
 		else
 			c->unfinished++;
@@ -308,17 +353,49 @@ static int guest_stop(struct capture *c)
 	guest_probes_detach(&c->probes);
 	c->missed = guest_probes_missed(&c->probes);
 	c->unfinished += count_entries(c->bpf->maps.issues);
+	c->unfinished += count_entries(c->bpf->maps.passes);
 	err = event_source_finish(&c->source);
 	if (!err)
 		err = drain_ended(c);
 	return err ? err : drain_faults(c);
 }
 
+static bool is_described(const struct capture *c, uint32_t conn)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(c->described, i, entry)
+	{
+		if (json_integer_value(json_object_get(entry, "conn")) == conn)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t count_left_out(const struct capture *c)
+{
+	int fd = bpf_map__fd(c->bpf->maps.left_out);
+	uint32_t conn, *at = NULL;
+	uint64_t count = 0;
+
+	for (; !bpf_map_get_next_key(fd, at, &conn); at = &conn)
+		count += !is_described(c, conn);
+	return count;
+}
+
 static int guest_losses(struct capture *c, uint64_t *losses)
 {
+	int err = bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
+
+	/* See begin_lost(). */
+	if ((int64_t)losses[LOSS_END_NO_START] < 0)
+		losses[LOSS_END_NO_START] = 0;
+	losses[LOSS_END_NO_START] += c->under_way;
 	losses[LOSS_START_NO_END] += c->unfinished;
 	losses[LOSS_PROBE_MISSED] += c->missed;
-	return bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
+	losses[LOSS_LEFT_OUT] += count_left_out(c);
+	return err;
 }
 
 /* "connections": what each mount negotiated, as the kernel knows it. "probe_cost": our own. */

@@ -75,29 +75,34 @@ static int run_iterator(const struct guest_context_bpf *bpf)
 	return err;
 }
 
-static int read_connections(const struct guest_mounts *mounts, struct guest_context_bpf *bpf)
+static int read_connections(const struct guest_mounts *mounts, uint32_t max,
+			    struct guest_context_bpf *bpf)
 {
-	int fds[GUEST_MAX_CONNS], err;
+	int *fds = calloc(mounts->count + 1, sizeof(*fds)), err;
 	size_t n = 0;
 
+	if (!fds)
+		return -ENOMEM;
 	/* O_PATH: opens nothing at the daemon. */
-	for (size_t i = 0; i < mounts->count && n < ARRAY_SIZE(fds); i++) {
+	for (size_t i = 0; i < mounts->count; i++) {
 		fds[n] = open(mounts->mount[i].path, O_PATH | O_CLOEXEC);
 		n += fds[n] >= 0;
 	}
+	bpf_map__set_max_entries(bpf->maps.connections, max);
 	bpf->rodata->reader_tgid = (uint32_t)getpid();
 	err = guest_context_bpf__load(bpf);
 	if (!err)
 		err = run_iterator(bpf);
 	while (n)
 		close(fds[--n]);
+	free(fds);
 	return err;
 }
 
-json_t *guest_connections_read(const struct guest_mounts *mounts)
+json_t *guest_connections_read(const struct guest_mounts *mounts, uint32_t max)
 {
 	struct guest_context_bpf *bpf = guest_context_bpf__open();
-	int err = bpf ? read_connections(mounts, bpf) : -errno;
+	int err = bpf ? read_connections(mounts, max, bpf) : -errno;
 	int map = bpf && !err ? bpf_map__fd(bpf->maps.connections) : -1;
 	json_t *array = json_array();
 	struct guest_connection n;

@@ -18,6 +18,6 @@ json_t *guest_connection_json(const struct guest_connection *connection);
  * made and nothing is attached. Those that cannot be read are left out, and why is a debug message;
  * empty without privileges. NULL: out of memory.
  */
-json_t *guest_connections_read(const struct guest_mounts *mounts);
+json_t *guest_connections_read(const struct guest_mounts *mounts, uint32_t max);
 
 #endif

@@ -208,6 +208,7 @@ static int host_open(struct capture **out, const struct capture_config *config)
 	c->recorded = HOST_BASE | (config->sched ? HOST_SCHED : 0) | (config->kvm ? HOST_KVM : 0);
 	c->aggregate = config->level == RECORD_AGGREGATE;
 	c->max_inflight = config->max_inflight;
+	c->targets.max = config->max_shares;
 	bpf_util_begin();
 	err = host_choice_of(&config->daemons, &c->choice);
 	if (!err)
@@ -375,25 +376,51 @@ static int read_state(struct capture *c, const struct host_target *target, uint3
 				    sizeof(*state), 0);
 }
 
-static void add_losses(struct capture *c, const struct host_target *target, uint64_t *losses)
+static int add_losses(struct capture *c, const struct host_target *target, uint64_t *losses)
 {
 	struct host_queue_state state;
 
 	for (uint32_t i = 0; i < target->layout.nr_queues; i++) {
-		if (read_state(c, target, i, &state))
-			continue;
+		int err = read_state(c, target, i, &state);
+
+		if (err)
+			return err;
 		losses[LOSS_END_NO_START] += state.under_way_at_start;
 		losses[LOSS_START_NO_END] += (uint16_t)(state.avail_next - state.used_next);
 		losses[LOSS_HEADER] += state.nr_retries;
+		losses[LOSS_RING_OVERRUN] += state.left;
 	}
+	return 0;
+}
+
+/* File system calls that have not returned. */
+static uint64_t count_calls(struct capture *c)
+{
+	int fd = bpf_map__fd(c->bpf->maps.calls);
+	struct host_thread_call call;
+	uint32_t tid, *at = NULL;
+	uint64_t count = 0;
+
+	for (; !bpf_map_get_next_key(fd, at, &tid); at = &tid)
+		if (!bpf_map_lookup_elem(fd, &tid, &call) && call.t_enter_ns)
+			count += call.cls == SYSC_DATA || call.cls == SYSC_META;
+	return count;
 }
 
 static int host_losses(struct capture *c, uint64_t *losses)
 {
-	for (uint32_t i = 0; i < c->targets.count; i++)
-		add_losses(c, &c->targets.items[i], losses);
+	int err = bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
+
+	/* What found no room was taken off, and has not ended. */
+	if ((int64_t)losses[LOSS_END_NO_START] < 0)
+		losses[LOSS_END_NO_START] = 0;
+	for (uint32_t i = 0; !err && i < c->targets.count; i++)
+		err = add_losses(c, &c->targets.items[i], losses);
+	if (!c->aggregate)
+		losses[LOSS_START_NO_END] += count_calls(c);
 	losses[LOSS_PROBE_MISSED] += c->missed;
-	return bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
+	losses[LOSS_LEFT_OUT] += c->watch.left_out;
+	return err;
 }
 
 /* What was seen of each queue, before any loss. */

@@ -34,11 +34,16 @@ int host_choice_of(const struct string_list *words, enum host_choice *choice)
 	return -EINVAL;
 }
 
+uint32_t host_targets_max(const struct host_targets *t)
+{
+	return t->max && t->max < HOST_MAX_DAEMONS ? t->max : HOST_MAX_DAEMONS;
+}
+
 struct host_target *host_targets_add(struct host_targets *t)
 {
 	struct host_target *target;
 
-	if (t->count == HOST_MAX_DAEMONS)
+	if (t->count == host_targets_max(t))
 		return NULL;
 	target = &t->items[t->count];
 	*target = (struct host_target){.pidfd = -1, .follows = -1};
@@ -128,7 +133,7 @@ static int find_named(struct host_targets *t, const char *which, bool patient)
 	target = host_targets_add(t);
 	if (!target) {
 		daemon_free(&daemon);
-		msg_error("at most %d daemons can be recorded at once", HOST_MAX_DAEMONS);
+		msg_error("at most %u daemons can be recorded at once", host_targets_max(t));
 		return -E2BIG;
 	}
 	target->daemon = daemon;
@@ -147,6 +152,10 @@ static int find_all(struct host_targets *t, bool patient)
 	for (int i = 0; i < count; i++) {
 		struct host_target *target = host_targets_add(t);
 
+		if (!target) {
+			daemon_free(&found[i]); /* the watcher will find it again, and say so */
+			continue;
+		}
 		target->daemon = found[i];
 		err = look_into(target);
 		if (!err)

@@ -35,6 +35,7 @@ struct host_target {
 struct host_targets {
 	struct host_target items[HOST_MAX_DAEMONS]; /* by slot */
 	uint32_t count;
+	uint32_t max; /* not more than these; 0: as many as there is room for */
 };
 
 /* What the words of --daemon ask for; none is "auto". -EINVAL after a message. */
@@ -46,6 +47,9 @@ int host_choice_of(const struct string_list *words, enum host_choice *choice);
  */
 int host_targets_find(struct host_targets *t, const struct string_list *words, bool patient);
 void host_targets_free(struct host_targets *t);
+
+/* How many there can be. */
+uint32_t host_targets_max(const struct host_targets *t);
 
 /* Room for one more, with the next slot; NULL: there is none. */
 struct host_target *host_targets_add(struct host_targets *t);

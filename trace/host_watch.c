@@ -34,7 +34,7 @@
 enum news_kind {
 	NEWS_FOUND,
 	NEWS_GIVEN_UP,
-	NEWS_FULL,
+	NEWS_LEFT_OUT, /* no slot, or the maps refused it */
 };
 
 struct news {
@@ -53,7 +53,9 @@ struct watcher {
 	int recorder;
 	uint64_t pause_ns, last_end_ns;
 	bool hope; /* what follows is there, though not at work yet */
-	bool told; /* that it has given up, or that no slot is left */
+	bool told; /* that it has given up */
+	pid_t left_out[MAX_SEEN]; /* those that no slot was left for */
+	uint32_t nr_left_out;
 	struct news news;
 };
 
@@ -109,6 +111,18 @@ static void tell_found(struct watcher *w, struct host_target *target)
 	tell(w, NEWS_FOUND, len);
 }
 
+/* Once for each, as far as they can be told apart. */
+static void leave_out(struct watcher *w, pid_t pid)
+{
+	for (uint32_t i = 0; i < w->nr_left_out; i++)
+		if (w->left_out[i] == pid)
+			return;
+	if (w->nr_left_out < MAX_SEEN)
+		w->left_out[w->nr_left_out++] = pid;
+	w->news.pid = pid;
+	tell(w, NEWS_LEFT_OUT, 0);
+}
+
 /* Takes the daemon over. True if it is recorded from now on. */
 static bool try_daemon(struct watcher *w, struct daemon *daemon, int follows)
 {
@@ -116,9 +130,7 @@ static bool try_daemon(struct watcher *w, struct daemon *daemon, int follows)
 	int err;
 
 	if (!target) {
-		if (!w->told)
-			tell(w, NEWS_FULL, 0);
-		w->told = true;
+		leave_out(w, daemon->pid);
 		return false;
 	}
 	target->daemon = *daemon;
@@ -133,10 +145,12 @@ static bool try_daemon(struct watcher *w, struct daemon *daemon, int follows)
 	host_target_look_at(target);
 	target->start_ns = clock_ns(CLOCK_MONOTONIC);
 	*daemon = (struct daemon){};
-	if (host_target_enter(target, &w->config.maps))
-		target->end_ns = target->start_ns; /* it stays in its slot, but unseen */
-	else
-		tell_found(w, target);
+	/* The recorder counts slots as we do: it keeps its own, even if it stays unseen. */
+	tell_found(w, target);
+	if (host_target_enter(target, &w->config.maps)) {
+		target->end_ns = target->start_ns;
+		leave_out(w, target->daemon.pid);
+	}
 	return true;
 }
 
@@ -346,9 +360,11 @@ static int take_news(struct host_watch *watch, struct host_targets *targets,
 	switch (news->kind) {
 	case NEWS_FOUND:
 		return add_found(targets, news, about_len);
-	case NEWS_FULL:
-		msg_warn("%d daemons have been recorded, no more can be: others are left out",
-			 HOST_MAX_DAEMONS);
+	case NEWS_LEFT_OUT:
+		if (!watch->left_out++)
+			msg_warn("daemon %d is left out, and whatever comes now: %u is the most "
+				 "(--max-shares)",
+				 (int)news->pid, host_targets_max(targets));
 		return 0;
 	default:
 		watch->ended = true;

@@ -18,6 +18,7 @@ struct host_watch {
 	pid_t pid; /* 0: not started */
 	int fd;
 	bool ended; /* it finds nothing more */
+	uint64_t left_out; /* daemons that there was no room for */
 };
 
 struct host_watch_config {

@@ -249,7 +249,7 @@ json_t *probe_guest(void)
 	else if (k)
 		points = probe_guest_points(k, problems);
 	side = json_pack("{s:b s:o s:o s:o s:o}", "driver", driver, "devices", devices, "mounts",
-			 guest_mounts_json(&mounts), "connections", guest_connections_read(&mounts),
+			 guest_mounts_json(&mounts), "connections", guest_connections_read(&mounts, GUEST_MAX_CONNS),
 			 "points", points ? points : json_array());
 	side = finish(side, mounts.count > 0 || json_array_size(devices) > 0, problems);
 	guest_mounts_free(&mounts);

@@ -19,12 +19,14 @@
 #include "trace/vft.h"
 
 #define RECORD_DEFAULT_INFLIGHT 16384
+#define RECORD_MAX_SHARES 4096
 #define RECORD_MAX_INFLIGHT (1u << 20) /* about 550 MiB of maps in a guest */
 
 struct capture_config {
 	const char *output; /* where the trace will be: must not lie on what is recorded */
 	uint64_t buffer_bytes; /* BPF ring buffer: a power of two, at least one page */
 	uint32_t max_inflight; /* requests, ops and system calls that can be followed at once */
+	uint32_t max_shares; /* guest: connections described; host: daemons followed; 0: the default */
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	enum record_level level;
 	bool paths; /* guest: names of files, too */

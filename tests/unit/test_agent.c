@@ -213,6 +213,7 @@ static void test_payloads(void **state)
 			   .capture = {.buffer_bytes = 1 << 20,
 				       .wait_ns = 7,
 				       .max_inflight = 5,
+				       .max_shares = 3,
 				       .level = RECORD_REQUESTS,
 				       .mechanism = ATTACH_KPROBE,
 				       .mounts = {.count = 2, .items = {"/mnt/a", "/mnt/\"b"}}}}};
@@ -230,6 +231,7 @@ static void test_payloads(void **state)
 	assert_int_equal(start.config.capture.buffer_bytes, 1 << 20);
 	assert_int_equal(start.config.capture.wait_ns, 7);
 	assert_int_equal(start.config.capture.max_inflight, 5);
+	assert_int_equal(start.config.capture.max_shares, 3);
 	assert_true(start.config.max_overhead_percent == 2.5);
 	assert_false(start.config.capture.paths);
 	agent_start_free(&start);
@@ -266,7 +268,8 @@ static void test_levels(void **state)
 #define START_WITH(mounts, level, buffer, silence)                                                 \
 	"{\"mounts\":" mounts ",\"level\":\"" level                                                \
 	"\",\"mechanism\":\"none\",\"buffer_bytes\":" buffer                                       \
-	",\"wait_ns\":0,\"max_overhead_percent\":0,\"max_inflight\":1,\"paths\":false,"            \
+	",\"wait_ns\":0,\"max_overhead_percent\":0,\"max_shares\":0,\"max_inflight\":1,\"paths\":" \
+	"false,"                                                                                   \
 	"\"dry_run\":false,\"silence_ms\":" silence "}"
 #define START(mounts, level, buffer) START_WITH(mounts, level, buffer, "20000")
 

@@ -215,6 +215,36 @@ static void a_ring_that_moved_on_unseen(void **state)
 	end(&f);
 }
 
+/* As if the ring's page were not there for a while. */
+static void move_avail(struct fixture *f, const void *to)
+{
+	int map = bpf_map__fd(f->bpf->maps.daemons);
+	uint32_t pid = (uint32_t)getpid();
+	struct host_daemon layout;
+
+	assert_int_equal(bpf_map_lookup_elem(map, &pid, &layout), 0);
+	layout.queues[0].avail = (uint64_t)(uintptr_t)to;
+	assert_int_equal(bpf_map_update_elem(map, &pid, &layout, BPF_ANY), 0);
+}
+
+static void a_ring_that_cannot_be_read(void **state)
+{
+	struct fixture f;
+
+	begin(&f, 1 << 20, false);
+	move_avail(&f, (const void *)(uintptr_t)PAGE);
+	put(&f, 0, 0);
+	look();
+	assert_int_equal(state_of(&f).left, 1);
+	assert_int_equal(state_of(&f).chains, 0);
+	/* Late is not lost. */
+	move_avail(&f, &f.avail);
+	look();
+	assert_int_equal(state_of(&f).left, 0);
+	assert_int_equal(state_of(&f).chains, 1);
+	end(&f);
+}
+
 static void a_buffer_that_nobody_reads(void **state)
 {
 	const unsigned int n = 2 * PAGE / sizeof(struct host_chain_event);
@@ -258,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_that_cannot_be_read),
 		cmocka_unit_test(a_ring_that_moved_on_unseen),
+		cmocka_unit_test(a_ring_that_cannot_be_read),
 		cmocka_unit_test(a_buffer_that_nobody_reads),
 		cmocka_unit_test(aggregated_ends_without_start),
 	};
