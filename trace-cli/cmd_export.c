@@ -150,9 +150,22 @@ static int export_guest_event(const struct event_header *event, struct path_tabl
 static int export_record(const struct vft_record *record, enum export_format format,
 			 struct path_table *paths)
 {
-	if (format == EXPORT_JSONL && record->type == VFT_RECORD_EVENT)
+	const struct span *span = record->span;
+	const struct op_record *op = record->op;
+
+	if (format != EXPORT_JSONL)
+		return export_raw(record);
+	switch (record->type) {
+	case VFT_RECORD_EVENT:
 		return export_guest_event(record->event, paths);
-	return export_raw(record);
+	case VFT_RECORD_SPAN:
+		return span_json_write_named(stdout, span,
+					     path_table_find(paths, span->conn, span->nodeid));
+	case VFT_RECORD_OP:
+		return op_json_write_named(stdout, op, path_table_find(paths, op->conn, op->nodeid));
+	default:
+		return 0;
+	}
 }
 
 static int export_records(struct vft_reader *r, enum export_format format, struct path_table *paths)

@@ -78,9 +78,15 @@ static int add_op(void *ctx, const struct op_record *op)
 	return summary_add_op(((struct report *)ctx)->trace.summary, op);
 }
 
+static int add_event(void *ctx, const struct event_header *event)
+{
+	return trace_summary_add_event(&((struct report *)ctx)->trace, event);
+}
+
 static int read_two_files(struct report *r, const char *guest, const char *host)
 {
-	static const struct join_sink sink = {.begin = keep_header, .span = add_span, .op = add_op};
+	static const struct join_sink sink = {
+		.begin = keep_header, .span = add_span, .op = add_op, .event = add_event};
 	const struct join_config config = {.guest = guest, .host = host};
 	int err;
 

@@ -24,21 +24,17 @@ static int add_pass(struct trace_summary *t, const struct guest_writeback_event 
 	return cache_summary_add_pass(&t->summary->cache, ns, pass->pages, pass->op_id);
 }
 
-static int add_event(struct trace_summary *t, struct host_assembler *a,
-		     const struct event_header *event)
+int trace_summary_add_event(struct trace_summary *t, const struct event_header *event)
 {
+	const struct aggregate_event *added;
 	struct op_record op;
 	struct span span;
-
-	const struct aggregate_event *added;
 
 	if (event->type == EV_AGGREGATE) {
 		added = (const struct aggregate_event *)event;
 		return summary_add_aggregate(t->summary, event->ts_ns, &added->key, &added->added,
 					     t->kind == VFT_HOST);
 	}
-	if (a)
-		return host_assembler_add(a, event);
 	if (event->type == EV_GUEST_REQUEST) {
 		span_from_guest(&span, (const struct guest_request_event *)event);
 		return summary_add_span(t->summary, &span);
@@ -50,6 +46,14 @@ static int add_event(struct trace_summary *t, struct host_assembler *a,
 	if (event->type == EV_GUEST_WRITEBACK)
 		return add_pass(t, (const struct guest_writeback_event *)event);
 	return 0;
+}
+
+static int add_event(struct trace_summary *t, struct host_assembler *a,
+		     const struct event_header *event)
+{
+	if (a && event->type != EV_AGGREGATE)
+		return host_assembler_add(a, event);
+	return trace_summary_add_event(t, event);
 }
 
 static int add_records(struct trace_summary *t, struct vft_reader *reader, struct host_assembler *a)

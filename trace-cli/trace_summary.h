@@ -23,6 +23,9 @@ struct trace_summary {
 /* Makes the summary. 0, -ENOMEM, or -errno after a message; to be freed whatever it returns. */
 int trace_summary_read(struct trace_summary *t, const char *path);
 
+/* An event of a guest's or joined trace, or counts of any. 0 or -ENOMEM. */
+int trace_summary_add_event(struct trace_summary *t, const struct event_header *event);
+
 void trace_summary_free(struct trace_summary *t);
 
 #endif

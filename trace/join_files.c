@@ -46,7 +46,7 @@ static int survey_pair(void *ctx, const struct guest_request_event *g, const str
 struct pass {
 	struct pairing_ops pairing;
 	int (*begin)(struct joiner *j); /* may be NULL */
-	int (*on_op)(void *ctx, const struct guest_op_event *op); /* may be NULL */
+	int (*on_other)(void *ctx, const struct event_header *event); /* may be NULL */
 };
 
 static int take_guest(struct joiner *j, struct pairing *p, const struct guest_request_event *g)
@@ -114,8 +114,8 @@ static int run_pass(struct joiner *j, const struct pass *pass)
 	j->told = true;
 	j->in.any_conn = j->sampler;
 	j->in.conn = j->result->conn;
-	j->in.on_op = pass->on_op;
-	j->in.on_op_ctx = j;
+	j->in.on_other = pass->on_other;
+	j->in.on_other_ctx = j;
 	if (pass->begin)
 		err = pass->begin(j);
 	if (!err)
@@ -418,12 +418,17 @@ static int join_pair(void *ctx, const struct guest_request_event *g, const struc
 	return err ? err : advance(j);
 }
 
-static int join_op(void *ctx, const struct guest_op_event *event)
+static int join_other(void *ctx, const struct event_header *event)
 {
 	struct joiner *j = ctx;
 	struct op_record op;
 
-	op_from_event(&op, event);
+	if (event->type != EV_GUEST_OP) {
+		j->result->passes += event->type == EV_GUEST_WRITEBACK;
+		j->result->names += event->type == EV_GUEST_PATH;
+		return j->sink->event(j->ctx, event);
+	}
+	op_from_event(&op, (const struct guest_op_event *)event);
 	j->result->ops++;
 	return j->sink->op(j->ctx, &op);
 }
@@ -571,7 +576,7 @@ static int join_all(struct joiner *j)
 	static const struct pass pass = {
 		.pairing = {.emit = join_pair, .plausible = ring_is_plausible},
 		.begin = begin_sink,
-		.on_op = join_op,
+		.on_other = join_other,
 	};
 	int err;
 

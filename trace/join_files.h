@@ -44,6 +44,8 @@ struct join_result {
 	uint64_t skewed; /* of joined */
 	uint64_t not_sent; /* guest requests that ended without having been in the ring */
 	uint64_t ops;
+	uint64_t passes; /* of write-back */
+	uint64_t names; /* of files, with --paths */
 	struct unmatched guest; /* guest halves without their host half */
 	struct unmatched host;
 	struct host_assembler_stats assembled;
@@ -54,12 +56,16 @@ struct join_result {
 	bool output_failed; /* join_write(): the error is the output's, not the inputs' */
 };
 
-/* Who gets the spans, in order of t_issue_ns, and the ops. Not 0 stops the join with that value. */
+/*
+ * Who gets the spans, in order of t_issue_ns, the ops, and as the guest recorded them passes of
+ * write-back and names of files. Not 0 stops the join with that value.
+ */
 struct join_sink {
 	/* Once, when the band is known. header is not to be kept. */
 	int (*begin)(void *ctx, json_t *header);
 	int (*span)(void *ctx, const struct span *span);
 	int (*op)(void *ctx, const struct op_record *op);
+	int (*event)(void *ctx, const struct event_header *event);
 };
 
 /*

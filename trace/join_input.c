@@ -78,6 +78,23 @@ void join_input_close(struct join_input *in)
 	*in = (struct join_input){0};
 }
 
+/* An op, a pass of write-back or a name of this connection. */
+static bool is_of_conn(const struct event_header *event, uint32_t conn)
+{
+	const void *e = event;
+
+	switch (event->type) {
+	case EV_GUEST_OP:
+		return ((const struct guest_op_event *)e)->conn == conn;
+	case EV_GUEST_WRITEBACK:
+		return ((const struct guest_writeback_event *)e)->conn == conn;
+	case EV_GUEST_PATH:
+		return ((const struct guest_path_event *)e)->conn == conn;
+	default:
+		return false;
+	}
+}
+
 int join_input_guest(struct join_input *in, const struct guest_request_event **half)
 {
 	struct vft_record record;
@@ -95,11 +112,8 @@ int join_input_guest(struct join_input *in, const struct guest_request_event **h
 			*half = (const struct guest_request_event *)record.event;
 			if (in->any_conn || (*half)->conn == in->conn)
 				return 1;
-		} else if (record.event->type == EV_GUEST_OP && in->on_op) {
-			const void *op = record.event;
-
-			if (in->any_conn || ((const struct guest_op_event *)op)->conn == in->conn)
-				err = in->on_op(in->on_op_ctx, op);
+		} else if (in->on_other && (in->any_conn || is_of_conn(record.event, in->conn))) {
+			err = in->on_other(in->on_other_ctx, record.event);
 		}
 	}
 	return err;

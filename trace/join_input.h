@@ -16,9 +16,12 @@ struct join_input {
 	bool guest_ended, host_ended;
 	bool any_conn; /* else only requests of conn */
 	uint32_t conn;
-	/* Ops of the chosen connection; NULL: not wanted. Not 0 stops with that value. */
-	int (*on_op)(void *ctx, const struct guest_op_event *op);
-	void *on_op_ctx;
+	/*
+	 * Of the chosen connection, what is no request: ops, passes of write-back and names; NULL: not
+	 * wanted. Not 0 stops with that value.
+	 */
+	int (*on_other)(void *ctx, const struct event_header *event);
+	void *on_other_ctx;
 	struct host_half *ready; /* halves that the assembler has emitted */
 	size_t nr_ready, next_ready, ready_size;
 };

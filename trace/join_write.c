@@ -53,6 +53,14 @@ static int put_op(void *ctx, const struct op_record *op)
 	return err ? say_write_failed(sink, err) : 0;
 }
 
+static int put_event(void *ctx, const struct event_header *event)
+{
+	struct file_sink *sink = ctx;
+	int err = vft_write_event(sink->writer, event);
+
+	return err ? say_write_failed(sink, err) : 0;
+}
+
 json_t *clock_band_json(const struct clock_band *band)
 {
 	return json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I}", "t0_guest_ns",
@@ -114,11 +122,13 @@ static json_t *assembled_json(const struct host_assembler_stats *s)
 json_t *join_result_json(const struct join_result *r)
 {
 	return json_pack(
-		"{s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
+		"{s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, "
+		"s:b}",
 		"connection", (json_int_t)r->conn, "daemon", (int)r->daemon, "joined",
 		(json_int_t)r->joined, "joined_by_ring", (json_int_t)r->by_ring, "contradicting",
 		(json_int_t)r->contradicting, "skewed", (json_int_t)r->skewed, "not_sent",
-		(json_int_t)r->not_sent, "ops", (json_int_t)r->ops, "guest_without_host",
+		(json_int_t)r->not_sent, "ops", (json_int_t)r->ops, "writeback_passes",
+		(json_int_t)r->passes, "names", (json_int_t)r->names, "guest_without_host",
 		unmatched_json(&r->guest), "host_without_guest", unmatched_json(&r->host),
 		"host_assembly", assembled_json(&r->assembled), "guest_losses",
 		losses_json(r->guest_losses), "host_losses", losses_json(r->host_losses),
@@ -143,7 +153,8 @@ static int close_file(struct file_sink *sink, const struct join_result *result)
 
 int join_write(const struct join_config *config, const char *output, struct join_result *result)
 {
-	static const struct join_sink to_file = {.begin = begin, .span = put_span, .op = put_op};
+	static const struct join_sink to_file = {
+		.begin = begin, .span = put_span, .op = put_op, .event = put_event};
 	struct file_sink sink = {.path = output};
 	int err;
 

@@ -295,9 +295,12 @@ static int append(struct vft_writer *w, struct chunk_buffer *b, enum vft_chunk_t
 	memcpy(b->data + b->len, record, size);
 	b->len += size;
 	b->records++;
-	if (b->len >= CHUNK_FILL_BYTES)
-		err = flush_buffer(w, b, type);
-	return err;
+	if (b->len < CHUNK_FILL_BYTES)
+		return 0;
+	/* A file's name, an event, is to be read before what tells of the file. */
+	if (b != &w->events)
+		err = flush_buffer(w, &w->events, VFT_CHUNK_EVENTS);
+	return err ? err : flush_buffer(w, b, type);
 }
 
 int vft_write_event(struct vft_writer *w, const struct event_header *event)

@@ -52,6 +52,31 @@ field() {
 	[[ $output == *'aligned to +-19.0 us'* ]]
 }
 
+@test "passes of write-back, pauses and names are taken over, of the mount that is joined" {
+	local from
+	"$GEN" . requests=3000 passes=10 names=1
+	join_json --strict
+	field .join.writeback_passes 300
+	field .join.names 1
+	expect 0 "$VFSCOPE" report --format json guest.vft
+	jq -S .summary.page_cache <<<"$output" >of_guest
+	jq -e '.writeback_pages == 900 and .pauses == 300' of_guest
+	for from in joined.vft 'guest.vft host.vft'; do
+		# shellcheck disable=SC2086
+		expect 0 "$VFSCOPE" report --format json $from
+		diff of_guest <(jq -S .summary.page_cache <<<"$output")
+	done
+	# The names come before what they are of.
+	expect 0 "$VFSCOPE" export joined.vft
+	[ "$(jq -r .path <<<"$output" | sort | uniq -c | tr -s ' ')" = ' 6000 dir/50' ]
+	"$GEN" . requests=3000 passes=10 names=1 mounts=3
+	join_json --strict
+	field .join.writeback_passes 300
+	expect 0 "$VFSCOPE" export --format raw joined.vft
+	[ "$(jq -r 'select(.type == "writeback" or .type == "path") | .conn' <<<"$output" | sort | uniq -c |
+		tr -s ' ')" = ' 301 52' ]
+}
+
 @test "spans are in order of issue, and their stages sum to the latency" {
 	"$GEN" . requests=3000 host_skips=7 guest_skips=11
 	join_json

@@ -28,6 +28,8 @@ struct plan {
 	uint64_t daemons; /* in the host trace, each with the same requests; the last serves them */
 	uint64_t wrong_opcode; /* every so many-th host opcode differs */
 	uint64_t skewed; /* every so many-th guest request is queued after the host has seen it */
+	uint64_t passes; /* of write-back, of 3 pages, at every so many-th op, which has been paused */
+	uint64_t names; /* the files' names are known */
 	uint64_t faults; /* every so many-th op is a page fault, by a write */
 };
 
@@ -55,6 +57,8 @@ static const struct {
 	{"wrong_opcode", offsetof(struct plan, wrong_opcode)},
 	{"skewed", offsetof(struct plan, skewed)},
 	{"faults", offsetof(struct plan, faults)},
+	{"passes", offsetof(struct plan, passes)},
+	{"names", offsetof(struct plan, names)},
 };
 
 static int parse_plan(struct plan *plan, int argc, char **argv)
@@ -86,7 +90,8 @@ static uint64_t issue_ns(uint64_t i)
 	return 5000000000 + i * 100000;
 }
 
-static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault, bool skewed)
+static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault, bool skewed,
+		     bool paused)
 {
 	uint64_t t = issue_ns(i);
 	struct guest_request_event e = {
@@ -131,6 +136,8 @@ static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault, boo
 		.op_type = fault ? OP_MMAP_FAULT : OP_READ,
 		.flags = fault ? OP_FAULT_WRITE : OP_DIRECT,
 		.nr_requests = 1,
+		.nr_throttled = paused,
+		.throttled_ns = paused ? 5000 : 0,
 	};
 
 	/* Without t_add it bounds no clock. */
@@ -139,6 +146,48 @@ static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault, boo
 		e.t_queued_ns = t + 45000;
 	}
 	return vft_write_event(f->guest, &e.h) || vft_write_event(f->guest, &op.h);
+}
+
+/* Of the flusher and in an op in turn. */
+static int put_pass(struct files *f, uint64_t i, uint32_t conn)
+{
+	struct guest_writeback_event pass = {
+		.h = {.type = EV_GUEST_WRITEBACK, .size = sizeof(pass), .ts_ns = issue_ns(i) + 9000},
+		.t_start_ns = issue_ns(i),
+		.nodeid = 7,
+		.op_id = i & 1 ? i + 1 : 0,
+		.conn = conn,
+		.task = 9,
+		.pages = 3,
+	};
+
+	return vft_write_event(f->guest, &pass.h);
+}
+
+/* "dir/CONN" */
+static int put_name(struct files *f, uint32_t conn)
+{
+	struct guest_path_event name = {
+		.h = {.type = EV_GUEST_PATH, .size = sizeof(name), .ts_ns = issue_ns(0)},
+		.nodeid = 7,
+		.conn = conn,
+		.nr_names = 2,
+	};
+	int len = snprintf(name.names, sizeof(name.names), "%u", conn);
+
+	strcpy(name.names + len + 1, "dir");
+	return vft_write_event(f->guest, &name.h);
+}
+
+static int put_others(struct files *f, const struct plan *plan, uint64_t i)
+{
+	for (uint32_t m = 0; m < plan->mounts; m++) {
+		if (!i && plan->names && put_name(f, 50 + m))
+			return -1;
+		if (plan->passes && i % plan->passes == 0 && put_pass(f, i, 50 + m))
+			return -1;
+	}
+	return 0;
 }
 
 static uint64_t host_ns(const struct plan *plan, uint64_t i, uint64_t t_guest)
@@ -203,13 +252,15 @@ static int put_host(struct files *f, const struct plan *plan, uint64_t i, uint16
 static int put_requests(struct files *f, const struct plan *plan)
 {
 	for (uint64_t i = 0; i < plan->requests; i++) {
+		if (put_others(f, plan, i))
+			return -1;
 		for (uint64_t m = 0; m + 1 < plan->mounts; m++)
 			if (i % (m + 2) == 0 &&
-			    put_guest(f, i * 3 + 1, 50 + (uint32_t)m, false, false))
+			    put_guest(f, i * 3 + 1, 50 + (uint32_t)m, false, false, false))
 				return -1;
 		if (!every(i, plan->guest_skips) &&
 		    put_guest(f, i, 49 + (uint32_t)plan->mounts, every(i, plan->faults),
-			      every(i, plan->skewed)))
+			      every(i, plan->skewed), every(i, plan->passes)))
 			return -1;
 		for (uint16_t slot = 0; slot < plan->daemons; slot++)
 			if (i >= plan->host_from && i < plan->host_to &&
