@@ -254,6 +254,7 @@ enum loss_class {
 	LOSS_DAMAGED, /* reader: events in chunks that were cut off or failed their checksum */
 	LOSS_PROBE_MISSED, /* a probe did not run: it was preempted on that CPU while running */
 	LOSS_LEFT_OUT, /* a connection that is not described, a daemon that is not followed */
+	LOSS_RING_MOVED, /* made after the rings were set up anew, before they were found again */
 	NR_LOSS_CLASSES
 };
 

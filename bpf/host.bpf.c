@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "bpf/host_rings.bpf.h"
+#include "bpf/host_control.bpf.h"
 #include "bpf/host_sched.bpf.h"
 #include "bpf/host_kvm.bpf.h"
 
@@ -101,6 +102,8 @@ static __always_inline int on_enter(struct pt_regs *regs, long nr)
 		else
 			bpf_probe_read_user(&call.iov_base, sizeof(call.iov_base), (void *)buffer);
 	}
+	if (rule->buffer == HOST_BUFFER_MESSAGE)
+		call.iov_base = control_buffer(SYSCALL_ARG(regs, 2));
 	scan_queues(daemon, call.cls == SYSC_WAIT ? HCHAIN_AT_WAIT : 0);
 	if (kvm)
 		sched_mark(bpf_get_current_pid_tgid() >> 32);
@@ -159,7 +162,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 	struct host_daemon *daemon = current_daemon();
 	u32 tid = (u32)bpf_get_current_pid_tgid();
 	struct host_thread_call *call;
-	u64 now_ns;
+	u64 now_ns, message = 0;
 
 	if (!daemon)
 		return 0;
@@ -168,12 +171,18 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 	if (call && call->t_enter_ns) {
 		if (kvm)
 			kvm_wait_ended(daemon, call, now_ns);
+		if (rules[call->nr & (HOST_MAX_SYSCALL_NR - 1)].buffer == HOST_BUFFER_MESSAGE) {
+			message = call->iov_base;
+			call->iov_base = 0;
+		}
 		report_call(call, daemon->slot, result, now_ns);
 		call->t_enter_ns = 0;
 	} else if (!call) {
 		count_unseen_enter(regs);
 	}
 	scan_queues(daemon, 0);
+	if (message)
+		control_received(daemon, message, result);
 	return 0;
 }
 

@@ -31,12 +31,31 @@ struct host_queue {
 	__ev_u32 pad;
 };
 
+enum host_rings {
+	HOST_RINGS_IN_USE,
+	HOST_RINGS_STOPPED, /* what is where they were may be anything by now */
+	HOST_RINGS_STARTED, /* again, maybe elsewhere */
+};
+
+/*
+ * Value of the map "controls", by the first slot of a process: what the VMM told the daemon about
+ * its rings. Rings that were looked for before the last message are not to be touched.
+ */
+struct host_control {
+	__ev_u32 messages;
+	__ev_u32 rings; /* enum host_rings */
+};
+
 /* Value of the map "daemons", whose key is the process id. */
 struct host_daemon {
 	__ev_u32 slot; /* its queues' states start at slot * HOST_MAX_QUEUES */
 	__ev_u32 nr_queues;
 	__ev_u32 nr_regions;
 	__ev_u32 vmm; /* process id of its VM; 0: not known */
+	__ev_u32 control; /* its struct host_control */
+	__ev_u32 messages; /* of that, when its rings were looked for */
+	__ev_u32 anew; /* its rings began at position 0 while nobody looked */
+	__ev_u32 pad;
 	struct host_region regions[HOST_MAX_REGIONS];
 	struct host_queue queues[HOST_MAX_QUEUES];
 };
@@ -176,6 +195,7 @@ enum host_syscall_buffer {
 	HOST_BUFFER_NONE,
 	HOST_BUFFER_PLAIN, /* second argument is the buffer */
 	HOST_BUFFER_IOVEC, /* second argument is an array of struct iovec */
+	HOST_BUFFER_MESSAGE, /* second argument is a struct msghdr */
 };
 
 #endif

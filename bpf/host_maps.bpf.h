@@ -34,6 +34,13 @@ struct {
 } daemons SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HOST_MAX_DAEMONS);
+	__type(key, u32);
+	__type(value, struct host_control);
+} controls SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u32); /* thread */

@@ -338,8 +338,11 @@ static __always_inline void start_queue(struct scan *scan)
 		return;
 	if (state->idle_at == (used | HOST_POSITION_KNOWN))
 		avail = used;
-	if (!__sync_val_compare_and_swap(&state->avail_next, 0, avail | HOST_POSITION_KNOWN))
-		state->under_way_at_start = (u16)(avail - (u16)state->used_next);
+	if (__sync_val_compare_and_swap(&state->avail_next, 0, avail | HOST_POSITION_KNOWN))
+		return;
+	state->under_way_at_start = (u16)(avail - (u16)state->used_next);
+	if (scan->daemon->anew)
+		count_loss(LOSS_RING_MOVED, avail);
 }
 
 struct scan_all {
@@ -389,7 +392,11 @@ static long scan_queue(u32 i, struct scan_all *all)
 static __always_inline void scan_queues(struct host_daemon *daemon, u32 chain_flags)
 {
 	struct scan_all all = {.daemon = daemon, .chain_flags = chain_flags};
+	struct host_control *control;
 
+	control = bpf_map_lookup_elem(&controls, &daemon->control);
+	if (!control || control->messages != daemon->messages)
+		return;
 	bpf_loop(daemon->nr_queues, scan_queue, &all, 0);
 }
 

@@ -28,6 +28,8 @@ static const struct loss_text table[NR_LOSS_CLASSES] = {
 	[LOSS_PROBE_MISSED] = {"probe_missed", "probe runs that the kernel skipped", 1},
 	[LOSS_LEFT_OUT] = {"left_out", "connections not described or daemons not followed: too many",
 			   1},
+	[LOSS_RING_MOVED] = {"ring_moved",
+			     "requests after the guest set its rings up anew, before they were found", 1},
 };
 
 const char *loss_name(unsigned int loss_class)

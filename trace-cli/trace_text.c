@@ -253,12 +253,16 @@ static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *
 			format_ns((double)number_of(entry, "cpu_wait_ns"), waited, sizeof(waited)),
 			number_of(entry, "cpu_waits"));
 	before = json_is_integer(follows) ? of_slot(daemons, json_integer_value(follows)) : NULL;
-	if (before)
+	if (before && number_of(before, "pid") == number_of(entry, "pid"))
+		fprintf(out, "; after the guest had set up the device anew");
+	else if (before)
 		fprintf(out, "; takes the place of %" JSON_INTEGER_FORMAT,
 			number_of(before, "pid"));
 	else if (json_object_get(entry, "start_ns"))
 		fprintf(out, "; found during the recording");
-	if (json_object_get(entry, "end_ns"))
+	if (json_is_true(json_object_get(entry, "reset")))
+		fprintf(out, "; then the guest reset the device");
+	else if (json_object_get(entry, "end_ns"))
 		fprintf(out, "; ended during the recording");
 	fprintf(out, "\n");
 }

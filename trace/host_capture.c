@@ -257,6 +257,7 @@ static struct host_target_maps target_maps(const struct capture *c)
 		.daemons = bpf_map__fd(c->bpf->maps.daemons),
 		.states = bpf_map__fd(c->bpf->maps.queue_states),
 		.vmms = bpf_map__fd(c->bpf->maps.kvm_vmms),
+		.controls = bpf_map__fd(c->bpf->maps.controls),
 	};
 }
 
@@ -359,12 +360,14 @@ static uint64_t count_missed(const struct bpf_program *prog)
 static int host_stop(struct capture *c)
 {
 	struct bpf_program *prog;
+	int err;
 
 	if (!c->source.ring)
 		return 0;
 	host_bpf__detach(c->bpf);
 	bpf_object__for_each_program(prog, c->bpf->obj) c->missed += count_missed(prog);
-	return event_source_finish(&c->source);
+	err = host_watch_take(&c->watch, &c->targets);
+	return err ? err : event_source_finish(&c->source);
 }
 
 static int read_state(struct capture *c, const struct host_target *target, uint32_t queue,
@@ -407,6 +410,18 @@ static uint64_t count_calls(struct capture *c)
 	return count;
 }
 
+/* Set up anew, and not found again so far: whoever made requests in there is not known. */
+static bool lacks_rings(struct capture *c, const struct host_target *target)
+{
+	uint32_t key = target->layout.control;
+	struct host_control now;
+
+	return !target->end_ns &&
+	       !bpf_map__lookup_elem(c->bpf->maps.controls, &key, sizeof(key), &now, sizeof(now),
+				     0) &&
+	       now.messages != target->layout.messages && now.rings == HOST_RINGS_STARTED;
+}
+
 static int host_losses(struct capture *c, uint64_t *losses)
 {
 	int err = bpf_util_sum_percpu(bpf_map__fd(c->bpf->maps.losses), NR_LOSS_CLASSES, losses);
@@ -414,8 +429,10 @@ static int host_losses(struct capture *c, uint64_t *losses)
 	/* What found no room was taken off, and has not ended. */
 	if ((int64_t)losses[LOSS_END_NO_START] < 0)
 		losses[LOSS_END_NO_START] = 0;
-	for (uint32_t i = 0; !err && i < c->targets.count; i++)
+	for (uint32_t i = 0; !err && i < c->targets.count; i++) {
 		err = add_losses(c, &c->targets.items[i], losses);
+		losses[LOSS_RING_MOVED] += lacks_rings(c, &c->targets.items[i]);
+	}
 	if (!c->aggregate)
 		losses[LOSS_START_NO_END] += count_calls(c);
 	losses[LOSS_PROBE_MISSED] += c->missed;
@@ -455,6 +472,15 @@ static void add_cpu_waits(struct capture *c, const struct host_target *target, j
 	json_object_set_new(entry, "cpu_wait_ns", json_integer((json_int_t)total.waited_ns));
 }
 
+/* Its daemon lives on, with other rings. */
+static bool was_reset(const struct capture *c, const struct host_target *target)
+{
+	for (uint32_t i = 0; i < c->targets.count; i++)
+		if (c->targets.items[i].follows == (int)target->layout.slot)
+			return c->targets.items[i].daemon.pid == target->daemon.pid;
+	return false;
+}
+
 static json_t *target_summary(struct capture *c, const struct host_target *target)
 {
 	json_t *entry = json_pack("{s:i s:i}", "slot", (int)target->layout.slot, "pid",
@@ -471,13 +497,17 @@ static json_t *target_summary(struct capture *c, const struct host_target *targe
 		json_object_set_new(entry, "start_ns", json_integer((json_int_t)target->start_ns));
 	if (target->end_ns)
 		json_object_set_new(entry, "end_ns", json_integer((json_int_t)target->end_ns));
+	if (was_reset(c, target))
+		json_object_set_new(entry, "reset", json_true());
 	json_object_set_new(entry, "queue_counts", counts_json(c, target, &requests));
 	if (c->recorded & HOST_SCHED)
 		add_cpu_waits(c, target, entry);
 	json_object_set_new(entry, "requests", json_integer((json_int_t)requests));
 	if (c->targets.count > 1)
 		msg_info("daemon %d: %" PRIu64 " requests%s", (int)target->daemon.pid, requests,
-			 target->end_ns ? ", then it ended" : "");
+			 was_reset(c, target) ? ", then the guest reset its device"
+			 : target->end_ns     ? ", then it ended"
+					      : "");
 	return entry;
 }
 

@@ -47,7 +47,7 @@ struct host_target *host_targets_add(struct host_targets *t)
 		return NULL;
 	target = &t->items[t->count];
 	*target = (struct host_target){.pidfd = -1, .follows = -1};
-	target->layout.slot = t->count++;
+	target->layout.slot = target->layout.control = t->count++;
 	return target;
 }
 

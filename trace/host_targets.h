@@ -30,6 +30,7 @@ struct host_target {
 	int follows; /* slot of the one whose place it took; -1: none */
 	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC; 0: was there at the start, at the end */
 	uint64_t end_boot_ns; /* end_ns on CLOCK_BOOTTIME, as process start times are */
+	uint32_t messages; /* of its struct host_control, when last looked */
 };
 
 struct host_targets {
@@ -64,7 +65,7 @@ bool host_target_follows(const struct daemon *daemon, const struct daemon *befor
 
 /* The maps of host.bpf.c that say whom to follow. */
 struct host_target_maps {
-	int daemons, states, vmms;
+	int daemons, states, vmms, controls;
 };
 
 /* Find out what there is to tell of the daemon and its VM. 0 or -ENOMEM. */

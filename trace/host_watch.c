@@ -30,6 +30,7 @@
 #define FIRST_PAUSE_NS (NS_PER_SEC / 20) /* after a daemon's end, and longer each time */
 #define LONGEST_PAUSE_NS NS_PER_SEC
 #define LONGEST_PAUSE_ALL_NS (3 * NS_PER_SEC)
+#define LOOK_AT_RINGS_MS 20
 
 enum news_kind {
 	NEWS_FOUND,
@@ -213,6 +214,62 @@ static uint32_t count_live(struct watcher *w)
 	return live;
 }
 
+/*
+ * The same daemon with other rings is another target: a slot's ring positions never go back. Rings
+ * that are not there yet are looked for again at the next look.
+ */
+static void follow_rings(struct watcher *w, uint32_t slot, uint32_t messages)
+{
+	struct host_target *before = &w->targets->items[slot], *target;
+
+	target = host_targets_add(w->targets);
+	if (!target) {
+		leave_out(w, before->daemon.pid);
+		return;
+	}
+	if (vring_find(before->daemon.pid, &target->layout)) {
+		w->targets->count--;
+		return;
+	}
+	target->layout.control = before->layout.control;
+	target->layout.messages = target->messages = messages;
+	target->daemon = before->daemon;
+	before->daemon = (struct daemon){.pid = target->daemon.pid};
+	target->pidfd = before->pidfd;
+	before->pidfd = -1;
+	target->follows = (int)slot;
+	target->layout.anew = 1;
+	target->layout.vmm = before->layout.vmm;
+	target->about = json_incref(before->about);
+	target->start_ns = before->end_ns = clock_ns(CLOCK_MONOTONIC);
+	before->end_boot_ns = clock_ns(CLOCK_BOOTTIME);
+	/* Told first: the recorder knows every slot that events may have. */
+	tell_found(w, target);
+	if (host_target_enter(target, &w->config.maps))
+		target->end_ns = target->start_ns;
+}
+
+/*
+ * The guest has reset its device and set it up again: when the VMM has had nothing more to say
+ * about the rings since the last look, they are where the daemon has them now.
+ */
+static void look_at_rings(struct watcher *w)
+{
+	struct host_control now;
+
+	for (uint32_t i = 0; i < w->targets->count; i++) {
+		struct host_target *target = &w->targets->items[i];
+
+		if (target->end_ns ||
+		    bpf_map_lookup_elem(w->config.maps.controls, &target->layout.control, &now) ||
+		    now.messages == target->layout.messages || now.rings != HOST_RINGS_STARTED)
+			continue;
+		if (now.messages == target->messages)
+			follow_rings(w, i, now.messages);
+		target->messages = now.messages;
+	}
+}
+
 /* Whether there is anything to look for. */
 static bool wants_search(const struct watcher *w, uint32_t live)
 {
@@ -230,13 +287,19 @@ static bool wants_search(const struct watcher *w, uint32_t live)
 static bool pause_or_event(struct watcher *w, bool searching)
 {
 	struct pollfd fds[1 + HOST_MAX_DAEMONS] = {{.fd = w->recorder, .events = POLLIN}};
+	const uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + w->pause_ns;
 	nfds_t nr = 1;
+	int n;
 
 	for (uint32_t i = 0; i < w->targets->count; i++)
 		if (!w->targets->items[i].end_ns)
 			fds[nr++] =
 				(struct pollfd){.fd = w->targets->items[i].pidfd, .events = POLLIN};
-	if (poll(fds, nr, searching ? (int)(w->pause_ns / 1000000) : -1) < 0 && errno != EINTR)
+	do {
+		n = poll(fds, nr, LOOK_AT_RINGS_MS);
+		look_at_rings(w);
+	} while (!n && (!searching || clock_ns(CLOCK_MONOTONIC) < end_ns));
+	if (n < 0 && errno != EINTR)
 		return false;
 	return !fds[0].revents;
 }
@@ -267,7 +330,7 @@ static void watch_daemons(struct watcher *w)
 static int become_watcher(struct watcher *w, pid_t recorder)
 {
 	struct host_target_maps *maps = &w->config.maps;
-	int *keep[] = {&w->recorder, &maps->daemons, &maps->states, &maps->vmms};
+	int *keep[] = {&w->recorder, &maps->daemons, &maps->states, &maps->vmms, &maps->controls};
 	int err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
@@ -275,7 +338,8 @@ static int become_watcher(struct watcher *w, pid_t recorder)
 		if (*keep[i] < 0)
 			return -errno;
 	}
-	if (syscall(SYS_close_range, 3, 999, 0) || syscall(SYS_close_range, maps->vmms + 1, ~0U, 0))
+	if (syscall(SYS_close_range, 3, 999, 0) ||
+	    syscall(SYS_close_range, maps->controls + 1, ~0U, 0))
 		return -errno;
 	/* Its descriptors of the daemons are closed now, too. */
 	for (uint32_t i = 0; i < w->targets->count; i++)
@@ -332,7 +396,7 @@ out:
 
 static int add_found(struct host_targets *targets, const struct news *news, size_t about_len)
 {
-	struct host_target *target = host_targets_add(targets);
+	struct host_target *target = host_targets_add(targets), *before;
 
 	if (!target)
 		return -EINVAL;
@@ -346,9 +410,14 @@ static int add_found(struct host_targets *targets, const struct news *news, size
 		target->about = json_pack("{s:i}", "pid", (int)news->pid);
 	if (!target->about)
 		return -ENOMEM;
-	if (news->follows >= 0)
+	before = news->follows >= 0 ? &targets->items[news->follows] : NULL;
+	if (before && before->daemon.pid == news->pid) {
+		before->end_ns = news->start_ns;
+		msg_info("the guest of daemon %d has set up its device anew: recording goes on",
+			 (int)news->pid);
+	} else if (before)
 		msg_info("daemon %d takes the place of %d: recording that", (int)news->pid,
-			 (int)targets->items[news->follows].daemon.pid);
+			 (int)before->daemon.pid);
 	else
 		msg_info("daemon %d is recorded, too", (int)news->pid);
 	return 0;

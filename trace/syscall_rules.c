@@ -165,4 +165,5 @@ void syscall_rules_fill(struct host_syscall_rule *rules)
 	rules[SYS_read].eventfd_cls = SYSC_KICK;
 	rules[SYS_write].eventfd_cls = SYSC_CALL;
 	rules[SYS_exit].ends_thread = 1;
+	rules[SYS_recvmsg].buffer = HOST_BUFFER_MESSAGE;
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kvm_guest SOCKET REQUESTS port|memory: the smallest VM that uses virtio-fs under KVM. A VMM that
- * connects to a virtiofsd as a vhost-user front end, with one virtual CPU whose guest is the few
- * instructions below: for each request it adds a chain to the avail ring, rings a doorbell that is
- * an ioeventfd, and halts until the interrupt that the daemon sends by an irqfd.
+ * kvm_guest SOCKET REQUESTS port|memory [ROUNDS]: the smallest VM that uses virtio-fs under KVM. A
+ * VMM that connects to a virtiofsd as a vhost-user front end, with one virtual CPU whose guest is
+ * the few instructions below: for each request it adds a chain to the avail ring, rings a doorbell
+ * that is an ioeventfd, and halts until the interrupt that the daemon sends by an irqfd.
  *
  * It needs no processor that can run a guest: in real mode, KVM may as well emulate every
  * instruction, and what a host has to do with a guest's doorbells and interrupts is the same.
  *
  * Says "ready" once the daemon has answered INIT; begins with the requests (GETATTR of the root)
- * at a line of its standard input; then says what the guest did as JSON, and ends with its input.
+ * at a line of its standard input; then says what the guest did as JSON. With rounds, it resets the
+ * device after that as a driver does that is unbound and bound again: the rings begin anew, at
+ * other addresses, and where they were is something else; then it is ready again. It ends with its
+ * input.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,9 +43,11 @@
 #define STACK_TOP 0x1800
 #define HEADER 0x2000
 #define REPLY 0x2800
-#define QUEUE(i) (0x4000 + (i)*0x4000)
-#define AVAIL(i) (QUEUE(i) + RING * 16)
-#define USED(i) (QUEUE(i) + 0x1000)
+#define QUEUE_BYTES 0x2000
+/* In each round somewhere else, as a driver that is bound anew has them. */
+#define QUEUE(round, i) (0x4000 + ((round) % 2 * QUEUES + (i)) * QUEUE_BYTES)
+#define AVAIL(round, i) (QUEUE(round, i) + RING * 16)
+#define USED(round, i) (QUEUE(round, i) + 0x1000)
 
 #define VECTOR 0x40
 #define DOOR_PORT 0xc050
@@ -64,13 +69,13 @@
 /* clang-format off */
 static const uint8_t code[] = {
 	0xfa, /* cli */
-	0xff, 0x06, WORD(AVAIL(1) + 2), /* inc word [avail.idx] */
+	0xff, 0x06, 0, 0, /* inc word [avail.idx]: addresses of rings are filled in */
 	0x83, 0x06, WORD(HEADER + 8), 2, /* add word [header.unique], 2 */
 	0x90, 0x90, 0x90, 0x90, 0x90, /* 10: the doorbell, filled in */
 	0xff, 0x06, WORD(COUNTERS + 2), /* inc word [doorbells] */
 	/* 19: until the used ring has caught up */
-	0xa1, WORD(USED(1) + 2), /* mov ax, [used.idx] */
-	0x3b, 0x06, WORD(AVAIL(1) + 2), /* cmp ax, [avail.idx] */
+	0xa1, 0, 0, /* mov ax, [used.idx] */
+	0x3b, 0x06, 0, 0, /* cmp ax, [avail.idx] */
 	0x74, 0x05, /* je served */
 	0xfb, 0xf4, /* sti; hlt */
 	0xfa, /* cli */
@@ -82,6 +87,7 @@ static const uint8_t code[] = {
 	0xf4, /* hlt */
 };
 #define DOOR_AT 10
+static const unsigned int avail_at[] = {3, 24}, used_at = 20;
 
 static const uint8_t port_door[] = {0xef, 0x90, 0x90, 0x90, 0x90}; /* out dx, ax */
 static const uint8_t memory_door[] = {0x64, 0xa3, WORD(DOOR_OFFSET), 0x90}; /* mov fs:[door], ax */
@@ -132,6 +138,7 @@ enum {
 	SET_VRING_NUM = 8,
 	SET_VRING_ADDR = 9,
 	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
 	SET_VRING_KICK = 12,
 	SET_VRING_CALL = 13,
 };
@@ -193,14 +200,14 @@ static int ask_features(int to, uint64_t *features)
 	return 0;
 }
 
-static int tell_queue(struct vm *v, uint32_t i)
+static int tell_queue(struct vm *v, unsigned int round, uint32_t i)
 {
 	const uint64_t base = (uintptr_t)v->memory;
 	struct message num = {.body.state = {i, RING}}, at = {.body.state = {i, 0}};
 	struct message addr = {.body.addr = {.index = i,
-					     .desc = base + QUEUE(i),
-					     .avail = base + AVAIL(i),
-					     .used = base + USED(i)}};
+					     .desc = base + QUEUE(round, i),
+					     .avail = base + AVAIL(round, i),
+					     .used = base + USED(round, i)}};
 	struct message call = {.body.u64 = i}, kick = {.body.u64 = i};
 
 	if (tell(v->daemon, SET_VRING_NUM, &num, sizeof(num.body.state), -1) ||
@@ -209,6 +216,16 @@ static int tell_queue(struct vm *v, uint32_t i)
 	    tell(v->daemon, SET_VRING_CALL, &call, 8, v->call[i]))
 		return -1;
 	return tell(v->daemon, SET_VRING_KICK, &kick, 8, v->kick[i]);
+}
+
+static int tell_queues(struct vm *v, unsigned int round)
+{
+	uint64_t features;
+
+	for (uint32_t i = 0; i < QUEUES; i++)
+		if (tell_queue(v, round, i))
+			return -1;
+	return ask_features(v->daemon, &features);
 }
 
 static int connect_daemon(struct vm *v, const char *path)
@@ -230,10 +247,24 @@ static int connect_daemon(struct vm *v, const char *path)
 	if (tell(v->daemon, SET_FEATURES, &set, 8, -1) ||
 	    tell(v->daemon, SET_MEM_TABLE, &memory, sizeof(memory.body.memory), v->memory_fd))
 		return -1;
-	for (uint32_t i = 0; i < QUEUES; i++)
-		if (tell_queue(v, i))
+	return tell_queues(v, 0);
+}
+
+/* The device is reset: the daemon is to leave the rings alone. What is there is something else
+ * soon. */
+static int stop_queues(struct vm *v, unsigned int round)
+{
+	for (uint32_t i = 0; i < QUEUES; i++) {
+		struct message m = {.body.state = {i, 0}};
+
+		if (tell(v->daemon, GET_VRING_BASE, &m, sizeof(m.body.state), -1))
 			return -1;
-	return ask_features(v->daemon, &features);
+		if (recv(v->daemon, &m, HEADER_BYTES + 8, MSG_WAITALL) != (ssize_t)HEADER_BYTES + 8)
+			return fail("the daemon's ring position");
+	}
+	memset(v->memory + QUEUE(round, 0), 0xa5, (size_t)QUEUES * QUEUE_BYTES);
+	memset(v->memory + QUEUE(round + 1, 0), 0, (size_t)QUEUES * QUEUE_BYTES);
+	return 0;
 }
 
 /* --- the VM --- */
@@ -321,18 +352,23 @@ static int begin_at_code(struct vm *v, uint16_t requests)
 	return 0;
 }
 
-static void load_guest(struct vm *v, bool port)
+static void load_guest(struct vm *v, unsigned int round, bool port)
 {
 	const uint16_t vector[2] = {HANDLER, 0};
+	const uint16_t avail = AVAIL(round, 1) + 2, used = USED(round, 1) + 2;
 
 	memcpy(v->memory + CODE, code, sizeof(code));
 	memcpy(v->memory + CODE + DOOR_AT, port ? port_door : memory_door, sizeof(port_door));
+	for (size_t i = 0; i < ARRAY_SIZE(avail_at); i++)
+		memcpy(v->memory + CODE + avail_at[i], &avail, sizeof(avail));
+	memcpy(v->memory + CODE + used_at, &used, sizeof(used));
 	memcpy(v->memory + HANDLER, handler, sizeof(handler));
 	memcpy(v->memory + VECTOR_TABLE + VECTOR * 4, vector, sizeof(vector));
 }
 
 /* Every request is the chain with head 0, which is what the avail ring's entries are. */
-static void put_request(struct vm *v, uint32_t opcode, const void *args, uint32_t arg_bytes)
+static void put_request(struct vm *v, unsigned int round, uint32_t opcode, const void *args,
+			uint32_t arg_bytes)
 {
 	struct fuse_header header = {.len = (uint32_t)sizeof(header) + arg_bytes,
 				     .opcode = opcode,
@@ -345,7 +381,7 @@ static void put_request(struct vm *v, uint32_t opcode, const void *args, uint32_
 
 	memcpy(v->memory + HEADER, &header, sizeof(header));
 	memcpy(v->memory + HEADER + sizeof(header), args, arg_bytes);
-	memcpy(v->memory + QUEUE(1), desc, sizeof(desc));
+	memcpy(v->memory + QUEUE(round, 1), desc, sizeof(desc));
 }
 
 /* Until the guest is through. */
@@ -369,20 +405,14 @@ static int run_guest(struct vm *v, uint16_t requests)
 	return error ? -1 : 0;
 }
 
-static int serve(struct vm *v, const char *path, uint16_t requests, bool port)
+/* The requests of one round, once a line says so. */
+static int play(struct vm *v, unsigned int round, uint16_t requests)
 {
-	const uint32_t init[4] = {7, 31, 65536, 0}; /* version, max_readahead, flags */
 	const uint64_t getattr[2] = {};
-	uint16_t counters[2];
+	uint16_t counters[2] = {};
 
-	if (make_memory(v) || make_vm(v) || wire(v, port) || connect_daemon(v, path))
-		return -1;
-	load_guest(v, port);
-	put_request(v, 26, init, sizeof(init));
-	if (run_guest(v, 1))
-		return -1;
-	memset(v->memory + COUNTERS, 0, sizeof(counters));
-	put_request(v, 3, getattr, sizeof(getattr));
+	memcpy(v->memory + COUNTERS, counters, sizeof(counters));
+	put_request(v, round, 3, getattr, sizeof(getattr));
 	puts("ready");
 	fflush(stdout);
 	getchar();
@@ -392,6 +422,26 @@ static int serve(struct vm *v, const char *path, uint16_t requests, bool port)
 	printf("{\"requests\": %u, \"doorbells\": %u, \"interrupts\": %u}\n", requests, counters[1],
 	       counters[0]);
 	fflush(stdout);
+	return 0;
+}
+
+static int serve(struct vm *v, const char *path, uint16_t requests, bool port, unsigned int rounds)
+{
+	const uint32_t init[4] = {7, 31, 65536, 0}; /* version, max_readahead, flags */
+
+	if (make_memory(v) || make_vm(v) || wire(v, port) || connect_daemon(v, path))
+		return -1;
+	load_guest(v, 0, port);
+	put_request(v, 0, 26, init, sizeof(init));
+	if (run_guest(v, 1) || play(v, 0, requests))
+		return -1;
+	for (unsigned int i = 1; i < rounds; i++) {
+		if (stop_queues(v, i - 1) || tell_queues(v, i))
+			return -1;
+		load_guest(v, i, port);
+		if (play(v, i, requests))
+			return -1;
+	}
 	while (getchar() != EOF)
 		;
 	return 0;
@@ -400,11 +450,15 @@ static int serve(struct vm *v, const char *path, uint16_t requests, bool port)
 int main(int argc, char **argv)
 {
 	struct vm v = {};
-	long requests = argc == 4 ? strtol(argv[2], NULL, 10) : 0;
+	long requests = argc >= 4 ? strtol(argv[2], NULL, 10) : 0;
+	long rounds = argc == 5 ? strtol(argv[4], NULL, 10) : 1;
 
-	if (requests < 1 || requests > 30000) {
-		fprintf(stderr, "usage: kvm_guest SOCKET REQUESTS port|memory\n");
+	if (requests < 1 || requests > 30000 || rounds < 1 || rounds > 100) {
+		fprintf(stderr, "usage: kvm_guest SOCKET REQUESTS port|memory [ROUNDS]\n");
 		return 2;
 	}
-	return serve(&v, argv[1], (uint16_t)requests, !strcmp(argv[3], "port")) ? 1 : 0;
+	return serve(&v, argv[1], (uint16_t)requests, !strcmp(argv[3], "port"),
+		     (unsigned int)rounds)
+		       ? 1
+		       : 0;
 }

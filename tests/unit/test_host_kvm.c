@@ -306,15 +306,9 @@ static void doorbells_without_exits(void **state)
 
 static void put_call(const struct fixture *f)
 {
-	/* struct thread_call of bpf/host_maps.bpf.h */
-	struct {
-		uint64_t t_enter_ns, iov_base, io_ns, t_door_ns, t_woken_ns;
-		int32_t fd;
-		uint16_t nr, cls;
-	} call = {.t_enter_ns = 1, .cls = SYSC_CALL};
+	const struct host_thread_call call = {.t_enter_ns = 1, .cls = SYSC_CALL};
 	uint32_t tid = (uint32_t)gettid();
 
-	assert_int_equal(bpf_map__value_size(f->bpf->maps.calls), sizeof(call));
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(f->bpf->maps.calls), &tid, &call, BPF_ANY),
 			 0);
 }

@@ -2,7 +2,8 @@
 #
 # vfscope record --host --kvm beside a real virtiofsd and a VM of a few instructions under the real
 # KVM (tests/tools/kvm_guest), whose doorbells are ioeventfds and whose interrupts are irqfds: of a
-# known number of requests, exactly as many doorbells and interrupts are counted.
+# known number of requests, exactly as many doorbells and interrupts are counted. The same VM resets
+# its device: the rings begin anew, elsewhere, and recording goes on.
 
 bats_require_minimum_version 1.5.0
 
@@ -30,16 +31,21 @@ teardown() {
 	[[ ! -v DAEMON ]] || kill "$DAEMON" 2>/dev/null || true
 }
 
-# record REQUESTS port|memory OPTION...: the guest's requests, recorded from the first to the last.
-record() {
+# start_guest REQUESTS port|memory [ROUNDS]: it waits for lines from descriptor 9.
+start_guest() {
 	mkfifo go
-	"$TOP/build/tests/tools/kvm_guest" socket "$1" "$2" <go >guest 2>guest.err 3>&- &
+	"$TOP/build/tests/tools/kvm_guest" socket "$@" <go >guest 2>guest.err 3>&- &
 	GUEST=$!
 	exec 9>go
 	until grep -q ready guest; do
 		kill -0 "$GUEST" || { cat guest.err; return 1; }
 		sleep 0.05
 	done
+}
+
+# record REQUESTS port|memory OPTION...: the guest's requests, recorded from the first to the last.
+record() {
+	start_guest "$1" "$2"
 	run --separate-stderr "$VFSCOPE" record --host --strict --daemon "$DAEMON" -o host.vft "${@:3}" -- \
 		sh -c 'echo >&9; until grep -q requests guest; do sleep 0.05; done' 3>&-
 	exec 9>&-
@@ -94,4 +100,57 @@ kvm() { # JQ_FILTER
 	[ "$("$VFSCOPE" report -f json host.vft | jq 'has("kvm")')" = false ]
 	"$VFSCOPE" export -f raw host.vft >raw
 	[ "$(jq -s -c '.[0].header.points | map(.function)' raw)" = '["sys_enter","sys_exit"]' ]
+}
+
+# await FILE TEXT COUNT: until the file has so many lines with the text.
+await() {
+	until [ "$(grep -c -- "$2" "$1")" -ge "$3" ]; do
+		kill -0 "$GUEST" && kill -0 "$RECORDER" || { cat guest.err err; return 1; }
+		sleep 0.05
+	done
+}
+
+# record_rounds REQUESTS ROUNDS WAIT: with WAIT=1, each round begins when the recorder has found the rings.
+record_rounds() {
+	local i
+	start_guest "$1" port "$2"
+	"$VFSCOPE" record --host --daemon "$DAEMON" -o host.vft --ready-file ready 2>err 3>&- 9>&- &
+	RECORDER=$!
+	until [ -e ready ]; do
+		kill -0 "$RECORDER" || { cat err; return 1; }
+		sleep 0.05
+	done
+	for ((i = 1; i <= $2; i++)); do
+		[ "$3" -eq 0 ] || await err anew $((i - 1))
+		echo >&9
+		await guest requests "$i"
+	done
+	await err anew $(($2 - 1))
+	kill -INT "$RECORDER"
+	wait "$RECORDER"
+	exec 9>&-
+	cat err
+	"$VFSCOPE" export -f raw host.vft >raw
+}
+
+@test "a device that the guest sets up anew: its rings are found again, and nothing is missing" {
+	record_rounds 400 4 1
+	[ "$(jq -s -c '.[-1].footer.daemons | map([.slot, .requests, .follows, .reset])' raw)" = \
+		'[[0,400,null,true],[1,400,0,true],[2,400,1,true],[3,400,2,null]]' ]
+	[ "$(jq -s -c '.[-1].footer.daemons | map(.pid) | unique | length' raw)" -eq 1 ]
+	[ "$(jq -s '.[-1].losses | add' raw)" -eq 0 ]
+	# What was in the place of the old rings was not taken for requests.
+	[ "$(jq -s -c 'map(select(.type == "chain") | [.daemon, .opcode]) | group_by(.) |
+		map([.[0][0], .[0][1], length])' raw)" = \
+		'[[0,"GETATTR",400],[1,"GETATTR",400],[2,"GETATTR",400],[3,"GETATTR",400]]' ]
+	run -0 "$VFSCOPE" report host.vft
+	[[ $output == *'400 requests of '*'; after the guest had set up the device anew; then the guest reset the device'* ]]
+	[[ $output == *'1600 requests in '* ]]
+}
+
+@test "requests before the rings are found again are counted as lost" {
+	record_rounds 20000 2 0
+	[ "$(jq -s '.[-1].losses.ring_moved + (.[-1].footer.daemons | map(.requests) | add)' raw)" -eq 40000 ]
+	[ "$(jq -s '.[-1].losses.ring_moved > 0 and .[-1].footer.daemons[0].requests == 20000' raw)" = true ]
+	[[ $(cat err) == *'lost: '*' requests after the guest set its rings up anew'* ]]
 }

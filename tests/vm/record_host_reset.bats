@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# vfscope record --host while the guest's driver is unbound and bound again: the rings begin anew under
+# the same daemon, and the recording goes on with them.
+
+bats_require_minimum_version 1.5.0
+load vm
+
+setup_file() {
+	start_vm --cache never
+	truncate -s 4M "$VM_SHARE/file"
+}
+
+teardown_file() {
+	stop_vm
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+read_blocks() { # COUNT
+	guest dd if=/mnt/vfs/file of=/dev/null bs=4k count="$1" iflag=direct status=none
+}
+
+@test "a driver that is unbound and bound again" {
+	local recorder i
+	"$TOP/build/vfscope" record --host --daemon "$VM_DAEMON_PID" -o host.vft --ready-file ready 2>err 3>&- &
+	recorder=$!
+	until [[ -e ready ]]; do pause_for_vm; done
+	read_blocks 17
+	for i in 1 2; do
+		# The share under test is the last of the three devices.
+		guest sh -ec 'umount /mnt/vfs
+			cd /sys/bus/virtio/drivers/virtiofs
+			device=$(ls -d virtio* | sort -V | tail -n 1)
+			echo "$device" >unbind
+			echo "$device" >bind'
+		until [[ $(grep -c anew err) -eq $i ]]; do
+			kill -0 $recorder && pause_for_vm || { cat err; return 1; }
+		done
+		guest mount -t virtiofs vfs /mnt/vfs
+		read_blocks $((17 + i))
+	done
+	kill -INT $recorder
+	wait $recorder
+	cat err
+	"$TOP/build/vfscope" export --format raw host.vft >raw
+	jq -s -c '.[-1].losses, (.[-1].footer.daemons | map([.slot, .pid, .requests, .follows, .reset]))' raw
+	[ "$(jq -s -c '.[-1].footer.daemons | map([.slot, .pid, .follows, .reset])' raw)" = \
+		"[[0,$VM_DAEMON_PID,null,true],[1,$VM_DAEMON_PID,0,true],[2,$VM_DAEMON_PID,1,null]]" ]
+	[ "$(jq -s '.[-1].losses.ring_moved' raw)" -eq 0 ]
+	# Each round has its INIT (but the first one) and as many blocks as were read.
+	[ "$(jq -s -c 'map(select((.type == "chain" or .type == "header") and
+		(.opcode == "INIT" or .opcode == "READ")) | [.daemon, .opcode]) | group_by(.) |
+		map([.[0][0], .[0][1], length])' raw)" = \
+		'[[0,"READ",17],[1,"INIT",1],[1,"READ",18],[2,"INIT",1],[2,"READ",19]]' ]
+}
