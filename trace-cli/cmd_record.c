@@ -136,6 +136,12 @@ static int wrong_use_of_vm(const struct record_options *o)
 			return EXIT_USAGE;
 		}
 	}
+	if (o->session.capture.paths && !vm->keep) {
+		msg_error(
+			"--paths: joined traces have no names; add --keep, and the guest's trace, "
+			"which has them, stays");
+		return EXIT_USAGE;
+	}
 	if (vm->guest_timeout_ns < MIN_GUEST_TIMEOUT_NS ||
 	    vm->guest_timeout_ns > MAX_GUEST_TIMEOUT_NS) {
 		msg_error("--guest-timeout is a time from 5s to 24h");

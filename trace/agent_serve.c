@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -35,8 +36,7 @@ struct conversation {
 	struct agent_start start;
 	struct record_process recorder;
 	char *command[4];
-	char dir[PATH_MAX]; /* of the file; empty: none */
-	char path[PATH_MAX + 16];
+	char path[PATH_MAX + 16]; /* of the file; empty: none */
 	char text[MAX_TEXT_BYTES]; /* what the recorder says: a line that is not yet whole */
 	size_t text_len;
 	bool said_started;
@@ -105,31 +105,44 @@ static int await_hello(struct conversation *c)
 }
 
 /* The file lies in a directory of its own, which only this user can enter. */
+static void remove_file(const char *path)
+{
+	char dir[PATH_MAX + 16];
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	unlink(path);
+	rmdir(dirname(dir));
+}
+
 static int make_place(struct conversation *c)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	snprintf(c->dir, sizeof(c->dir), "%s/vfscope-agent.XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
-	if (!mkdtemp(c->dir)) {
-		c->dir[0] = '\0';
+	char dir[PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%s/vfscope-agent.XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
+	if (!mkdtemp(dir))
 		return -errno;
-	}
-	snprintf(c->path, sizeof(c->path), "%s/guest.vft", c->dir);
+	snprintf(c->path, sizeof(c->path), "%s/guest.vft", dir);
 	return 0;
 }
 
 static void remove_place(struct conversation *c)
 {
-	if (!c->dir[0])
-		return;
-	unlink(c->path);
-	rmdir(c->dir);
-	c->dir[0] = '\0';
+	if (c->path[0])
+		remove_file(c->path);
+	c->path[0] = '\0';
 }
 
+/* An agent that is killed ends its recorder, which then has nobody to leave the file to. */
 static int record_guest(const struct record_config *config)
 {
-	return record_session_run(&guest_capture_ops, config);
+	pid_t agent = getppid();
+	int status = record_session_run(&guest_capture_ops, config);
+
+	if (getppid() != agent)
+		remove_file(config->capture.output);
+	return status;
 }
 
 /* What would be the header, as the file. */

@@ -426,6 +426,95 @@ static pid_t start_fake_agent(struct agent_client *c, const struct fake_file *f)
 	_exit(0);
 }
 
+/* What an agent may say to a greeting, in a conversation that is the host's or not. */
+struct fake_answer {
+	enum agent_frame_type type;
+	const char *text;
+	bool of_another;
+};
+
+/* Answers one host, and waits until it has gone. */
+static pid_t start_answering(struct agent_address *address, const struct fake_answer *answers,
+			     size_t nr)
+{
+	struct agent_listener listener;
+	struct agent_frame frame;
+	struct agent_stream s;
+	int fd = -1;
+	pid_t pid;
+
+	assert_int_equal(agent_address_parse("tcp:127.0.0.1:1", AGENT_END_GUEST, address), 0);
+	address->port = 20000 + (uint32_t)getpid() % 20000;
+	while (agent_channel_listen(&listener, address))
+		address->port++;
+	pid = fork();
+	if (pid) {
+		agent_channel_unlisten(&listener);
+		return pid;
+	}
+	while (fd < 0)
+		fd = agent_channel_accept(&listener, 1000);
+	if (agent_stream_open(&s, fd) || agent_stream_seek(&s, true, &frame, 0, 10000) != 1)
+		_exit(1);
+	for (size_t i = 0; i < nr; i++) {
+		s.conversation = frame.conversation + answers[i].of_another;
+		agent_stream_send(&s, answers[i].type, answers[i].text, strlen(answers[i].text));
+	}
+	while (agent_stream_receive(&s, &frame, 100) >= 0)
+		;
+	_exit(0);
+}
+
+#define WELCOME(protocol, vft) "{\"protocol\":" protocol ",\"vft\":" vft ",\"version\":\"9\"}"
+
+#define SAYS(type, text)                                                                           \
+	{                                                                                          \
+		type, text, false                                                                  \
+	}
+#define GREETS SAYS(AGENT_WELCOME, WELCOME("2", "1"))
+
+static void test_client_refuses(void **state)
+{
+	static const struct {
+		struct fake_answer answers[2];
+		int opened, polled; /* polled: of who opened it */
+	} cases[] = {
+		{{SAYS(AGENT_WELCOME, WELCOME("3", "1"))}, -ECANCELED, 0},
+		{{SAYS(AGENT_WELCOME, WELCOME("2", "99"))}, -ECANCELED, 0},
+		{{SAYS(AGENT_WELCOME, "{}")}, -EBADMSG, 0},
+		{{SAYS(AGENT_WELCOME, "\xff")}, -EBADMSG, 0},
+		{{SAYS(AGENT_STARTED, "")}, -EBADMSG, 0},
+		{{SAYS(AGENT_REFUSED, "no \033[2J")}, -ECANCELED, 0},
+		{{GREETS, SAYS(AGENT_FILE, "x")}, 0, -EBADMSG},
+		{{GREETS, SAYS(AGENT_START, "{}")}, 0, -EBADMSG},
+		{{GREETS, SAYS(AGENT_ENDED, "{\"status\":0}")}, 0, -EBADMSG},
+		{{GREETS, {AGENT_FILE, "x", true}}, 0, 0},
+	};
+
+	assert_int_equal(AGENT_PROTOCOL, 2);
+	assert_int_equal(VFT_VERSION, 1);
+	msg_set_level(MSG_ERROR);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct agent_address address;
+		size_t nr = cases[i].answers[1].text ? 2 : 1;
+		pid_t pid = start_answering(&address, cases[i].answers, nr);
+		struct agent_client c;
+		int err = agent_client_open(&c, &address, "9", AGENT_MIN_SILENCE_MS);
+
+		if (err != cases[i].opened)
+			fail_msg("%zu: opened %d", i, err);
+		for (int look = 0; !err && look < 3; look++)
+			err = agent_client_poll(&c, 100);
+		if (!cases[i].opened) {
+			if (err != cases[i].polled)
+				fail_msg("%zu: polled %d", i, err);
+			assert_false(c.started || c.ended);
+			agent_client_close(&c);
+		}
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	}
+}
+
 static uint64_t size_and_remove(const char *path)
 {
 	struct stat st;
@@ -537,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_payloads_of_strangers),
 		cmocka_unit_test(test_fetches_files_of_strangers),
 		cmocka_unit_test(test_agent_refuses),
+		cmocka_unit_test(test_client_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

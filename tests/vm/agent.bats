@@ -188,6 +188,45 @@ kept_the_half() { # WHY
 	joined_whole joined.vft
 }
 
+# A host that has the guest record, and then says this.
+hostile_host() { # PORT BYTES
+	perl -MIO::Socket::INET -MCompress::Raw::Zlib -e '
+		my ($port, $bytes) = @ARGV;
+		my $s = IO::Socket::INET->new("127.0.0.1:$port") or die "$!";
+		sub frame {
+			my ($type, $payload) = @_;
+			my $rest = pack("Q<VV", 7, $type, length $payload) . $payload;
+			return pack("a4V", "VFSA", crc32($rest)) . $rest;
+		}
+		sub take {
+			read($s, my $head, 24) == 24 or exit 1;
+			my ($type, $len) = unpack("x16VV", $head);
+			read($s, my $payload, $len) == $len or exit 1;
+			return $type;
+		}
+		syswrite $s, frame(1, q({"protocol":2,"vft":1,"version":"9"}));
+		take() == 2 or exit 2;
+		syswrite $s, frame(3, q({"mounts":[],"level":"aggregate","paths":false,"mechanism":"none",
+			"buffer_bytes":65536,"wait_ns":0,"max_inflight":64,"max_overhead_percent":0,
+			"dry_run":false,"silence_ms":20000}));
+		while (take() != 4) {}
+		print "started\n";
+		syswrite $s, $bytes eq "garbage" ? "x" x 70000 : frame(4, "");
+		while (sysread $s, my $rest, 4096) {}' "$@"
+}
+
+@test "TCP: a host that says what is not the protocol while it records: detached, and the agent goes on" {
+	local bytes
+	start_agent tcp:10.0.2.15
+	for bytes in garbage wrong-frame; do
+		[ "$(hostile_host "$TCP_PORT" "$bytes")" = started ]
+		wait_until_nothing_is_attached
+	done
+	[ "$(grep -c "the host has sent what is not vfscope's protocol" agent.log)" = 2 ]
+	kill -0 "$AGENT_PID"
+	no_file_in_guest
+}
+
 @test "TCP: the guest's disk is full: says so, and keeps what there is of both halves" {
 	guest sh -c 'mkdir -p /tmp/small && mount -t tmpfs -o size=16k small /tmp/small'
 	start_agent tcp:10.0.2.15 TMPDIR=/tmp/small
@@ -245,7 +284,9 @@ kept_the_half() { # WHY
 	guest sh -c "$read_all; kill -9 \$(cat /tmp/agent.pid)"
 	kept_the_half 'agent has gone'
 	wait_until_nothing_is_attached
-	guest sh -c 'rm -rf /tmp/vfscope-agent.*' # what kill -9 left
+	until no_file_in_guest; do
+		pause_for_vm || return 1
+	done
 }
 
 # The last: there is no VM after it.
