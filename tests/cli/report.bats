@@ -132,3 +132,28 @@ setup() {
 	run bash -c '"$VFSCOPE" report guest.vft >/dev/full'
 	[ "$status" -eq 3 ]
 }
+
+@test "exits and interrupts of VMs: of each in a host's trace, of the joined daemon's in a joined one" {
+	"$GEN" . requests=100 daemons=2 kvm=2
+	expect 0 "$VFSCOPE" report host.vft
+	[[ $output == *'KVM, VM of process 1000, 2 virtual CPUs seen'*'KVM, VM of process 1001, '* ]]
+	# Of 1 ms outside of the guest, 40 doorbells of 5 us are a fifth.
+	[[ $output =~ \ \ HLT\ +kvm\ +10\ +800\ us\ +80\.0%\ +80\.[0-9]\ us ]]
+	[[ $output =~ \ \ EPT_MISCONFIG\ +doorbell\ +40\ +200\ us\ +20\.0%\ +[45]\.[0-9]+\ us ]]
+	[[ $output =~ doorbell,\ until\ the\ daemon\ is\ woken\ +20\ +[23]\.[0-9]+\ us ]]
+	[[ $output =~ memory\ +0xfebf3000\ +40\ +20 ]]
+	[[ $output == *'40 messages of daemons, 5 others, 0 by number; 45 injected'*'returns to the VMM: EINTR 3'* ]]
+	[ "$(wc -L <<<"$output")" -lt 100 ]
+	[ "$("$VFSCOPE" report -f json host.vft | jq -c '.kvm | map([.vmm, .exits[1].outside_ns.sum])')" = \
+		'[[1000,200000],[1001,200000]]' ]
+	expect 0 "$VFSCOPE" -q join guest.vft host.vft -o joined.vft
+	for files in joined.vft 'guest.vft host.vft'; do
+		# shellcheck disable=SC2086
+		expect 0 "$VFSCOPE" report $files
+		[[ $output == *'KVM, VM of process 1001, '* && $output != *'process 1000'* ]]
+		# shellcheck disable=SC2086
+		[ "$("$VFSCOPE" report -f json $files | jq -c '.kvm | map(.vmm)')" = '[1001]' ]
+	done
+	"$GEN" . requests=100
+	[ "$("$VFSCOPE" report -f json host.vft | jq 'has("kvm")')" = false ]
+}

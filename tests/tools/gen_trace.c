@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/hist_json.h"
 #include "lib/op.h"
 #include "lib/units.h"
 #include "trace/vft.h"
@@ -25,10 +26,12 @@ struct plan {
 	uint64_t mounts; /* connections in the guest trace; the host serves the last */
 	uint64_t ringbuf; /* loss counter of the guest's footer */
 	uint64_t cut; /* no footers */
+	uint64_t kvm; /* exits of this many VMs, of one daemon each, in the host's footer */
 	uint64_t daemons; /* in the host trace, each with the same requests; the last serves them */
 	uint64_t wrong_opcode; /* every so many-th host opcode differs */
 	uint64_t skewed; /* every so many-th guest request is queued after the host has seen it */
-	uint64_t passes; /* of write-back, of 3 pages, at every so many-th op, which has been paused */
+	uint64_t passes; /* of write-back, of 3 pages, at every so many-th op, which has been paused
+			  */
 	uint64_t names; /* the files' names are known */
 	uint64_t faults; /* every so many-th op is a page fault, by a write */
 };
@@ -59,6 +62,7 @@ static const struct {
 	{"faults", offsetof(struct plan, faults)},
 	{"passes", offsetof(struct plan, passes)},
 	{"names", offsetof(struct plan, names)},
+	{"kvm", offsetof(struct plan, kvm)},
 };
 
 static int parse_plan(struct plan *plan, int argc, char **argv)
@@ -152,7 +156,9 @@ static int put_guest(struct files *f, uint64_t i, uint32_t conn, bool fault, boo
 static int put_pass(struct files *f, uint64_t i, uint32_t conn)
 {
 	struct guest_writeback_event pass = {
-		.h = {.type = EV_GUEST_WRITEBACK, .size = sizeof(pass), .ts_ns = issue_ns(i) + 9000},
+		.h = {.type = EV_GUEST_WRITEBACK,
+		      .size = sizeof(pass),
+		      .ts_ns = issue_ns(i) + 9000},
 		.t_start_ns = issue_ns(i),
 		.nodeid = 7,
 		.op_id = i & 1 ? i + 1 : 0,
@@ -270,19 +276,63 @@ static int put_requests(struct files *f, const struct plan *plan)
 	return 0;
 }
 
+static json_t *times_json(uint64_t count, uint64_t each_ns)
+{
+	struct hist *h = malloc(sizeof(*h));
+	json_t *object;
+
+	if (!h)
+		return NULL;
+	hist_init(h);
+	hist_add_n(h, each_ns, count);
+	object = hist_to_json(h);
+	free(h);
+	return object;
+}
+
+/* A VM with 40 doorbells of 5 us, of which half woke the daemon, and 10 halts of 80 us. */
+static json_t *vm_json(uint64_t slot)
+{
+	return json_pack(
+		"{s:I, s:[I], s:i, s:[{s:s, s:i, s:s, s:s, s:o}, {s:s, s:i, s:s, s:s, s:o}], "
+		"s:[{s:s, s:i}], s:[{s:s, s:I, s:i, s:i}], s:{s:i, s:i, s:i, s:i}, s:o}",
+		"vmm", (json_int_t)(1000 + slot), "daemons", (json_int_t)slot, "vcpu_threads", 2,
+		"exits", "isa", "vmx", "reason", 12, "name", "HLT", "handled_by", "kvm",
+		"outside_ns", times_json(10, 80000), "isa", "vmx", "reason", 49, "name",
+		"EPT_MISCONFIG", "handled_by", "doorbell", "outside_ns", times_json(40, 5000),
+		"to_vmm", "name", "EINTR", "count", 3, "doorbells", "space", "memory", "address",
+		(json_int_t)0xfebf3000, "writes", 40, "wakes", 20, "interrupts",
+		"messages_of_daemons", 40, "other_messages", 5, "by_number", 0, "injected", 45,
+		"doorbell_to_wake_ns", times_json(20, 3000));
+}
+
+static json_t *host_footer(const struct plan *plan)
+{
+	json_t *vms = json_array();
+
+	for (uint64_t i = 0; i < plan->kvm; i++)
+		json_array_append_new(vms, vm_json(i));
+	return json_pack("{s:o}", "kvm", vms);
+}
+
 static int close_files(struct files *f, const struct plan *plan)
 {
+	json_t *footer;
+	int err;
+
 	uint64_t guest[NR_LOSS_CLASSES] = {[LOSS_RINGBUF] = plan->ringbuf};
 	uint64_t host[NR_LOSS_CLASSES] = {0};
 
 	if (plan->cut) {
-		int err = vft_writer_flush(f->guest) || vft_writer_flush(f->host);
-
+		err = vft_writer_flush(f->guest) || vft_writer_flush(f->host);
 		vft_writer_abandon(f->guest);
 		vft_writer_abandon(f->host);
 		return err;
 	}
-	return vft_writer_close(f->guest, guest, NULL) || vft_writer_close(f->host, host, NULL);
+	footer = plan->kvm ? host_footer(plan) : NULL;
+	err = vft_writer_close(f->guest, guest, NULL) || vft_writer_close(f->host, host, footer);
+	json_decref(footer);
+	return err;
 }
 
 int main(int argc, char **argv)
