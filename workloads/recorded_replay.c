@@ -21,32 +21,70 @@ struct recorded_stream {
 	struct shared_ops *shared;
 	const struct recorded_task *task;
 	uint64_t next;
-	bool *maps; /* of each file: the task has mapped it */
+	bool *map_first; /* of each op: its file is mapped before it */
+	uint64_t *fault_end; /* of each file: behind the last byte that the task ever touches */
+	bool is_mapped; /* for the op that is next */
 	bool mapped_now; /* by the op before */
 };
 
 /*
- * What was mapped, and when, is not recorded: before its first fault in a file a task maps as much
- * of it as it will ever touch. Where that is refused the trace cannot be replayed.
+ * What was mapped, and when, is not recorded. A task maps as much of a file as it will ever touch,
+ * as late as it can have been: before it closes the file, if it faults in it before it opens it
+ * again, else before its first fault since the open. Where that is refused the trace cannot be
+ * replayed.
  */
-static void map_file(struct recorded_stream *s, const struct recorded_op *fault,
+static int plan_mappings(struct recorded_stream *s, uint32_t nr_files)
+{
+	enum {
+		NO_FAULT,
+		FAULT_LATER,
+		MAPPED
+	} *state = calloc(nr_files + 1, sizeof(*state));
+	uint64_t *first = calloc(nr_files + 1, sizeof(*first)); /* fault, found so far */
+
+	s->map_first = calloc(s->task->nr_ops + 1, sizeof(*s->map_first));
+	s->fault_end = calloc(nr_files + 1, sizeof(*s->fault_end));
+	if (!state || !first || !s->map_first || !s->fault_end) {
+		free(state);
+		free(first);
+		return -ENOMEM;
+	}
+	for (uint64_t i = s->task->nr_ops; i--;) {
+		const struct recorded_op *op = &s->task->ops[i];
+		uint64_t *end = &s->fault_end[op->file];
+
+		if (op->type == OP_MMAP_FAULT) {
+			*end = max_u64(*end, op->offset_bytes + op->size_bytes);
+			if (state[op->file] == NO_FAULT)
+				state[op->file] = FAULT_LATER;
+			first[op->file] = i;
+		} else if (op->type == OP_CLOSE && state[op->file] == FAULT_LATER) {
+			s->map_first[i] = true;
+			state[op->file] = MAPPED;
+		} else if (op->type == OP_OPEN) {
+			s->map_first[first[op->file]] |= state[op->file] == FAULT_LATER;
+			state[op->file] = NO_FAULT;
+		}
+	}
+	for (uint32_t i = 0; i < nr_files; i++)
+		s->map_first[first[i]] |= state[i] == FAULT_LATER;
+	free(state);
+	free(first);
+	return 0;
+}
+
+static void map_file(struct recorded_stream *s, const struct recorded_op *before,
 		     struct workload_op *op)
 {
-	uint64_t end = 0;
+	uint64_t end = s->fault_end[before->file];
 
-	for (uint64_t i = s->next; i < s->task->nr_ops; i++) {
-		const struct recorded_op *o = &s->task->ops[i];
-
-		if (o->type == OP_MMAP_FAULT && o->file == fault->file)
-			end = max_u64(end, o->offset_bytes + o->size_bytes);
-	}
-	s->maps[fault->file] = s->mapped_now = true;
+	s->is_mapped = s->mapped_now = true;
 	*op = (struct workload_op){
 		.type = OP_MMAP,
-		.file = fault->file,
+		.file = before->file,
 		.size_bytes = end <= UINT32_MAX ? end : 0,
 		.flags = OP_REQUIRED,
-		.think_ns = fault->think_ns,
+		.think_ns = before->think_ns,
 	};
 }
 
@@ -58,10 +96,11 @@ static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workloa
 	if (s->next == s->task->nr_ops)
 		return OP_STREAM_END;
 	recorded = &s->task->ops[s->next];
-	if (recorded->type == OP_MMAP_FAULT && !s->maps[recorded->file]) {
+	if (s->map_first[s->next] && !s->is_mapped) {
 		map_file(s, recorded, op);
 		return OP_STREAM_OP;
 	}
+	s->is_mapped = false;
 	s->next++;
 	*op = (struct workload_op){
 		.type = recorded->type,
@@ -74,7 +113,7 @@ static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workloa
 	if (recorded->type == OP_OPEN)
 		op->offset_bytes = 0;
 	/* The pause came before the mapping. */
-	if (recorded->type == OP_MMAP_FAULT && s->mapped_now)
+	if (s->mapped_now)
 		op->think_ns = 0;
 	s->mapped_now = false;
 	return OP_STREAM_OP;
@@ -88,7 +127,8 @@ static void stream_free(struct op_stream *stream)
 		recorded_ops_free(&s->shared->ops);
 		free(s->shared);
 	}
-	free(s->maps);
+	free(s->map_first);
+	free(s->fault_end);
 	free(s);
 }
 
@@ -96,17 +136,17 @@ static int add_task(struct workload *w, struct shared_ops *shared, const struct 
 {
 	struct recorded_stream *s = calloc(1, sizeof(*s));
 
-	if (s)
-		s->maps = calloc(w->nr_files + 1, sizeof(*s->maps));
-	if (!s || !s->maps) {
-		free(s);
+	if (!s)
 		return -ENOMEM;
-	}
 	s->base.next = stream_next;
 	s->base.free = stream_free;
 	s->shared = shared;
 	s->task = task;
 	shared->users++;
+	if (plan_mappings(s, w->nr_files)) {
+		stream_free(&s->base);
+		return -ENOMEM;
+	}
 	w->tasks[w->nr_tasks] = (struct workload_task){
 		.iodepth = task->iodepth,
 		.async = task->iodepth > 1,
