@@ -11,6 +11,10 @@
 /* Every opcode a virtio-fs driver can send is below this; tables by opcode have this many rows. */
 #define FUSE_OPCODE_LIMIT 64
 
+#if FUSE_KERNEL_MINOR_VERSION < 45
+#define FUSE_COPY_FILE_RANGE_64 53
+#endif
+
 /* FUSE_DAX_SZ of fs/fuse/dax.c: all mappings of the DAX window have this size. */
 #define FUSE_DAX_RANGE_BYTES (2u << 20)
 

@@ -38,6 +38,7 @@ static const char *const names[NR_OP_TYPES] = {
 	[OP_MOUNT] = "mount",
 	[OP_TRUNCATE] = "truncate",
 	[OP_UMOUNT] = "umount",
+	[OP_COPY] = "copy",
 };
 
 const char *op_type_name(enum op_type type)

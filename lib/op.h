@@ -43,6 +43,7 @@ enum op_type {
 	OP_MOUNT,
 	OP_UMOUNT,
 	OP_TRUNCATE, /* ftruncate(2) to the op's offset */
+	OP_COPY, /* copy_file_range(2) from file2 (dir_nodeid) to the same offset */
 	NR_OP_TYPES
 };
 

@@ -15,7 +15,7 @@
 struct workload_op {
 	enum op_type type;
 	uint32_t file; /* index into workload.files */
-	uint32_t file2; /* rename: the new name; link: the file that gets another name */
+	uint32_t file2; /* rename: the new name; link: the file that gets another name; copy: the file copied from */
 	uint64_t offset_bytes;
 	uint32_t size_bytes;
 	uint32_t flags; /* enum op_flags: OP_DIRECT */

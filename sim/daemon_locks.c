@@ -56,6 +56,9 @@ static const struct lock_rule rules[FUSE_OPCODE_LIMIT] = {
 	[FUSE_RELEASE] = {1, 0, 0, LOCK_EXCLUSIVE, LOCK_NOT, 0, 0, "lo_release", "do_release"},
 	[FUSE_RELEASEDIR] = {2, 0, 0, LOCK_EXCLUSIVE, LOCK_NOT, 0, 0, "lo_releasedir",
 			     "do_release"},
+	/* Rust: both handles shared, given back before the system call. */
+	[FUSE_COPY_FILE_RANGE] = {2, 0, 0, LOCK_SHARED, LOCK_NOT, 0, 0, "lo_copy_file_range",
+				  "copyfilerange"},
 	[FUSE_READDIR] = {2, 0, 0, LOCK_SHARED, LOCK_EXCLUSIVE, 0, 0, "lo_do_readdir", "readdir"},
 	[FUSE_READDIRPLUS] = {2, 0, 0, LOCK_SHARED, LOCK_EXCLUSIVE, 0, 0, "lo_do_readdir",
 			      "readdir"},

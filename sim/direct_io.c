@@ -179,8 +179,7 @@ bool direct_write_parts(struct sim *sim, struct thread *th)
 	return serial_parts(sim, th, FUSE_WRITE);
 }
 
-/* fuse_write_update_attr(): sizes grow, attributes must be asked for again. */
-static void written(struct sim *sim, struct file *file, uint64_t end)
+void file_written(struct sim *sim, struct file *file, uint64_t end)
 {
 	file->size_bytes = max_u64(file->size_bytes, end);
 	if (sim->stack->daemon.mode == MODE_WRITEBACK) {
@@ -229,7 +228,7 @@ bool direct_write(struct sim *sim, struct thread *th)
 		FLOW_CALL(th->dio.at, serial_parts(sim, th, FUSE_WRITE));
 	if (sim->stop)
 		FLOW_RETURN(th->dio.at);
-	written(sim, file, th->op.offset_bytes + th->op.size_bytes);
+	file_written(sim, file, th->op.offset_bytes + th->op.size_bytes);
 	drop_range(sim, th, file);
 	inode_unlock(sim, file);
 	if (!th->issued_async)

@@ -87,6 +87,9 @@ static const struct rule rules_by_version[] = {
 	RULE(umount_forgets, KERNEL(6, 12), STILL,
 	     "fuse_queue_forget asks fiq->connected; virtio_fs_send_forget of 6.12 makes the "
 	     "message and send_forget_request drops it"),
+	RULE(copies_64, KERNEL(6, 18), STILL,
+	     "__fuse_copy_file_range sends FUSE_COPY_FILE_RANGE_64 until no_copy_file_range_64, "
+	     "which ENOSYS sets; protocol 7.45 came with 6.18"),
 	RULE(link_checks_source, ALWAYS, STILL,
 	     "may_linkat calls safe_hardlink_source: Debian sets protected_hardlinks"),
 };

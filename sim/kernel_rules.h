@@ -53,6 +53,8 @@ struct kernel_rules {
 	bool readdir_into_pages;
 	/* Unmounting makes FORGETs, which go nowhere: the queue takes no more. */
 	bool umount_forgets;
+	/* Copies between files ask for the daemon's 64-bit opcode first. */
+	bool copies_64;
 	/* Whether a file may get another name is decided by its attributes. */
 	bool link_checks_source;
 };

@@ -377,6 +377,7 @@ struct sim {
 	struct thread *blocked_first;
 	struct thread *blocked_last;
 	bool no_getxattr;
+	bool no_copy_64;
 
 	struct virtqueue *queues;
 	uint32_t nr_queues;
@@ -547,8 +548,18 @@ bool file_drop_outdated(struct sim *sim, struct thread *th, struct file *file);
 /* Not FLOWs: what a reply with attributes tells, and until when. */
 void file_take_attributes(struct sim *sim, struct file *file);
 uint64_t valid_until(const struct sim *sim, uint64_t timeout_ns);
-/* truncate_pagecache(): pages behind the end go, dirty or not; what is in I/O is waited for. */
+/* truncate_inode_pages_range(): pages go, dirty or not; what is in I/O is waited for. */
+bool file_drop_range(struct sim *sim, struct thread *th, struct file *file, uint64_t first,
+		     uint64_t end);
+/* truncate_pagecache(): the same of those behind the end. */
 bool file_drop_behind(struct sim *sim, struct thread *th, struct file *file);
+bool file_copy(struct sim *sim, struct thread *th);
+/* What an op is about if it needs no walk. A recording may begin with files open. */
+struct file *task_file(const struct sim *sim, const struct thread *th, uint32_t path);
+/* Not a FLOW: fuse_write_update_attr(), sizes grow, attributes must be asked for again. */
+void file_written(struct sim *sim, struct file *file, uint64_t end);
+/* SETATTR of the times that the guest keeps. */
+bool send_times(struct sim *sim, struct thread *th, struct file *file);
 static inline bool opens_truncating(const struct thread *th)
 {
 	return th->op.flags & OP_TRUNCATES && th->record.type != OP_CREATE;

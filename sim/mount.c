@@ -104,6 +104,6 @@ bool share_umount(struct sim *sim, struct thread *th)
 	FLOW_BEGIN(th->meta.at);
 	FLOW_CALL(th->meta.at, send_simple(sim, th, FUSE_DESTROY, sim->root));
 	forget_all(sim, th);
-	sim->no_getxattr = false;
+	sim->no_getxattr = sim->no_copy_64 = false;
 	FLOW_END(th->meta.at);
 }

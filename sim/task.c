@@ -103,16 +103,15 @@ void task_file_opened(struct sim *sim, struct thread *th, struct place *place)
 	place->entry = NULL;
 }
 
-/* What the op is about if it needs no walk. A recording may begin with files open. */
-static struct file *op_file(const struct sim *sim, const struct thread *th)
+struct file *task_file(const struct sim *sim, const struct thread *th, uint32_t path)
 {
-	const struct open_file *open = th->files[th->op.file];
+	const struct open_file *open = th->files[path];
 	struct file *file;
 
 	if (open && (open->is_open || open->nr_mappings))
 		return open->file;
-	file = names_file(sim, th->op.file);
-	return file ? file : &sim->files[th->op.file];
+	file = names_file(sim, path);
+	return file ? file : &sim->files[path];
 }
 
 struct aio *aio_new(struct thread *th, bool blocking)
@@ -274,6 +273,8 @@ static bool op_flow(struct sim *sim, struct thread *th)
 		return file_sync_range(sim, th, 0, UINT64_MAX);
 	case OP_TRUNCATE:
 		return file_truncate(sim, th);
+	case OP_COPY:
+		return file_copy(sim, th);
 	case OP_MMAP:
 		return file_mmap(sim, th);
 	case OP_MUNMAP:
@@ -305,7 +306,7 @@ static void begin_op(struct sim *sim, struct thread *th)
 
 	if (sim->stack->daemon.mode == MODE_DIRECT)
 		flags |= OP_FOPEN_DIRECT;
-	th->file = op_file(sim, th);
+	th->file = task_file(sim, th, th->op.file);
 	th->record = (struct op_record){
 		.t_start_ns = sim->host->now_ns,
 		.op_id = ++sim->host->next_op_id,

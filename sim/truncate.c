@@ -10,13 +10,14 @@
 #include "sim/mmap.h"
 #include "sim/page_cache.h"
 
-bool file_drop_behind(struct sim *sim, struct thread *th, struct file *file)
+bool file_drop_range(struct sim *sim, struct thread *th, struct file *file, uint64_t first,
+		     uint64_t end)
 {
 	struct page *page;
 
 	FLOW_BEGIN(th->launder.at);
-	th->launder.page = (file->size_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
-	while (!sim->stop && (page = page_next(sim, file, th->launder.page))) {
+	th->launder.page = first;
+	while (!sim->stop && (page = page_next(sim, file, th->launder.page)) && page->index < end) {
 		th->launder.page = page->index;
 		if (page->req) {
 			FLOW_WAIT(th->launder.at, page_wait(th, page));
@@ -28,6 +29,12 @@ bool file_drop_behind(struct sim *sim, struct thread *th, struct file *file)
 		page_remove(sim, file, page->index);
 	}
 	FLOW_END(th->launder.at);
+}
+
+bool file_drop_behind(struct sim *sim, struct thread *th, struct file *file)
+{
+	return file_drop_range(sim, th, file, (file->size_bytes + PAGE_BYTES - 1) / PAGE_BYTES,
+			       UINT64_MAX);
 }
 
 bool file_truncate(struct sim *sim, struct thread *th)

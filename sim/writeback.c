@@ -85,7 +85,7 @@ static struct page *next_in_writeback(struct sim *sim, struct thread *th, struct
 	return NULL;
 }
 
-static bool send_times(struct sim *sim, struct thread *th, struct file *file)
+bool send_times(struct sim *sim, struct thread *th, struct file *file)
 {
 	if (!th->simple.at) {
 		file->times_dirty = false;

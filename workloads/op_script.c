@@ -174,6 +174,28 @@ static int parse_truncate(struct parser *p, struct workload_op *op)
 	return 0;
 }
 
+/* copy FROM TO OFFSET SIZE: the op's file is the target. */
+static int parse_copy(struct parser *p, struct workload_op *op)
+{
+	uint64_t size;
+
+	op->file2 = op->file;
+	if (p->nr_words != 5 || parse_size(p->word[3], &op->offset_bytes) ||
+	    op->offset_bytes > SCRIPT_MAX_FILE_BYTES - MAX_OP_BYTES ||
+	    parse_size(p->word[4], &size) || !size || size > MAX_OP_BYTES)
+		return script_bad(p, "want: copy FROM TO OFFSET SIZE");
+	op->size_bytes = (uint32_t)size;
+	if (script_path(p, p->word[2], &op->file))
+		return -EINVAL;
+	if (op->file == op->file2 || !held(p, op)->is_open)
+		return script_bad(p, "want another file as target, which is open");
+	if (op->offset_bytes < p->state[op->file2].size_bytes)
+		p->state[op->file].size_bytes =
+			max_u64(p->state[op->file].size_bytes,
+				min_u64(op->offset_bytes + size, p->state[op->file2].size_bytes));
+	return 0;
+}
+
 static int parse_advice(struct parser *p, struct workload_op *op)
 {
 	static const struct {
@@ -212,6 +234,7 @@ static const struct verb {
 	{"fdatasync", OP_FDATASYNC, .needs_open = true},
 	{"fadvise", OP_FADVISE, .needs_open = true},
 	{"truncate", OP_TRUNCATE, .needs_open = true},
+	{"copy", OP_COPY, .needs_open = true},
 	{"close", OP_CLOSE, .needs_open = true},
 	{"mmap", OP_MMAP, .needs_open = true},
 	{"mread", OP_MMAP_FAULT, .needs_mapping = true},
@@ -284,6 +307,8 @@ static int parse_op(struct parser *p, const struct verb *verb, struct workload_o
 		return parse_io(p, op);
 	case OP_TRUNCATE:
 		return parse_truncate(p, op);
+	case OP_COPY:
+		return parse_copy(p, op);
 	case OP_MMAP:
 		return parse_mmap(p, op);
 	case OP_MMAP_FAULT:
@@ -374,7 +399,7 @@ static int parse_line(struct parser *p)
 		return script_bad(
 			p, "no such op: want file, dir, sleep, open, read, write, fsync, "
 			   "fdatasync, close, mmap, mread, mwrite, msync, munmap, "
-			   "truncate, fadvise, madvise, stat, lookup, statfs, readlink, chmod, "
+			   "truncate, copy, fadvise, madvise, stat, lookup, statfs, readlink, chmod, "
 			   "utimes, readdir, mkdir, symlink, rmdir, unlink, rename, "
 			   "link, sync, dropcaches, mount or umount");
 	err = parse_op(p, verb, &op);

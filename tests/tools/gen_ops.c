@@ -304,6 +304,27 @@ static void open_or_remove(struct gen *g, int nr)
 	f->dirty = 0;
 }
 
+/* From this file to another that the task has open. */
+static void copy_file(struct gen *g, int nr)
+{
+	struct file_state *f = &g->file[nr], *to = NULL;
+	uint64_t offset = some_offset(g, f), size = some_size(g);
+	int target;
+
+	for (target = 0; target < NR_FILES && !to; target++)
+		if (target != nr && g->file[target].of[g->task].is_open)
+			to = &g->file[target];
+	if (!to || offset + size > MAX_FILE)
+		return;
+	verb(g, "copy");
+	printf(" %s%d %s%d %" PRIu64 " %" PRIu64 "\n", g->prefix, nr, g->prefix, target - 1, offset,
+	       size);
+	g->left--;
+	size = offset < f->size ? f->size - offset < size ? f->size - offset : size : 0;
+	if (size && offset + size > to->size)
+		to->size = offset + size;
+}
+
 static void drop_caches(struct gen *g)
 {
 	if (g->apart)
@@ -501,8 +522,10 @@ static void some_op(struct gen *g)
 	} else if (dice < 18) {
 		line(g, below(g, 2) ? "fsync" : "fdatasync", nr);
 		f->dirty = 0;
-	} else if (dice < 24) {
+	} else if (dice < 22) {
 		line(g, "stat", nr);
+	} else if (dice < 24) {
+		copy_file(g, nr);
 	} else if (dice < 34) {
 		stream(g, nr);
 	} else if (dice < 36 && !is_mapped(g, f)) {

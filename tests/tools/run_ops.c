@@ -276,6 +276,15 @@ static int look_up(const char *path)
 	return fd < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static int copy_range(struct task *t, const struct workload_op *op)
+{
+	loff_t from = (loff_t)op->offset_bytes, to = from;
+
+	return copy_file_range(t->fd[op->file2], &from, t->fd[op->file], &to, op->size_bytes, 0) < 0
+		       ? -errno
+		       : 0;
+}
+
 /* With readdir(3)'s own buffer, or getdents64(2) into one of the size wanted. */
 static int list(struct task *t, const char *path, uint32_t size)
 {
@@ -392,6 +401,8 @@ static int64_t perform(struct task *t, const struct op_script_line *line)
 		return advise(t, op);
 	case OP_TRUNCATE:
 		return ftruncate(t->fd[op->file], op->offset_bytes) ? -errno : 0;
+	case OP_COPY:
+		return copy_range(t, op);
 	case OP_MMAP:
 		return map_file(t, op);
 	case OP_MMAP_FAULT:
@@ -414,6 +425,7 @@ static bool walks_path(const struct workload_op *op)
 	case OP_CLOSE:
 	case OP_FADVISE:
 	case OP_TRUNCATE:
+	case OP_COPY:
 	case OP_MMAP:
 	case OP_MMAP_FAULT:
 	case OP_MSYNC:
