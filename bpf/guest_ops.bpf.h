@@ -261,6 +261,33 @@ ON_RETURN(generic_fadvise, 4, advise_end, struct file *file, s64 offset, s64 byt
 	return 0;
 }
 
+ON_ENTRY(fuse_copy_file_range, copy_begin, struct file *from, s64 from_offset, struct file *to,
+	 s64 offset, u64 bytes)
+{
+	u32 task = current_task();
+	struct guest_op_entry *state;
+
+	op_begin(KREAD(to, f_inode), OP_COPY, offset, bytes, file_op_flags(to, true));
+	state = bpf_map_lookup_elem(&ops, &task);
+	if (state && state->ev.op_type == OP_COPY)
+		state->ev.dir_nodeid = inode_nodeid(KREAD(from, f_inode));
+	return 0;
+}
+
+/* It may be asked for far more than there is: what was copied is its size. */
+ON_RETURN(fuse_copy_file_range, 6, copy_end, struct file *from, s64 from_offset, struct file *to,
+	  s64 offset, u64 bytes, u32 flags, s64 ret)
+{
+	struct guest_op_entry *state = op_return(OP_COPY);
+
+	if (!state)
+		return 0;
+	if (ret >= 0)
+		state->ev.size_bytes = ret;
+	op_end(state, ret);
+	return 0;
+}
+
 ON_ENTRY(fuse_open, open_begin, struct inode *inode, struct file *file)
 {
 	u32 flags = file_op_flags(file, false) | OP_SIZE_KNOWN;

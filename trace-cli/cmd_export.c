@@ -230,7 +230,7 @@ static int export_ops(const struct export_options *o)
 		return err == -ENOMEM ? EXIT_CANNOT : EXIT_BAD_INPUT;
 	recorded_ops_note_left_out(&r, o->input);
 	if (r.nr_not_fio)
-		msg_info("%s: %" PRIu64 " stats, truncates and advices are left out, which fio "
+		msg_info("%s: %" PRIu64 " stats, truncates, copies and advices are left out, which fio "
 			 "cannot replay",
 			 o->input, r.nr_not_fio);
 	if (o->format == EXPORT_FIO)

@@ -22,7 +22,7 @@ struct export
 
 bool recorded_fio_has(uint16_t type)
 {
-	return type != OP_STAT && type != OP_TRUNCATE && type != OP_FADVISE;
+	return type != OP_STAT && type != OP_TRUNCATE && type != OP_FADVISE && type != OP_COPY;
 }
 
 /* Logs have no faults: under ioengine=mmap fio does them by reading and writing. */

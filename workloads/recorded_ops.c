@@ -42,7 +42,7 @@ struct gather {
 	uint32_t conn; /* of the first op */
 };
 
-static int find_file(struct gather *g, const struct op_record *op, uint32_t *file)
+static int find_file(struct gather *g, const struct op_record *op, uint64_t nodeid, uint32_t *file)
 {
 	char name[64];
 	int err;
@@ -51,9 +51,9 @@ static int find_file(struct gather *g, const struct op_record *op, uint32_t *fil
 		g->conn = op->conn;
 	g->has_conn = true;
 	if (op->conn == g->conn)
-		snprintf(name, sizeof(name), "file-%" PRIu64, op->nodeid);
+		snprintf(name, sizeof(name), "file-%" PRIu64, nodeid);
 	else
-		snprintf(name, sizeof(name), "file-%u-%" PRIu64, op->conn, op->nodeid);
+		snprintf(name, sizeof(name), "file-%u-%" PRIu64, op->conn, nodeid);
 	err = file_table_find(&g->table, &g->files, name, file);
 	if (err == -E2BIG) {
 		msg_error("cannot replay the trace: ops on more than %u files", FILE_TABLE_MAX);
@@ -76,6 +76,7 @@ static bool can_replay(uint16_t type)
 	case OP_STAT:
 	case OP_TRUNCATE:
 	case OP_FADVISE:
+	case OP_COPY:
 		return true;
 	default:
 		return false;
@@ -85,7 +86,7 @@ static bool can_replay(uint16_t type)
 static int add_op(struct gather *g, const struct op_record *op)
 {
 	struct recorded_ops *r = g->out;
-	uint32_t file;
+	uint32_t file, file2 = 0;
 	int err;
 
 	if (op->type >= NR_OP_TYPES) {
@@ -105,9 +106,11 @@ static int add_op(struct gather *g, const struct op_record *op)
 		r->nr_left_out[op->type]++;
 		return 0;
 	}
-	if ((op->type == OP_READ || op->type == OP_WRITE) && !op->size_bytes)
+	if ((op->type == OP_READ || op->type == OP_WRITE || op->type == OP_COPY) && !op->size_bytes)
 		return 0;
-	err = find_file(g, op, &file);
+	err = find_file(g, op, op->nodeid, &file);
+	if (!err && op->type == OP_COPY)
+		err = find_file(g, op, op->dir_nodeid, &file2);
 	if (!err)
 		err = array_grow((void **)&r->ops, r->nr_ops, sizeof(*r->ops));
 	if (err)
@@ -120,6 +123,7 @@ static int add_op(struct gather *g, const struct op_record *op)
 		.offset_bytes = op->offset_bytes,
 		.size_bytes = op->size_bytes,
 		.file = file,
+		.file2 = file2,
 		.task = op->task,
 		.type = op->type,
 		.flags = op->flags & RECORDED_OP_FLAGS,
@@ -248,13 +252,14 @@ struct before {
 
 static void note_before(struct before *b, const struct recorded_op *op)
 {
-	if (op->type == OP_READ || op->type == OP_WRITE || op->type == OP_MMAP_FAULT)
+	if (op->type == OP_READ || op->type == OP_WRITE || op->type == OP_MMAP_FAULT ||
+	    op->type == OP_COPY)
 		file_extent_write(&b->extent, op->offset_bytes, op->size_bytes);
 	if (op->type == OP_OPEN && op->flags & OP_SIZE_KNOWN && !b->changed && !b->size_known) {
 		b->size_known = true;
 		b->open_bytes = op->offset_bytes;
 	}
-	b->changed |= op->type == OP_WRITE || op->type == OP_TRUNCATE ||
+	b->changed |= op->type == OP_WRITE || op->type == OP_TRUNCATE || op->type == OP_COPY ||
 		      op->flags & (OP_FAULT_WRITE | OP_TRUNCATES);
 }
 

@@ -22,6 +22,7 @@ struct recorded_op {
 	uint64_t offset_bytes; /* of an open with OP_SIZE_KNOWN: the file's size before */
 	uint32_t size_bytes;
 	uint32_t file; /* index into files */
+	uint32_t file2; /* of a copy: the file copied from */
 	uint32_t task; /* thread id in the guest */
 	uint16_t type; /* enum op_type */
 	uint16_t flags; /* enum op_flags */

@@ -105,6 +105,7 @@ static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workloa
 	*op = (struct workload_op){
 		.type = recorded->type,
 		.file = recorded->file,
+		.file2 = recorded->file2,
 		.offset_bytes = recorded->offset_bytes,
 		.size_bytes = recorded->size_bytes,
 		.flags = recorded->flags & ~(OP_ASYNC | OP_SIZE_KNOWN),

@@ -21,6 +21,8 @@ struct told {
 	uint32_t nr_requests;
 };
 
+#define COPIED_FROM 7
+
 static struct workload *load(const struct told *ops, uint32_t nr)
 {
 	char path[] = "/tmp/vfscope-recorded.XXXXXX";
@@ -45,6 +47,7 @@ static struct workload *load(const struct told *ops, uint32_t nr)
 			.op_type = ops[i].type,
 			.flags = ops[i].flags,
 			.nr_requests = ops[i].nr_requests,
+			.dir_nodeid = ops[i].type == OP_COPY ? COPIED_FROM : 0,
 		};
 
 		assert_int_equal(vft_write_event(writer, &ev.h), 0);
@@ -123,11 +126,66 @@ static void test_truncates_and_advice(void **state)
 	workload_free(w);
 }
 
+/* cp(1): what was copied is there to be read. */
+static void test_copies(void **state)
+{
+	static const struct told ops[] = {
+		{OP_OPEN, 7, OP_SIZE_KNOWN, 0, 10000, 1},
+		{OP_OPEN, 8, OP_SIZE_KNOWN, 0, 0, 1},
+		{OP_COPY, 8, 0, 10000, 0, 1},
+	};
+	struct workload *w = load(ops, ARRAY_SIZE(ops));
+	struct op_stream *stream = w->tasks[0].stream;
+	struct workload_op op;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(ops); i++)
+		assert_int_equal(stream->next(stream, 0, &op), OP_STREAM_OP);
+	assert_int_equal(op.type, OP_COPY);
+	assert_string_equal(w->files[op.file].name, "file-8");
+	assert_string_equal(w->files[op.file2].name, "file-7");
+	assert_int_equal(op.size_bytes, 10000);
+	assert_int_equal(size_of(w, "file-8"), 0);
+	workload_free(w);
+}
+
+/* As late as it can have been: before the close, for each open anew, else before the fault. */
+static void test_mappings(void **state)
+{
+	static const struct told ops[] = {
+		{OP_OPEN, 7, OP_SIZE_KNOWN, 0, 10000, 1},
+		{OP_CLOSE, 7, 0, 0, 0, 1},
+		{OP_MMAP_FAULT, 7, 0, 4096, 0, 1},
+		{OP_MMAP_FAULT, 7, 0, 4096, 4096, 1},
+		{OP_OPEN, 7, OP_SIZE_KNOWN, 0, 10000, 1},
+		{OP_MMAP_FAULT, 7, 0, 4096, 8192, 1},
+		{OP_CLOSE, 7, 0, 0, 0, 1},
+		{OP_OPEN, 7, OP_SIZE_KNOWN, 0, 10000, 1},
+		{OP_CLOSE, 7, 0, 0, 0, 1},
+	};
+	static const enum op_type want[] = {OP_OPEN,	   OP_MMAP, OP_CLOSE, OP_MMAP_FAULT,
+					    OP_MMAP_FAULT, OP_OPEN, OP_MMAP,  OP_MMAP_FAULT,
+					    OP_CLOSE,	   OP_OPEN, OP_CLOSE};
+	struct workload *w = load(ops, ARRAY_SIZE(ops));
+	struct op_stream *stream = w->tasks[0].stream;
+	struct workload_op op;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(want); i++) {
+		assert_int_equal(stream->next(stream, 0, &op), OP_STREAM_OP);
+		assert_int_equal(op.type, want[i]);
+		if (op.type == OP_MMAP)
+			assert_int_equal(op.size_bytes, 12288);
+	}
+	assert_int_equal(stream->next(stream, 0, &op), OP_STREAM_END);
+	workload_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_truncates_and_advice),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_mappings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
