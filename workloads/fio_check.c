@@ -213,12 +213,26 @@ static int check_mmap(const struct fio_job *job)
 	return 0;
 }
 
+/* io_completed() says that a sync was the last; until then fio asks for another for each free
+ * depth. */
+static void note_repeated_syncs(const struct fio_job *job)
+{
+	if (job->engine == FIO_IO_URING_ENGINE && job->iodepth > 1 && job->has_write &&
+	    (job->fsync_every || job->fdatasync_every))
+		msg_warn("%s:%u: job [%s]: with ioengine=io_uring and this iodepth fio syncs up to "
+			 "%u "
+			 "times where once was meant, as many as fit before the first has ended; "
+			 "here once",
+			 job->path, job->line, job->name, job->iodepth);
+}
+
 int fio_job_check(struct fio_job *job)
 {
 	int err = check_times(job);
 
 	if (err)
 		return err;
+	note_repeated_syncs(job);
 	if (*job->read_iolog && job->engine == FIO_MMAP_ENGINE)
 		return check_mmap(job);
 	if (*job->read_iolog)

@@ -504,6 +504,29 @@ static void expect_refused(const char *job, size_t len, const char *message)
 	assert_string_equal(strchr(said, '\n'), "\n");
 }
 
+static void warned_of_repeated_syncs(void **state)
+{
+	static const struct {
+		const char *job;
+		bool warned;
+	} cases[] = {
+		{"[a]\nioengine=io_uring\niodepth=4\nrw=write\nsize=1m\nfsync=8\n", true},
+		{"[a]\nioengine=io_uring\nrw=write\nsize=1m\nfsync=8\n", false},
+		{"[a]\nioengine=libaio\niodepth=4\nrw=write\nsize=1m\nfdatasync=8\n", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct stderr_of errors;
+		char said[1024];
+
+		stderr_begin(&errors);
+		workload_free(load(cases[i].job));
+		stderr_end(&errors, said, sizeof(said));
+		assert_int_equal(strstr(said, "job:1: job [a]: with ioengine=io_uring") != NULL,
+				 cases[i].warned);
+	}
+}
+
 static void refused_with_place(void **state)
 {
 	static const struct bad_case cases[] = {
@@ -624,6 +647,7 @@ int main(void)
 		cmocka_unit_test(buffers_are_aligned_by_engine),
 		cmocka_unit_test(rates_and_think_time),
 		cmocka_unit_test(poisson_rate_has_its_mean),
+		cmocka_unit_test(warned_of_repeated_syncs),
 		cmocka_unit_test(refused_with_place),
 	};
 
