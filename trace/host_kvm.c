@@ -36,6 +36,11 @@ void host_kvm_find_fields(struct host_point_choice *choices, struct host_kvm_fie
 		const struct host_point *point = &host_points[i];
 		int reason, isa;
 
+		if (point->tp_program && choices[i].mechanism == ATTACH_RAW_TP)
+			msg_warn(
+				"exits are recorded without their reasons: %s in tracefs cannot be "
+				"used; run as root, where that is mounted",
+				point->event);
 		if (choices[i].mechanism != ATTACH_TP)
 			continue;
 		reason = tracefs_event_field(point->event, "exit_reason", sizeof(uint32_t));

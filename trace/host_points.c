@@ -57,7 +57,8 @@ static void choose(const struct host_point *point, bool attach, struct host_poin
 	if (point->tp_btf_program && !attach_try_tp_btf(point->tracepoint, attach))
 		return;
 	choice->mechanism = ATTACH_RAW_TP;
-	choice->err = attach_try_raw_tp(point->tracepoint, attach);
+	/* Loading a raw one does not ask whether there is such a tracepoint; KVM may be missing. */
+	choice->err = attach_try_raw_tp(point->tracepoint, attach || point->group == HOST_KVM);
 	if (choice->err)
 		choice->mechanism = ATTACH_NONE;
 }

@@ -56,3 +56,13 @@ read_blocks() { # COUNT
 		map([.[0][0], .[0][1], length])' raw)" = \
 		'[[0,"READ",17],[1,"INIT",1],[1,"READ",18],[2,"INIT",1],[2,"READ",19]]' ]
 }
+
+@test "--kvm of a VM that does not use KVM: said, and nothing counted" {
+	tr '\0' ' ' <"/proc/$VM_QEMU_PID/cmdline" | grep -q -- '-accel tcg' || skip 'the VM of the lab uses KVM here'
+	[ -e /sys/kernel/tracing/events/kvm/kvm_exit/format ] || skip 'no tracepoints of KVM in this kernel'
+	run --separate-stderr "$TOP/build/vfscope" record --host --kvm --daemon "$VM_DAEMON_PID" -o host.vft --duration 1s
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"process $VM_QEMU_PID runs its VM without KVM"* ]]
+	[ "$("$TOP/build/vfscope" report -f json host.vft | jq -c '.kvm | map([.vmm, .vcpu_threads, .exits])')" = \
+		"[[$VM_QEMU_PID,0,[]]]" ]
+}
