@@ -25,6 +25,14 @@ static __always_inline u64 moved_bytes(const struct guest_request_event *ev)
 	return ev->opcode == WIRE_OPCODE_WRITE ? ev->size_bytes : 0;
 }
 
+static __always_inline void aggregate_ranges(u8 cls, u16 opcode, u32 bytes)
+{
+	struct aggregate_key key = {.what = AGG_RANGES, .part = cls, .of = opcode};
+
+	if (cls >= SPAN_SETUP && cls <= SPAN_EVICT)
+		aggregate_add(key, bytes / DAX_RANGE_BYTES);
+}
+
 /* The same stages as span_from_guest() of trace/join.c. */
 static __always_inline void aggregate_request(const struct guest_request_event *ev)
 {
@@ -51,6 +59,26 @@ static __always_inline void aggregate_request(const struct guest_request_event *
 	aggregate_counter(AGG_ERRORS, opcode, ev->error ? 1 : 0);
 	aggregate_counter(AGG_BYTES, opcode, moved_bytes(ev));
 	aggregate_counter(AGG_RETRIES, opcode, ev->ring_full_retries);
+	aggregate_ranges(guest_request_class(ev), opcode, ev->size_bytes);
+}
+
+static __always_inline void aggregate_op(const struct guest_op_event *ev)
+{
+	struct aggregate_key bytes = {.what = AGG_OP_BYTES, .of = ev->op_type};
+	u64 moved = ev->flags & OP_ASYNC ? ev->size_bytes : ev->result > 0 ? ev->result : 0;
+
+	aggregate_add(guest_op_key(ev), ev->h.ts_ns - ev->t_start_ns);
+	if (moved && (ev->op_type == OP_READ || ev->op_type == OP_WRITE))
+		aggregate_add(bytes, moved);
+}
+
+/* An op that has ended. */
+static __always_inline void emit_op(const struct guest_op_event *ev)
+{
+	if (aggregate)
+		aggregate_op(ev);
+	else
+		emit(ev, sizeof(*ev));
 }
 
 #endif

@@ -15,6 +15,7 @@
 #ifndef VFSCOPE_BPF_GUEST_CACHE_BPF_H
 #define VFSCOPE_BPF_GUEST_CACHE_BPF_H
 
+#include "bpf/guest_aggregate.bpf.h"
 #include "bpf/guest_connection.bpf.h"
 #include "bpf/guest_maps.bpf.h"
 
@@ -71,6 +72,8 @@ static __always_inline void op_dirties(u32 type, struct inode *inode)
 	struct guest_op_entry *state = bpf_map_lookup_elem(&ops, &task);
 	struct fuse_conn *fc;
 
+	if (aggregate) /* no WRITE is linked to its op */
+		return;
 	if (!state || state->ev.op_type != type || state->inode != (u64)inode)
 		return;
 	if (state->ev.flags & (OP_DIRECT | OP_FOPEN_DIRECT | OP_DAX))

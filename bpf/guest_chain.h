@@ -7,6 +7,8 @@
 #define VFSCOPE_BPF_GUEST_CHAIN_H
 
 #include "bpf/events.h"
+#include "lib/hist.h"
+#include "lib/op.h"
 #include "lib/span.h"
 
 /* <linux/fuse.h> does not compile for BPF. */
@@ -75,6 +77,24 @@ mapping_class(const struct guest_request_event *g)
 	if (g->flags & GREQ_DAX_EVICT)
 		return SPAN_EVICT;
 	return g->flags & GREQ_DAX_WORKER ? SPAN_RECLAIM : SPAN_INLINE_RECLAIM;
+}
+
+/* Under which key an op counts. */
+static inline __attribute__((always_inline)) struct aggregate_key
+guest_op_key(const struct guest_op_event *ev)
+{
+	int fault = ev->op_type == OP_MMAP_FAULT;
+	struct aggregate_key key = {
+		.what = AGG_OP,
+		.of = ev->op_type,
+		.bucket = hist_bucket(ev->h.ts_ns - ev->t_start_ns),
+	};
+
+	key.part = (ev->nr_requests ? 0 : AGG_OP_NO_REQUEST) |
+		   (ev->flags & OP_DAX ? AGG_OP_DAX : 0) |
+		   (fault && ev->size_bytes > 4096 ? AGG_OP_HUGE : 0) |
+		   (ev->flags & OP_FAULT_WRITE ? AGG_OP_WRITE_FAULT : 0);
+	return key;
 }
 
 static inline __attribute__((always_inline)) enum span_class

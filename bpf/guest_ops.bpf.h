@@ -8,6 +8,7 @@
 #ifndef VFSCOPE_BPF_GUEST_OPS_BPF_H
 #define VFSCOPE_BPF_GUEST_OPS_BPF_H
 
+#include "bpf/guest_aggregate.bpf.h"
 #include "bpf/guest_cache.bpf.h"
 #include "bpf/guest_maps.bpf.h"
 #include "bpf/guest_paths.bpf.h"
@@ -36,7 +37,7 @@ static __always_inline void op_settle(void)
 	if (!fault || !fault->t_pending_ns)
 		return;
 	fault->ev.h.ts_ns = fault->t_pending_ns;
-	emit(&fault->ev, sizeof(fault->ev));
+	emit_op(&fault->ev);
 	bpf_map_delete_elem(&ops, &task);
 }
 
@@ -127,7 +128,7 @@ static __always_inline void op_end(struct guest_op_entry *state, s64 result)
 		op_has_range(state);
 	if (result == -EIOCBQUEUED)
 		state->ev.flags |= OP_ASYNC;
-	emit(&state->ev, sizeof(state->ev));
+	emit_op(&state->ev);
 	op_forget(state);
 }
 

@@ -27,7 +27,17 @@ enum aggregate_what {
 	AGG_HOST_IO, /* of: opcode */
 	AGG_DEPTH, /* of: queue; values: others in flight */
 	AGG_COUNTER, /* of: opcode; part: enum aggregate_counter; bucket: 0 */
+	AGG_OP, /* of: enum op_type; part: enum aggregate_op_flags */
+	AGG_OP_BYTES, /* of: enum op_type; bucket: 0; sum: bytes that reads and writes moved */
+	AGG_RANGES, /* of: opcode; part: enum span_class; bucket: 0; sum: ranges of the DAX window */
 	NR_AGG_WHAT
+};
+
+enum aggregate_op_flags {
+	AGG_OP_NO_REQUEST = 1u << 0, /* it needed none: the page cache answered, say */
+	AGG_OP_DAX = 1u << 1, /* through the DAX window */
+	AGG_OP_HUGE = 1u << 2, /* a fault of more than a page */
+	AGG_OP_WRITE_FAULT = 1u << 3,
 };
 
 /* count: requests that had any; sum: of them all. */

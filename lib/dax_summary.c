@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include "lib/dax_summary.h"
 #include "lib/fuse_opcode.h"
@@ -64,6 +65,40 @@ int dax_summary_add_op(struct dax_summary **dax, const struct op_record *op)
 		add_fault(d, op);
 	if (op->range_wait_ns)
 		hist_add(&d->range_waits, op->range_wait_ns);
+	return 0;
+}
+
+static void count_op(struct dax_summary *d, const struct aggregate_key *key,
+		     const struct aggregate_count *added)
+{
+	d->reads += key->of == OP_READ ? added->count : 0;
+	d->writes += key->of == OP_WRITE ? added->count : 0;
+	if (key->of != OP_MMAP_FAULT)
+		return;
+	hist_add_bucket(key->part & AGG_OP_HUGE ? &d->huge_faults : &d->page_faults, key->bucket,
+			added->count, added->sum);
+	d->write_faults += key->part & AGG_OP_WRITE_FAULT ? added->count : 0;
+}
+
+int dax_summary_count(struct dax_summary **dax, const struct aggregate_key *key,
+		      const struct aggregate_count *added)
+{
+	bool of_class = key->what == AGG_LATENCY || key->what == AGG_RANGES;
+	int reason = (int)key->part - SPAN_SETUP;
+	struct dax_summary *d;
+
+	if (of_class ? reason < 0 || reason >= DAX_NR_REASONS
+		     : key->what != AGG_OP || !(key->part & AGG_OP_DAX))
+		return 0;
+	d = get(dax);
+	if (!d)
+		return -ENOMEM;
+	if (key->what == AGG_OP)
+		count_op(d, key, added);
+	else if (key->what == AGG_RANGES)
+		d->reason[reason].ranges += added->sum;
+	else
+		hist_add_bucket(&d->reason[reason].latency, key->bucket, added->count, added->sum);
 	return 0;
 }
 

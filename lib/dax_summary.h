@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include "lib/aggregate.h"
 #include "lib/hist.h"
 #include "lib/op.h"
 #include "lib/span.h"
@@ -27,9 +28,12 @@ struct dax_summary {
 	struct hist range_waits; /* of ops that found no free range */
 };
 
-/* The next three make *dax when there is first anything to fold. 0 or -ENOMEM. */
+/* The next four make *dax when there is first anything to fold. 0 or -ENOMEM. */
 int dax_summary_add_span(struct dax_summary **dax, const struct span *span);
 int dax_summary_add_op(struct dax_summary **dax, const struct op_record *op);
+/* The same of an aggregated recording: what it counted under a key (lib/aggregate.h). */
+int dax_summary_count(struct dax_summary **dax, const struct aggregate_key *key,
+		      const struct aggregate_count *added);
 int dax_summary_merge(struct dax_summary **into, const struct dax_summary *from);
 
 /* Under 100 columns; nothing if there is nothing. */

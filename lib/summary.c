@@ -203,6 +203,23 @@ static void add_counter(struct summary *s, struct opcode_summary *o, enum aggreg
 		s->ring_full_retries += added->sum;
 }
 
+static int count_ops(struct summary *s, const struct aggregate_key *key,
+		     const struct aggregate_count *added)
+{
+	struct op_summary *o = key->of < NR_OP_TYPES ? get_op(s, key->of) : NULL;
+
+	if (!o)
+		return key->of < NR_OP_TYPES ? -ENOMEM : 0;
+	if (key->what == AGG_OP_BYTES) {
+		o->bytes += added->sum;
+		return 0;
+	}
+	hist_add_bucket(&o->latency, key->bucket, added->count, added->sum);
+	o->count += added->count;
+	o->without_request += key->part & AGG_OP_NO_REQUEST ? added->count : 0;
+	return dax_summary_count(&s->dax, key, added);
+}
+
 int summary_add_aggregate(struct summary *s, uint64_t t_ns, const struct aggregate_key *key,
 			  const struct aggregate_count *added, bool host)
 {
@@ -213,6 +230,10 @@ int summary_add_aggregate(struct summary *s, uint64_t t_ns, const struct aggrega
 	s->last_ns = max_u64(s->last_ns, t_ns);
 	if (key->what >= NR_AGG_WHAT)
 		return 0; /* from a newer vfscope */
+	if (key->what == AGG_OP || key->what == AGG_OP_BYTES)
+		return count_ops(s, key, added);
+	if (key->what == AGG_RANGES)
+		return dax_summary_count(&s->dax, key, added);
 	if (key->what == AGG_DEPTH)
 		h = get_depth(s, key->of);
 	else
@@ -231,7 +252,7 @@ int summary_add_aggregate(struct summary *s, uint64_t t_ns, const struct aggrega
 		h = &o->host_io;
 	if (h)
 		hist_add_bucket(h, key->bucket, added->count, added->sum);
-	return 0;
+	return key->what == AGG_LATENCY ? dax_summary_count(&s->dax, key, added) : 0;
 }
 
 static void merge_opcode(struct opcode_summary *into, const struct opcode_summary *from)

@@ -25,11 +25,14 @@
 
 static const char *const mechanisms[] = {"auto", "fentry", "kprobe", NULL};
 
+/* By default a full recording has ops and an aggregated one has not: they cost as much there. */
+#define OPS_NOT_GIVEN 2
+
 struct record_options {
 	struct record_config session;
 	struct record_vm_options vm;
 	uint32_t mechanism; /* index into mechanisms */
-	bool ops;
+	uint8_t ops; /* a bool, or OPS_NOT_GIVEN */
 	bool aggregate;
 	bool guest;
 	bool host;
@@ -74,12 +77,13 @@ static const struct option_spec options[] = {
 	OPTION("mount", 'm', OPT_STRINGS, struct record_options, session.capture.mounts, "PATH",
 	       "guest: only this mount; may be repeated (default: every virtio-fs mount)"),
 	OPTION("ops", 0, OPT_BOOL, struct record_options, ops, NULL,
-	       "guest: record file operations too (default; --no-ops: only requests)"),
+	       "guest: record file operations too (default, but with --aggregate not; --no-ops: "
+	       "only requests)"),
 	OPTION("paths", 0, OPT_BOOL, struct record_options, session.capture.paths, NULL,
 	       "guest: record the names of the files that ops meet, too (default: never)"),
 	OPTION("aggregate", 'a', OPT_BOOL, struct record_options, aggregate, NULL,
-	       "keep histograms per opcode and stage instead of requests: for permanent use; no "
-	       "ops, and join cannot use it"),
+	       "keep histograms per opcode and stage instead of requests: for permanent use; ops "
+	       "only with --ops, and join cannot use it"),
 	OPTION("max-overhead", 0, OPT_DOUBLE, struct record_options, session.max_overhead_percent,
 	       "PCT",
 	       "detach and end when the probes take more than this share of a CPU's time in a "
@@ -135,12 +139,6 @@ static int wrong_use_of_vm(const struct record_options *o)
 				  o->session.capture.mounts.items[i]);
 			return EXIT_USAGE;
 		}
-	}
-	if (o->session.capture.paths && !vm->keep) {
-		msg_error(
-			"--paths: joined traces have no names; add --keep, and the guest's trace, "
-			"which has them, stays");
-		return EXIT_USAGE;
 	}
 	if (vm->guest_timeout_ns < MIN_GUEST_TIMEOUT_NS ||
 	    vm->guest_timeout_ns > MAX_GUEST_TIMEOUT_NS) {
@@ -211,7 +209,7 @@ int cmd_record(int argc, char **argv)
 					.max_inflight = RECORD_DEFAULT_INFLIGHT}},
 		.vm = {.guest_limit_bytes = DEFAULT_GUEST_LIMIT_BYTES,
 		       .guest_timeout_ns = DEFAULT_GUEST_TIMEOUT_NS},
-		.ops = true,
+		.ops = OPS_NOT_GIVEN,
 	};
 	const struct capture_ops *ops;
 	int rest, status = options_parse(&help, options, &o, argc, argv, &rest);
@@ -224,6 +222,7 @@ int cmd_record(int argc, char **argv)
 	o.session.capture.mechanism = o.mechanism == 0	 ? ATTACH_NONE
 				      : o.mechanism == 1 ? ATTACH_FENTRY
 							 : ATTACH_KPROBE;
+	o.session.capture.aggregate_ops = o.aggregate && o.ops == true;
 	o.session.capture.level = o.aggregate ? RECORD_AGGREGATE
 				  : o.ops     ? RECORD_OPS
 					      : RECORD_REQUESTS;

@@ -82,6 +82,8 @@ char *agent_start_pack(const struct agent_start *start)
 			 (json_int_t)c->max_shares, "max_overhead_percent",
 			 start->config.max_overhead_percent, "dry_run", start->dry_run,
 			 "silence_ms", (json_int_t)start->silence_ms);
+	if (json && c->aggregate_ops)
+		json_object_set_new(json, "aggregate_ops", json_true());
 	if (json && start->command)
 		json_object_set_new(json, "command", json_string(start->command));
 	return dump(json);
@@ -152,17 +154,18 @@ static int parse_config(struct agent_start *start)
 {
 	struct capture_config *capture = &start->config.capture;
 	const char *level, *mechanism;
-	int paths, dry_run;
+	int paths, dry_run, aggregate_ops = 0;
 	json_t *mounts;
 
-	if (json_unpack(start->json, "{s:o, s:s, s:b, s:s, s:b, s?s}", "mounts", &mounts, "level",
-			&level, "paths", &paths, "mechanism", &mechanism, "dry_run", &dry_run,
-			"command", &start->command) ||
+	if (json_unpack(start->json, "{s:o, s:s, s:b, s:s, s:b, s?b, s?s}", "mounts", &mounts,
+			"level", &level, "paths", &paths, "mechanism", &mechanism, "dry_run",
+			&dry_run, "aggregate_ops", &aggregate_ops, "command", &start->command) ||
 	    !json_is_array(mounts))
 		return -EBADMSG;
 	if (parse_words(level, mechanism, capture) || parse_numbers(start))
 		return -EBADMSG;
 	capture->paths = paths;
+	capture->aggregate_ops = aggregate_ops;
 	start->dry_run = dry_run;
 	if (capture->paths && capture->level != RECORD_OPS)
 		return -EBADMSG;

@@ -100,10 +100,9 @@ static json_t *guest_request_json(const struct guest_request_event *ev)
 }
 
 static const char *const op_flags[] = {
-	"direct",	   "async",    "fopen_direct", "invalidate",  "hint_random",
-	"hint_sequential", "creates",  "fault_write",  "map_private", "willneed",
-	"synced",	   "required", "dax",	       "truncates",   "size_known",
-	NULL,
+	"direct",  "async",	  "fopen_direct", "invalidate", "hint_random", "hint_sequential",
+	"creates", "fault_write", "map_private",  "willneed",	"synced",      "required",
+	"dax",	   "truncates",	  "size_known",	  NULL,
 };
 
 static json_t *guest_op_json(const struct guest_op_event *ev)
@@ -218,8 +217,9 @@ static json_t *host_used_json(const struct host_used_event *ev)
 static json_t *aggregate_json(const struct aggregate_event *ev)
 {
 	static const char *const words[NR_AGG_WHAT] = {
-		[AGG_LATENCY] = "latency", [AGG_STAGE] = "stage", [AGG_UNSPLIT] = "unsplit",
-		[AGG_HOST_IO] = "host_io", [AGG_DEPTH] = "depth", [AGG_COUNTER] = "counter",
+		[AGG_LATENCY] = "latency", [AGG_STAGE] = "stage",	[AGG_UNSPLIT] = "unsplit",
+		[AGG_HOST_IO] = "host_io", [AGG_DEPTH] = "depth",	[AGG_COUNTER] = "counter",
+		[AGG_OP] = "op",	   [AGG_OP_BYTES] = "op_bytes", [AGG_RANGES] = "ranges",
 	};
 	static const char *const counters[NR_AGG_COUNTERS] = {
 		[AGG_ERRORS] = "errors",
@@ -231,15 +231,20 @@ static json_t *aggregate_json(const struct aggregate_event *ev)
 	set_text(o, "what", ev->key.what < NR_AGG_WHAT ? words[ev->key.what] : "?");
 	if (ev->key.what == AGG_DEPTH)
 		set_int(o, "queue", ev->key.of);
+	else if (ev->key.what == AGG_OP || ev->key.what == AGG_OP_BYTES)
+		set_text(o, "op", op_type_name(ev->key.of));
 	else
 		set_text(o, "opcode", fuse_opcode_name(ev->key.of));
 	if (ev->key.what == AGG_STAGE)
 		set_text(o, "stage", stage_name(ev->key.part));
-	else if (ev->key.what == AGG_LATENCY)
+	else if (ev->key.what == AGG_LATENCY || ev->key.what == AGG_RANGES)
 		set_text(o, "class", span_class_name(ev->key.part));
 	else if (ev->key.what == AGG_COUNTER && ev->key.part < NR_AGG_COUNTERS)
 		set_text(o, "counter", counters[ev->key.part]);
-	if (ev->key.what != AGG_COUNTER) {
+	else if (ev->key.what == AGG_OP)
+		set_int(o, "flags", ev->key.part);
+	if (ev->key.what != AGG_COUNTER && ev->key.what != AGG_OP_BYTES &&
+	    ev->key.what != AGG_RANGES) {
 		set_int(o, "from", (int64_t)hist_bucket_low(ev->key.bucket));
 		set_int(o, "below", (int64_t)hist_bucket_high(ev->key.bucket));
 	}

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "bpf/guest_abi.h"
+#include "bpf/guest_chain.h"
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "trace/aggregate_counts.h"
@@ -146,6 +147,7 @@ static int load(struct capture *c, const struct capture_config *config)
 	struct guest_recorded what = {
 		.level = config->level,
 		.dax = guest_mounts_may_use_dax(&c->mounts),
+		.aggregate_ops = config->aggregate_ops,
 	};
 	uint64_t bytes;
 	int err = bpf_util_ringbuf_bytes(config->buffer_bytes, &bytes);
@@ -156,8 +158,8 @@ static int load(struct capture *c, const struct capture_config *config)
 	if (err)
 		return err;
 	c->bpf = c->probes.bpf;
-	c->bpf->rodata->record_dax = what.dax && what.level != RECORD_AGGREGATE;
-	c->bpf->rodata->record_ops = what.level == RECORD_OPS;
+	c->bpf->rodata->record_dax = what.dax;
+	c->bpf->rodata->record_ops = what.level == RECORD_OPS || what.aggregate_ops;
 	c->bpf->rodata->record_pages = guest_probes_has(&c->probes, GUEST_POINT_PAGES);
 	c->bpf->rodata->record_paths = config->paths;
 	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
@@ -237,7 +239,7 @@ static void note_under_way(struct capture *c)
 {
 	int64_t found;
 
-	if (c->probes.what.level != RECORD_OPS)
+	if (!c->bpf->rodata->record_ops)
 		return;
 	found = guest_count_under_way(c->probes.choices, &c->probes.what,
 				      bpf_map__fd(c->bpf->maps.ops),
@@ -286,6 +288,19 @@ static int emit_entry(struct capture *c, struct guest_request_entry *entry)
 	return c->source.emit(c->source.ctx, &entry->ev.h);
 }
 
+static int emit_op(struct capture *c, const struct guest_op_event *op)
+{
+	struct aggregate_event event = {
+		.h = {.type = EV_AGGREGATE, .size = sizeof(event), .ts_ns = op->h.ts_ns},
+		.key = guest_op_key(op),
+		.added = {.count = 1, .sum = op->h.ts_ns - op->t_start_ns},
+	};
+	const struct event_header *h =
+		c->probes.what.level == RECORD_AGGREGATE ? &event.h : &op->h;
+
+	return c->source.emit(c->source.ctx, h);
+}
+
 /* Faults that the kernel did not go on with, and whose tasks did nothing since
  * (guest_faults.bpf.h). Other ops have not returned. */
 static int drain_faults(struct capture *c)
@@ -301,7 +316,7 @@ static int drain_faults(struct capture *c)
 			continue;
 		}
 		op.ev.h.ts_ns = op.t_pending_ns;
-		err = c->source.emit(c->source.ctx, &op.ev.h);
+		err = emit_op(c, &op.ev);
 	}
 	return err;
 }

@@ -33,12 +33,14 @@ enum guest_point_kind {
 struct guest_recorded {
 	enum record_level level;
 	bool dax; /* there is a DAX window */
+	bool aggregate_ops; /* RECORD_AGGREGATE: ops, too */
 };
 
 struct guest_point {
 	enum guest_point_kind kind;
 	bool all_devices; /* of a function that others than virtio-fs call, too */
-	int aggregate_programs; /* of each alternative, that an aggregated recording uses */
+	int aggregate_programs; /* of each alternative, that an aggregated recording uses; of ops
+				   and DAX, if it has those */
 	const char *what;
 	const char *without; /* what a recording is without it */
 	/* The first one that the kernel has is used. */

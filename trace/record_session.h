@@ -29,6 +29,7 @@ struct capture_config {
 	uint32_t max_shares; /* guest: connections described; host: daemons followed; 0: the default */
 	struct string_list mounts; /* guest: record only these; none: every virtio-fs mount */
 	enum record_level level;
+	bool aggregate_ops; /* guest: RECORD_AGGREGATE, of ops, too */
 	bool paths; /* guest: names of files, too */
 	enum attach_mechanism mechanism; /* guest: this alone; ATTACH_NONE: what is best */
 	struct string_list daemons; /* host: process ids, or "auto" or "all"; none: auto */

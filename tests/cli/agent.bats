@@ -41,8 +41,6 @@ start_agent() { # OPTION...
 	says --guest-command --vm
 	expect 2 "$VFSCOPE" record --vm vsock:3 --paths --no-ops
 	says --paths
-	expect 2 "$VFSCOPE" record --vm vsock:3 --paths
-	says --paths --keep
 	expect 2 "$VFSCOPE" record --vm vsock:3 --guest-timeout 4s
 	says --guest-timeout 5s
 	expect 2 "$VFSCOPE" record --vm vsock:3 --mount mnt

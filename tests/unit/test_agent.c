@@ -214,6 +214,7 @@ static void test_payloads(void **state)
 				       .wait_ns = 7,
 				       .max_inflight = 5,
 				       .max_shares = 3,
+				       .aggregate_ops = true,
 				       .level = RECORD_REQUESTS,
 				       .mechanism = ATTACH_KPROBE,
 				       .mounts = {.count = 2, .items = {"/mnt/a", "/mnt/\"b"}}}}};
@@ -232,6 +233,7 @@ static void test_payloads(void **state)
 	assert_int_equal(start.config.capture.wait_ns, 7);
 	assert_int_equal(start.config.capture.max_inflight, 5);
 	assert_int_equal(start.config.capture.max_shares, 3);
+	assert_true(start.config.capture.aggregate_ops);
 	assert_true(start.config.max_overhead_percent == 2.5);
 	assert_false(start.config.capture.paths);
 	agent_start_free(&start);

@@ -269,6 +269,61 @@ static void add_bucket(struct summary *s, struct aggregate_key key, const struct
 	}
 }
 
+static void count(struct summary *s, struct aggregate_key key, uint64_t value, uint64_t n)
+{
+	struct aggregate_count added = {n, value * n};
+
+	key.bucket = hist_bucket(value);
+	assert_int_equal(summary_add_aggregate(s, 7000, &key, &added, false), 0);
+}
+
+static void test_aggregated_ops_and_ranges(void **state)
+{
+	struct summary *s = summary_new();
+	json_t *json;
+
+	count(s, (struct aggregate_key){.what = AGG_OP, .of = OP_READ}, 9000, 2);
+	count(s, (struct aggregate_key){.what = AGG_OP, .of = OP_READ, .part = AGG_OP_NO_REQUEST},
+	      100, 3);
+	count(s, (struct aggregate_key){.what = AGG_OP_BYTES, .of = OP_READ}, 4096, 5);
+	count(s, (struct aggregate_key){.what = AGG_OP, .of = OP_WRITE, .part = AGG_OP_DAX}, 500,
+	      1);
+	count(s,
+	      (struct aggregate_key){.what = AGG_OP,
+				     .of = OP_MMAP_FAULT,
+				     .part = AGG_OP_DAX | AGG_OP_HUGE | AGG_OP_WRITE_FAULT},
+	      700, 4);
+	count(s,
+	      (struct aggregate_key){
+		      .what = AGG_LATENCY, .of = FUSE_SETUPMAPPING, .part = SPAN_UPGRADE},
+	      60000, 6);
+	count(s,
+	      (struct aggregate_key){
+		      .what = AGG_LATENCY, .of = FUSE_REMOVEMAPPING, .part = SPAN_EVICT},
+	      80000, 7);
+	count(s,
+	      (struct aggregate_key){
+		      .what = AGG_RANGES, .of = FUSE_REMOVEMAPPING, .part = SPAN_EVICT},
+	      3, 7);
+	/* Of a newer vfscope. */
+	count(s, (struct aggregate_key){.what = AGG_OP, .of = NR_OP_TYPES}, 1, 1);
+	count(s, (struct aggregate_key){.what = NR_AGG_WHAT}, 1, 1);
+	json = summary_json(s);
+	assert_int_equal(get_u64(json, "ops/read/count"), 5);
+	assert_int_equal(get_u64(json, "ops/read/bytes"), 5 * 4096);
+	assert_int_equal(get_u64(json, "ops/read/without_request"), 3);
+	assert_int_equal(get_u64(json, "ops/read/latency_ns/sum"), 2 * 9000 + 3 * 100);
+	assert_int_equal(get_u64(json, "ops/write/count"), 1);
+	assert_int_equal(get_u64(json, "dax/writes"), 1);
+	assert_int_equal(get_u64(json, "dax/reads"), 0);
+	assert_int_equal(get_u64(json, "dax/write_faults"), 4);
+	assert_int_equal(get_u64(json, "dax/upgrade/latency_ns/count"), 6);
+	assert_int_equal(get_u64(json, "dax/evict/latency_ns/sum"), 7 * 80000);
+	assert_int_equal(get_u64(json, "dax/evict/ranges"), 21);
+	json_decref(json);
+	summary_free(s);
+}
+
 /* Counted in BPF or folded here, the same requests have the same counts and quantiles. */
 static void test_aggregates(void **state)
 {
@@ -574,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_aggregates),
+		cmocka_unit_test(test_aggregated_ops_and_ranges),
 		cmocka_unit_test(test_dax),
 		cmocka_unit_test(test_page_cache),
 		cmocka_unit_test(test_extremes),

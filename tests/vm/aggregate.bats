@@ -62,6 +62,28 @@ of() { # FILE JQ
 	[[ $(of host-agg.vft '.summary.opcodes.READ.host_io_ns.count') = 1000 ]]
 }
 
+# Only the guest's side, and cached reads beside direct ones.
+@test "with --ops also file operations are counted, by two more programs each" {
+	cd "$BATS_FILE_TMPDIR"
+	local recorded runs
+	for recorded in plain ops; do
+		guest "$VFSCOPE" record --guest --mount /mnt/vfs --aggregate "$([[ $recorded = ops ]] && echo --ops || echo --no-ops)" \
+			-o "/run/lab/$recorded.vft" -- dd if=/mnt/vfs/file of=/dev/null bs=4k count=500 iflag=direct status=none
+	done
+	# Beside the reads themselves the look-up, open and close, and what the shell does.
+	of "$VM_DIR/ops.vft" '.summary.ops | .read.count == 500 and .read.bytes == 2048000 and .read.without_request == 0
+		and .open.count == 1 and .close.count >= 1' | grep -qx true
+	[[ $(of "$VM_DIR/ops.vft" '.summary.opcodes.READ.count') = 500 ]]
+	[[ $(of "$VM_DIR/ops.vft" '.header.level') = aggregate ]]
+	[[ $(of "$VM_DIR/plain.vft" '.summary.ops | length') = 0 ]]
+	[[ $(of "$VM_DIR/ops.vft" '.losses | del(.end_no_start, .start_no_end) | add') = 0 ]]
+	runs() { "$VFSCOPE" export --format raw "$1" | jq -s ".[-1].footer.probe_cost | $2"; }
+	"$VFSCOPE" export --format raw "$VM_DIR/ops.vft" | jq -s -c '.[-1].footer.probe_cost'
+	# Reads of the other shares run them, too.
+	runs "$VM_DIR/ops.vft" '.read_begin.runs + .read_end.runs | . >= 1000 and . < 1200' | grep -qx true
+	[[ $(runs "$VM_DIR/plain.vft" .read_begin) = null ]]
+}
+
 @test "what they count has the shape of a recording of every request" {
 	cd "$BATS_FILE_TMPDIR"
 	record_both all --no-ops

@@ -118,6 +118,19 @@ empty_window() {
 	[[ $("$TOP/build/vfscope" report "$VM_DIR/trace.vft") == *'DAX window: '*'upgrade'*'remove: evict'* ]]
 }
 
+@test "recorded with --aggregate --ops: the same counts by reason" {
+	truncate -s 4M "$VM_SHARE/life"
+	empty_window
+	guest "$TOP/build/vfscope" record --guest --mount /mnt/vfs --strict --aggregate --ops -o /run/lab/agg.vft -- \
+		sh -c 'cd /mnt/vfs; dd if=life of=/dev/null bs=1M status=none
+		dd if=/dev/zero of=life bs=1M count=4 conv=notrunc status=none; rm life'
+	"$TOP/build/vfscope" report "$VM_DIR/agg.vft"
+	"$TOP/build/vfscope" report --format json "$VM_DIR/agg.vft" >agg.json
+	jq -e '.summary.dax | .setup.ranges == 2 and .setup.latency_ns.count == 2 and .upgrade.ranges == 2 and
+		.evict.ranges == 2 and .reads >= 4 and .writes == 4' agg.json
+	jq -e '.summary.opcodes.SETUPMAPPING.classes | .setup == 2 and .upgrade == 2' agg.json
+}
+
 @test "recorded: faults of mapped files, here by kprobes" {
 	truncate -s 4M "$VM_SHARE/faults"
 	empty_window
