@@ -71,7 +71,7 @@ static const struct option_spec options[] = {
 	OPTION("guest-timeout", 0, OPT_TIME, struct record_options, vm.guest_timeout_ns, NULL,
 	       "vm: a guest, or host, that says nothing for so long is gone (default 20s)"),
 	OPTION("output", 'o', OPT_STRING, struct record_options, session.capture.output, "FILE",
-	       "trace file to write (default vfscope.vft)"),
+	       "trace file to write, a FIFO, or - for standard output (default vfscope.vft)"),
 	OPTION("duration", 'd', OPT_TIME, struct record_options, session.duration_ns, NULL,
 	       "end after this time, such as 10s (default: no limit)"),
 	OPTION("mount", 'm', OPT_STRINGS, struct record_options, session.capture.mounts, "PATH",
@@ -148,7 +148,7 @@ static int wrong_use_of_vm(const struct record_options *o)
 	return 0;
 }
 
-static int wrong_use(const struct record_options *o)
+static int wrong_use(const struct record_options *o, bool has_command)
 {
 	if (o->guest + o->host + (o->vm.target != NULL) != 1) {
 		msg_error("record needs exactly one of --guest, --host and --vm; see 'vfscope "
@@ -161,6 +161,11 @@ static int wrong_use(const struct record_options *o)
 	}
 	if (o->session.capture.paths && (o->host || o->aggregate || !o->ops)) {
 		msg_error("--paths is for --guest with ops: it is they that meet files by name");
+		return EXIT_USAGE;
+	}
+	if (!strcmp(o->session.capture.output, VFT_STDOUT) && (has_command || o->vm.target)) {
+		msg_error("--output - is standard output, which the command writes to, and which --vm "
+			  "prints on: name a FIFO (mkfifo)");
 		return EXIT_USAGE;
 	}
 	if (o->session.max_overhead_percent < 0) {
@@ -216,7 +221,7 @@ int cmd_record(int argc, char **argv)
 
 	if (status)
 		return status == OPTIONS_HELP ? EXIT_DONE : EXIT_USAGE;
-	status = wrong_use(&o);
+	status = wrong_use(&o, rest < argc);
 	if (status)
 		return status;
 	o.session.capture.mechanism = o.mechanism == 0	 ? ATTACH_NONE

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "lib/clock.h"
@@ -37,6 +38,7 @@ struct session {
 	uint64_t last_flush_ns;
 	uint64_t requests;
 	uint64_t losses[NR_LOSS_CLASSES];
+	uint64_t bytes; /* written, without the footer */
 	bool write_failed;
 	struct {
 		uint64_t at_ns, cost_ns; /* when the probes' cost was looked at, and what it was */
@@ -123,8 +125,9 @@ static uint64_t requests_of(const struct session *s, const struct event_header *
 static void cannot_write(struct session *s, int err)
 {
 	if (!s->write_failed)
-		msg_error("cannot write to %s: %s; what was written before is readable",
-			  s->config->capture.output, strerror(-err));
+		msg_error("cannot write to %s: %s; what was written before is readable%s",
+			  s->config->capture.output, strerror(-err),
+			  err == -EPIPE ? " by who has it" : "");
 	s->write_failed = true;
 }
 
@@ -285,6 +288,8 @@ static int close_output(struct session *s)
 		json_object_set_new(footer, "overhead_exceeded",
 				    json_boolean(s->overhead.exceeded));
 	}
+	vft_writer_flush(s->writer);
+	s->bytes = vft_writer_bytes(s->writer);
 	close_err = vft_writer_close(s->writer, s->losses, footer);
 	s->writer = NULL;
 	json_decref(footer);
@@ -318,14 +323,24 @@ static bool print_losses(const struct session *s)
 	return lost;
 }
 
-static int print_result(const struct session *s, uint64_t bytes)
+/* Not by opening it: the reader of a FIFO is gone. */
+static uint64_t output_bytes(const struct session *s)
+{
+	struct stat st;
+
+	if (!stat(s->config->capture.output, &st) && S_ISREG(st.st_mode))
+		return (uint64_t)st.st_size;
+	return s->bytes;
+}
+
+static int print_result(const struct session *s)
 {
 	char size[32], seconds[32];
 	bool lost;
 
 	msg_info("kept %" PRIu64 " requests of %s in %s, %s", s->requests,
 		 format_ns((double)(s->end_ns - s->start_ns), seconds, sizeof(seconds)),
-		 s->config->capture.output, format_bytes((double)bytes, size, sizeof(size)));
+		 s->config->capture.output, format_bytes((double)output_bytes(s), size, sizeof(size)));
 	lost = print_losses(s);
 	if (lost && s->config->strict) {
 		msg_error("data was lost and --strict was given");
@@ -334,15 +349,6 @@ static int print_result(const struct session *s, uint64_t bytes)
 	return EXIT_DONE;
 }
 
-static uint64_t file_bytes(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-
-	if (fd >= 0)
-		close(fd);
-	return end > 0 ? (uint64_t)end : 0;
-}
 
 /* That a file can be made there, or an old one replaced. */
 static int check_place(const char *path)
@@ -352,7 +358,9 @@ static int check_place(const char *path)
 
 	if (!copy)
 		return -ENOMEM;
-	if (access(path, W_OK))
+	if (!strcmp(path, VFT_STDOUT))
+		err = 0;
+	else if (access(path, W_OK))
 		err = errno == ENOENT && !access(dirname(copy), W_OK | X_OK) ? 0 : -errno;
 	free(copy);
 	if (err)
@@ -403,7 +411,7 @@ int record_session_run(const struct capture_ops *ops, const struct record_config
 		msg_warn("'%s' goes on without being recorded", s.command.name);
 	record_command_finish(&s.command, !err && !s.overhead.exceeded);
 	if (!err && !close_err)
-		status = print_result(&s, file_bytes(config->capture.output));
+		status = print_result(&s);
 	ops->close(s.capture);
 	return status;
 }

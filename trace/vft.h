@@ -37,6 +37,9 @@ enum vft_chunk_type {
 
 const char *vft_kind_name(enum vft_kind kind); /* "guest", "host", "joined" */
 
+/* As a path to write to: standard output. */
+#define VFT_STDOUT "-"
+
 struct vft_writer;
 
 /*

@@ -218,12 +218,16 @@ static int open_file(struct vft_writer *w, const char *path)
 {
 	struct stat st;
 
-	w->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (!strcmp(path, VFT_STDOUT))
+		w->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+	else
+		w->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		return -errno;
 	if (fstat(w->fd, &st))
 		return -errno;
-	w->regular = S_ISREG(st.st_mode);
+	/* Standard output is not ours to cut: a file that it is redirected to may have begun before. */
+	w->regular = S_ISREG(st.st_mode) && strcmp(path, VFT_STDOUT);
 	/* Traces tell what is stored where: an older file's wider mode must not stay. */
 	if (w->regular && (st.st_mode & 0777) != 0600 && fchmod(w->fd, 0600))
 		return -errno;

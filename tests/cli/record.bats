@@ -21,6 +21,10 @@ setup() {
 	says --duration
 	expect 2 "$VFSCOPE" record --guest --buffer much
 	says --buffer
+	expect 2 "$VFSCOPE" record --host -o - -- true
+	says FIFO
+	expect 2 "$VFSCOPE" record --guest --max-shares 4097
+	says --max-shares 4096
 	expect 2 "$VFSCOPE" record --guest --max-inflight 0
 	says --max-inflight 1048576
 	expect 2 "$VFSCOPE" record --host --max-inflight 1048577

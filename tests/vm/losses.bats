@@ -48,6 +48,10 @@ begin_host() { # OPTION...
 	"$VFSCOPE" record --host -o "$BATS_TEST_TMPDIR/host.vft" \
 		--ready-file "$BATS_TEST_TMPDIR/ready" "$@" 2>"$BATS_TEST_TMPDIR/host.err" 3>&- &
 	HOST_PID=$!
+	wait_for_ready
+}
+
+wait_for_ready() {
 	until [[ -e $BATS_TEST_TMPDIR/ready ]]; do
 		pause_for_vm && kill -0 "$HOST_PID" || return 1
 	done
@@ -290,6 +294,41 @@ end_badly() { # SCRIPT
 	end_badly 'mkdir -p /tmp/small && mount -t tmpfs -o size=64k none /tmp/small || exit 9
 		"$0" record --guest --mount /mnt/vfs -o /tmp/small/full.vft -- sh -c "$1" sh "${@:2}"'
 	[[ $stderr == *"No space left"* ]]
+}
+
+@test "a pipe whose reader goes away, or is killed, ends the guest's recorder; the workload goes on" {
+	# shellcheck disable=SC2016
+	end_badly 'mkfifo /tmp/pipe1; head -c 1000 </tmp/pipe1 >/dev/null &
+		"$0" record --guest --mount /mnt/vfs -o /tmp/pipe1 -- sh -c "$1" sh "${@:2}"'
+	[[ $stderr == *"Broken pipe"* ]]
+	# shellcheck disable=SC2016
+	end_badly 'mkfifo /tmp/pipe2; cat </tmp/pipe2 >/dev/null & reader=$!
+		"$0" record --guest --mount /mnt/vfs -o /tmp/pipe2 -- sh -c "kill -KILL $reader; $1" sh "${@:2}"'
+	[[ $stderr == *"Broken pipe"* ]]
+}
+
+@test "the host's recorder: into standard output, and into a pipe whose reader goes away" {
+	local status=0
+	cd "$BATS_TEST_TMPDIR"
+	"$VFSCOPE" record --host --daemon "$VM_DAEMON_PID" -o - --ready-file ready > >(cat >piped.vft 3>&-) 2>host.err 3>&- &
+	HOST_PID=$!
+	wait_for_ready
+	read_100
+	end_host
+	[ "$("$VFSCOPE" report --format json piped.vft | jq .summary.opcodes.READ.count)" -eq 100 ]
+	[ "$(footer piped.vft '.losses | add')" -eq 0 ]
+	rm ready
+	mkfifo pipe
+	head -c 1000 <pipe >part.vft 3>&- &
+	"$VFSCOPE" record --host --daemon "$VM_DAEMON_PID" -o pipe --ready-file ready 2>host.err 3>&- &
+	HOST_PID=$!
+	wait_for_ready
+	guest "${STORM[@]}" --number_ios=40
+	wait "$HOST_PID" || status=$?
+	cat host.err
+	[ "$status" -eq 3 ]
+	grep 'cannot write to pipe: Broken pipe' host.err
+	"$VFSCOPE" report part.vft | grep interrupted
 }
 
 @test "kill -9 of recorders by fentry and by kprobes leaves no program, link or live probe" {
