@@ -46,8 +46,9 @@ int guest_mounts_add(struct guest_mounts *mounts, const struct guest_mount *moun
 	m->path = strdup(mount->path);
 	m->tag = strdup(mount->tag);
 	m->options = strdup(mount->options);
+	m->mount_options = strdup(mount->mount_options);
 	m->conn = mount->conn;
-	return m->path && m->tag && m->options ? 0 : -ENOMEM;
+	return m->path && m->tag && m->options && m->mount_options ? 0 : -ENOMEM;
 }
 
 /* ID PARENT MAJ:MIN ROOT PATH OPTIONS [FIELD...] - TYPE SOURCE SUPER_OPTIONS */
@@ -59,8 +60,8 @@ static int parse_mount(struct guest_mounts *mounts, char *line)
 	int err = 0;
 
 	tail = strstr(line, " - ");
-	if (!tail ||
-	    sscanf(line, "%*d %*d %u:%u %*s %ms", &major_nr, &mount.conn, &mount.path) != 3)
+	if (!tail || sscanf(line, "%*d %*d %u:%u %*s %ms %ms", &major_nr, &mount.conn, &mount.path,
+			    &mount.mount_options) != 4)
 		goto out;
 	type = strtok_r(tail + 3, " \n", &save);
 	mount.tag = strtok_r(NULL, " \n", &save);
@@ -72,6 +73,7 @@ static int parse_mount(struct guest_mounts *mounts, char *line)
 	err = guest_mounts_add(mounts, &mount);
 out:
 	free(mount.path);
+	free(mount.mount_options);
 	return err;
 }
 
@@ -102,6 +104,7 @@ void guest_mounts_free(struct guest_mounts *mounts)
 		free(mounts->mount[i].path);
 		free(mounts->mount[i].tag);
 		free(mounts->mount[i].options);
+		free(mounts->mount[i].mount_options);
 	}
 	free(mounts->mount);
 	memset(mounts, 0, sizeof(*mounts));
@@ -155,8 +158,9 @@ json_t *guest_mounts_json(const struct guest_mounts *mounts)
 	for (size_t i = 0; array && i < mounts->count; i++) {
 		const struct guest_mount *m = &mounts->mount[i];
 		long kb = read_ahead_kb(m->conn);
-		json_t *entry = json_pack("{s:s, s:i, s:s, s:s}", "path", m->path, "conn",
-					  (int)m->conn, "tag", m->tag, "options", m->options);
+		json_t *entry = json_pack("{s:s, s:i, s:s, s:s, s:s}", "path", m->path, "conn",
+					  (int)m->conn, "tag", m->tag, "options", m->options,
+					  "mount_options", m->mount_options);
 
 		if (entry && kb >= 0)
 			json_object_set_new(entry, "read_ahead_kb", json_integer(kb));

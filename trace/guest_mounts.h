@@ -14,6 +14,7 @@ struct guest_mount {
 	char *path;
 	char *tag; /* the mount's source: the device's tag */
 	char *options; /* of the superblock */
+	char *mount_options; /* of this mount of it, such as noatime */
 	uint32_t conn; /* minor of its st_dev */
 };
 

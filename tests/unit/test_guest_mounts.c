@@ -47,6 +47,8 @@ static void only_virtiofs_is_taken(void **state)
 	assert_string_equal(m.mount[1].path, "/mnt/a b\\c");
 	assert_string_equal(m.mount[1].tag, "my tag");
 	assert_string_equal(m.mount[1].options, "rw,dax");
+	assert_string_equal(m.mount[0].mount_options, "ro,relatime");
+	assert_string_equal(m.mount[1].mount_options, "rw");
 	assert_ptr_equal(guest_mounts_find(&m, 27), &m.mount[1]);
 	assert_null(guest_mounts_find(&m, 23));
 	guest_mounts_free(&m);
@@ -71,7 +73,8 @@ static void damaged_lines_are_left_out(void **state)
 
 static void json_has_what_readers_need(void **state)
 {
-	struct guest_mount mount = {.path = "/p", .tag = "t", .options = "rw", .conn = 123456};
+	struct guest_mount mount = {
+		.path = "/p", .tag = "t", .options = "rw", .mount_options = "rw", .conn = 123456};
 	struct guest_mounts m = {};
 	json_t *array;
 

@@ -80,7 +80,7 @@ direct_reads() { # NUMBER
 	[ "$(raw '[.[0].header.mounts[0].conn] == [.[-1].footer.connections[].conn]')" = true ]
 	# The same is known before the first request.
 	[ "$(raw '.[0].header.connections == .[-1].footer.connections')" = true ]
-	[ "$(raw '.[0].header.mounts[0].options')" = rw ]
+	[ "$(raw '.[0].header.mounts[0] | [.options, .mount_options] | tostring')" = '["rw","rw,relatime"]' ]
 	[ "$(raw '.[0].header.devices | length')" -eq 3 ]
 	[ "$(raw '.[0].header.devices[2].queues | map(.name) | join(" ")')" = 'hiprio requests.0' ]
 	[ "$(raw '.[0].header.devices[2].queues[1].interrupt_cpus | test("^[01]$")')" = true ]
