@@ -179,9 +179,16 @@ static int end_host(struct pair *p, struct record_vm_result *result)
 	return p->host.status == EXIT_DONE ? 0 : -EIO;
 }
 
+/* A side has ended by itself, not because of its command: its probes took too much. */
+static bool took_too_much(const struct pair *p)
+{
+	return p->config->record.max_overhead_percent > 0 &&
+	       (p->host.ended || (p->guest.ended && !p->config->guest_command));
+}
+
 static int record(struct pair *p, struct record_vm_result *result)
 {
-	bool guest_asked = false;
+	bool guest_asked = false, leave_command;
 	int err = start_host(p), end_err;
 
 	if (!err) {
@@ -192,19 +199,21 @@ static int record(struct pair *p, struct record_vm_result *result)
 		err = start_command(p);
 	if (!err)
 		err = record_until_end(p);
+	leave_command = err || took_too_much(p);
 	end_err = guest_asked ? end_guest(p) : 0;
 	err = err ? err : end_err;
 	end_err = end_host(p, result);
 	err = err ? err : end_err;
-	if (err && p->command.name && !record_command_ended(&p->command))
+	leave_command |= err != 0;
+	if (leave_command && p->command.name && !record_command_ended(&p->command))
 		msg_warn("'%s' goes on without being recorded", p->command.name);
 	/* Also after a failure of the host's: half a picture is better than none. */
 	if (p->guest.ended && !p->guest_lost) {
 		end_err = fetch(p, result);
-		record_command_finish(&p->command, !err);
+		record_command_finish(&p->command, !leave_command);
 		return err ? err : end_err;
 	}
-	record_command_finish(&p->command, !err);
+	record_command_finish(&p->command, !leave_command);
 	return err;
 }
 

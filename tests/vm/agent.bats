@@ -121,13 +121,14 @@ kept_the_half() { # WHY
 
 @test "virtio-serial: 1000 direct reads of a command on the host's side: one file, joined whole, and the halves" {
 	start_agent serial:vfscope
-	record_vm "$SERIAL" --strict --keep -o joined.vft -- "$TOP/lab/guest" $read_all
+	record_vm "$SERIAL" --strict --keep --paths -o joined.vft -- "$TOP/lab/guest" $read_all
 	[ "$status" -eq 0 ]
 	[[ $output == *'joined '*'requests of connection'*'clocks '* ]]
 	joined_whole joined.vft
 	[ "$(stat -c %a joined.vft joined.guest.vft joined.host.vft)" = $'600\n600\n600' ]
 	[ "$(attached)" = 0 ]
 	no_file_in_guest
+	[ "$("$VFSCOPE" export joined.vft | jq -s -c 'map(select(.op == "read") | .path) | unique')" = '["file"]' ]
 	"$VFSCOPE" join --strict joined.guest.vft joined.host.vft -o again.vft
 	joined_whole again.vft
 }
@@ -263,6 +264,25 @@ hostile_host() { # PORT BYTES
 		jq -c '[.guest, .host | .summary.opcodes.READ.count, .header.level]')" = '[1000,"aggregate",1000,"aggregate"]' ]
 	[ ! -e joined.vft ]
 	no_file_in_guest
+}
+
+# Which of both sides gets there first depends on the machine: here the guest's ends as it would then.
+@test "vsock: a side that ends by itself, as --max-overhead has it do, ends both; the workload goes on" {
+	[[ -z ${NO_VSOCK-} ]] || skip "$NO_VSOCK"
+	start_agent vsock
+	start_record "$VSOCK" --max-overhead 10000 -- sh -c 'until [ -e go ]; do sleep 0.1; done; echo finished'
+	guest $read_all
+	# shellcheck disable=SC2016
+	guest sh -c 'a=$(cat /tmp/agent.pid); kill -TERM $(cat /proc/$a/task/$a/children)'
+	until grep -q 'goes on without being recorded' record.log; do
+		kill -0 "$RECORD_PID" || { cat record.log; return 1; }
+		pause_for_vm || return 1
+	done
+	[ "$(attached)" = 0 ]
+	touch go
+	wait "$RECORD_PID" || { cat record.log agent.log; return 1; }
+	grep -qx finished record.log
+	joined_whole joined.vft
 }
 
 @test "vsock: who is not the host is not let in, and no second host; an agent that is killed is missed at once" {

@@ -20,7 +20,8 @@ teardown_file() {
 	for wrong in "" "--" "true" "--nosuch 1 -- true" "--cache maybe -- true" "--vcpus 0 -- true" \
 		"--queue-size 100 -- true" "--memory lots -- true" "--share /nonexistent -- true" "--accel" \
 		"--qemu new -- true" "--dax-window 64M -- true" "--daemon dax --dax-window 3M -- true" \
-		"--daemon dax --thread-pool 2 -- true"; do
+		"--daemon dax --thread-pool 2 -- true" "--tcp 8347 -- true" "--tcp 0:8347 -- true" \
+		"--tcp 8347:65536 -- true"; do
 		# shellcheck disable=SC2086
 		run --separate-stderr vm $wrong
 		[ "$status" -eq 2 ] || { echo "'$wrong': $status" && false; }
