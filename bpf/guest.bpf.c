@@ -4,8 +4,9 @@
  *
  * - issue: fuse_simple_request, fuse_simple_background; remembered by its fuse_args
  * - enqueue: virtio_fs_enqueue_req; an entry in requests, by its fuse_req
- * - add, kick, doorbell: virtqueue_add_sgs, virtqueue_kick_prepare, virtqueue_notify; tied to the
- *   request by the task that enqueues
+ * - add, kick: virtqueue_add_sgs, virtqueue_kick_prepare; both under the queue's lock, so tied to
+ * the request by the virtqueue
+ * - doorbell: virtqueue_notify, which follows at once; tied to it by the task
  * - interrupt, work: virtio_fs_vq_done, virtio_fs_requests_done_work; remembered by virtqueue
  * - dequeue: virtqueue_get_buf; gets its queue's interrupt and work times
  * - end: virtio_fs_request_complete, fuse_request_end; a background request's event
@@ -44,22 +45,40 @@ static __always_inline void connection_left_out(u32 conn)
 		count_loss(LOSS_LEFT_OUT);
 }
 
-/* Ties what the task does next on this queue (kick, doorbell) to the request. */
-static __always_inline void begin_enqueue(struct virtqueue *vq, u64 req,
-					  const struct guest_request_event *ev)
+/* Ties what the task does next on this queue to the request. */
+static __always_inline struct enqueue *begin_enqueue(u64 vq, const struct guest_request_entry *req)
 {
-	u32 task = current_task();
-	struct enqueue enqueue = {
-		.name = {.unique = ev->unique, .conn = ev->conn},
-		.req = req,
-		.vq = (u64)vq,
-	};
+	struct enqueue *enqueue = SLOT_NEW(enqueues, current_task());
 
-	/* Nothing that would look at it, or remove it, is attached. */
-	if (aggregate)
-		return;
-	if (bpf_map_update_elem(&enqueues, &task, &enqueue, BPF_ANY))
+	if (!enqueue) {
 		count_loss(LOSS_MAP_FULL);
+		return NULL;
+	}
+	enqueue->name = (struct guest_request_name){.unique = req->ev.unique, .conn = req->ev.conn};
+	enqueue->req = req->key;
+	enqueue->vq = vq;
+	enqueue->t_notify_ns = 0;
+	return enqueue;
+}
+
+static __always_inline void end_enqueue(void)
+{
+	SLOT_REMOVE(enqueues, current_task());
+}
+
+/* NULL if there are too many queues: each time that is not kept of one counts as lost. */
+static __always_inline struct queue_state *queue_state(u64 vq)
+{
+	struct queue_state *state = SLOT_FIND(queues, vq);
+
+	if (state)
+		return state;
+	state = SLOT_NEW(queues, vq);
+	if (state)
+		__builtin_memset(&state->t_irq_ns, 0, sizeof(*state) - sizeof(state->key));
+	else
+		count_loss(LOSS_MAP_FULL);
+	return state;
 }
 
 static __always_inline u16 others_in_flight(struct virtio_fs_vq *fsvq, bool counted)
@@ -72,19 +91,21 @@ static __always_inline u16 others_in_flight(struct virtio_fs_vq *fsvq, bool coun
 /* Another try of a request that found the ring full. */
 static __always_inline void retry_enqueue(struct virtio_fs_vq *fsvq, u64 key)
 {
-	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
+	struct guest_request_entry *req = SLOT_FIND(requests, key);
 	struct guest_request_event *ev;
 
 	if (!req)
 		return;
 	ev = &req->ev;
 	ev->t_queued_ns = bpf_ktime_get_ns();
-	if (ev->flags & GREQ_FORGET)
-		ev->t_add_ns = ev->t_queued_ns;
 	ev->inflight = others_in_flight(fsvq, true);
 	if (ev->ring_full_retries < 0xffff)
 		ev->ring_full_retries++;
-	begin_enqueue(KREAD(fsvq, vq), key, ev);
+	if (!(ev->flags & GREQ_FORGET))
+		return;
+	ev->t_add_ns = ev->t_queued_ns;
+	if (!aggregate)
+		begin_enqueue((u64)KREAD(fsvq, vq), req);
 }
 
 static __always_inline void emit_request(struct guest_request_event *ev)
@@ -96,44 +117,87 @@ static __always_inline void emit_request(struct guest_request_event *ev)
 		emit(ev, sizeof(*ev));
 }
 
-/* The last owner of this address is gone, and the program that would have seen it was skipped. */
-static __always_inline void replace_request(u64 key)
+/*
+ * An entry for a request that begins, all zero. What is there is the last owner of this address:
+ * the program that would have seen its end was skipped.
+ */
+static __always_inline struct guest_request_entry *new_request(u64 key)
 {
-	struct guest_request_entry *last = bpf_map_lookup_elem(&requests, &key);
+	struct guest_request_entry *req = SLOT_FIND(requests, key);
 
-	if (!last)
-		return;
-	if (last->ev.t_end_ns)
-		emit_request(&last->ev);
-	else
+	if (req && (req->ev.t_complete_ns || req->ev.t_end_ns)) {
+		if (!req->ev.t_end_ns)
+			req->ev.t_end_ns = req->ev.t_complete_ns;
+		emit_request(&req->ev);
+	} else if (req) {
 		count_loss(LOSS_PROBE_MISSED);
-	bpf_map_delete_elem(&requests, &key);
-}
-
-static __always_inline void remember_request(struct virtqueue *vq, u64 key,
-					     struct guest_request_entry *req)
-{
-	int err = bpf_map_update_elem(&requests, &key, req, BPF_NOEXIST);
-
-	if (err == -EEXIST) {
-		replace_request(key);
-		err = bpf_map_update_elem(&requests, &key, req, BPF_ANY);
 	}
-	if (err)
-		begin_lost();
+	req = SLOT_NEW(requests, key);
+	if (req)
+		__builtin_memset(&req->ev, 0, sizeof(*req) - sizeof(req->key));
 	else
-		begin_enqueue(vq, key, &req->ev);
+		begin_lost();
+	return req;
 }
 
-static __always_inline void describe_io(struct guest_request_event *ev, struct fuse_args *args)
+/* No probe may find it by its address or name any more. */
+static __always_inline void remove_request(struct guest_request_entry *req)
+{
+	u64 key = req->key;
+
+	req->ev.unique = 0;
+	SLOT_REMOVE(requests, key);
+}
+
+/* What a request says of itself when it is sent. */
+struct sent_request {
+	struct wire_in_header in;
+	struct fuse_args *args;
+	const void *arg; /* the first of its arguments */
+	unsigned long flags; /* bits FR_* */
+};
+
+/* False if its header cannot be read. */
+static __always_inline bool read_any_request(struct sent_request *sent, struct fuse_req *req)
+{
+	struct fuse_args *args = BPF_CORE_READ(req, args);
+
+	sent->args = args;
+	sent->flags = BPF_CORE_READ(req, flags);
+	sent->arg = BPF_CORE_READ(args, in_args[0].value);
+	return !bpf_probe_read_kernel(&sent->in, sizeof(sent->in), &req->in.h);
+}
+
+/* Of a request that is an argument of the probe, which fentry programs may read by loads. */
+static __always_inline bool read_request(struct sent_request *sent, struct fuse_req *req)
+{
+#ifdef GUEST_KPROBE
+	return read_any_request(sent, req);
+#else
+	struct fuse_args *args = KREAD(req, args);
+
+	sent->args = args;
+	sent->flags = KREAD(req, flags);
+	sent->arg = KREAD(args, in_args[0].value);
+	sent->in.len = KREAD(req, in.h.len);
+	sent->in.opcode = KREAD(req, in.h.opcode);
+	sent->in.unique = KREAD(req, in.h.unique);
+	sent->in.nodeid = KREAD(req, in.h.nodeid);
+	sent->in.pid = KREAD(req, in.h.pid);
+	return sent->in.opcode; /* a load that fails gives 0, which is no opcode */
+#endif
+}
+
+static __always_inline void describe_io(struct guest_request_event *ev,
+					const struct sent_request *sent)
 {
 	struct wire_rw_in in = {};
 
 	if (record_dax)
-		describe_mapping(ev, args);
+		describe_mapping(ev, sent->args);
 	if (ev->opcode != WIRE_OPCODE_READ && ev->opcode != WIRE_OPCODE_WRITE)
 		return;
-	if (bpf_probe_read_kernel(&in, sizeof(in), BPF_CORE_READ(args, in_args[0].value))) {
+	if (bpf_probe_read_kernel(&in, sizeof(in), sent->arg)) {
 		count_loss(LOSS_HEADER);
 		return;
 	}
@@ -148,8 +212,7 @@ static __always_inline void describe_io(struct guest_request_event *ev, struct f
 
 static __always_inline void match_issue(struct guest_request_event *ev, struct fuse_args *args)
 {
-	u64 key = (u64)args;
-	struct issue *issue = bpf_map_lookup_elem(&issues, &key);
+	struct issue *issue = SLOT_FIND(issues, (u64)args);
 
 	if (!issue) {
 		ev->flags |= GREQ_NO_ISSUE;
@@ -160,7 +223,7 @@ static __always_inline void match_issue(struct guest_request_event *ev, struct f
 	ev->op_id = issue->op_id;
 	ev->task = issue->task;
 	ev->flags |= issue->flags;
-	bpf_map_delete_elem(&issues, &key);
+	drop_issue(args);
 }
 
 static __always_inline void init_event(struct guest_request_event *ev, struct virtqueue *vq,
@@ -178,43 +241,55 @@ static __always_inline void init_event(struct guest_request_event *ev, struct vi
 	ev->queue = KREAD(vq, index);
 }
 
-/* conn, inflight and SGs are in the event already. */
-static __always_inline void begin_request(struct guest_request_entry *entry, struct virtqueue *vq,
-					  struct fuse_req *req)
+/* NULL if there is no room. */
+static __always_inline struct guest_request_entry *
+begin_request(struct virtqueue *vq, u64 key, u32 conn, const struct sent_request *sent)
 {
-	struct guest_request_event *ev = &entry->ev;
-	struct fuse_args *args = BPF_CORE_READ(req, args);
-	struct wire_in_header in;
+	struct guest_request_entry *req = new_request(key);
+	struct guest_request_event *ev;
 
-	if (!conn_wanted(ev->conn)) {
-		drop_issue(args);
-		return;
+	if (!req) {
+		drop_issue(sent->args);
+		return NULL;
 	}
-	if (bpf_probe_read_kernel(&in, sizeof(in), &req->in.h)) {
-		count_loss(LOSS_HEADER);
-		return;
-	}
-	init_event(ev, vq, &in);
+	ev = &req->ev;
+	ev->conn = conn;
+	init_event(ev, vq, &sent->in);
 	/* The current task may be a worker that sends what others issued. */
-	ev->task = in.pid;
-	if (BPF_CORE_READ(req, flags) & (1ul << FR_BACKGROUND))
+	ev->task = sent->in.pid;
+	if (sent->flags & (1ul << FR_BACKGROUND))
 		ev->flags |= GREQ_BACKGROUND;
-	match_issue(ev, args);
-	describe_io(ev, args);
-	remember_request(vq, (u64)req, entry);
+	match_issue(ev, sent->args);
+	describe_io(ev, sent);
+	return req;
+}
+
+/* Once for each connection, so that each queue remembers which one it told of. */
+static __always_inline void note_queue_conn(struct fuse_conn *fc, struct virtio_fs_vq *fsvq,
+					    u32 conn)
+{
+	struct queue_state *queue = queue_state((u64)KREAD(fsvq, vq));
+
+	if (!queue || queue->noted_conn == conn + 1)
+		return;
+	note_connection(fc, fsvq);
+	if (bpf_map_lookup_elem(&connections, &conn))
+		queue->noted_conn = conn + 1;
 }
 
 /* in_flight: a retry by the dispatch work. bool arguments are only defined in their low byte. */
-ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *req,
+ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct fuse_req *fuse_req,
 	 u64 in_flight)
 {
-	struct guest_request_entry entry = {};
+	struct guest_request_entry *req;
+	struct sent_request sent = {};
 	struct fuse_conn *fc;
+	u32 conn;
 
 	if (!enabled)
 		return 0;
 	if (in_flight & 0xff) {
-		retry_enqueue(fsvq, (u64)req);
+		retry_enqueue(fsvq, (u64)fuse_req);
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
@@ -222,35 +297,37 @@ ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct
 		count_loss(LOSS_HEADER);
 		return 0;
 	}
-	entry.ev.conn = minor_of(KREAD(fc, dev));
-	entry.ev.inflight = others_in_flight(fsvq, false);
-	if (conn_wanted(entry.ev.conn))
-		note_connection(fc, fsvq);
-	begin_request(&entry, KREAD(fsvq, vq), req);
-	return 0;
-}
-
-ON_RETURN(virtio_fs_enqueue_req, 0, enqueue_end)
-{
-	u32 task = current_task();
-
-	bpf_map_delete_elem(&enqueues, &task);
+	conn = minor_of(KREAD(fc, dev));
+	if (!conn_wanted(conn))
+		return 0;
+	note_queue_conn(fc, fsvq, conn);
+	if (!read_request(&sent, fuse_req)) {
+		count_loss(LOSS_HEADER);
+		return 0;
+	}
+	req = begin_request(KREAD(fsvq, vq), (u64)fuse_req, conn, &sent);
+	if (req)
+		req->ev.inflight = others_in_flight(fsvq, false);
 	return 0;
 }
 
 /* The enqueue was not seen: skipped, or before we began. Buffers of hiprio are no fuse_req. */
-static __always_inline void begin_at_add(struct virtqueue *vq, struct fuse_req *req, u16 sg_out,
-					 u16 sg_in)
+static __always_inline struct guest_request_entry *begin_at_add(struct virtqueue *vq,
+								struct fuse_req *fuse_req)
 {
-	struct guest_request_entry entry = {};
+	struct sent_request sent = {};
+	u32 conn;
 
 	if (!enabled || !KREAD(vq, index))
-		return;
-	entry.ev.conn = minor_of(BPF_CORE_READ(req_conn(req), dev));
-	entry.ev.t_add_ns = bpf_ktime_get_ns();
-	entry.ev.sg_out = sg_out;
-	entry.ev.sg_in = sg_in;
-	begin_request(&entry, vq, req);
+		return NULL;
+	conn = minor_of(BPF_CORE_READ(req_conn(fuse_req), dev));
+	if (!conn_wanted(conn))
+		return NULL;
+	if (!read_any_request(&sent, fuse_req)) {
+		count_loss(LOSS_HEADER);
+		return NULL;
+	}
+	return begin_request(vq, (u64)fuse_req, conn, &sent);
 }
 
 /* Of all virtio devices. */
@@ -258,15 +335,19 @@ ON_ENTRY(virtqueue_add_sgs, ring_add, struct virtqueue *vq, void *sgs, u32 out_s
 	 u64 data)
 {
 	struct guest_request_entry *req;
+	struct queue_state *queue;
 
 	if (!vq_is_virtiofs(vq))
 		return 0;
-	req = bpf_map_lookup_elem(&requests, &data);
+	queue = queue_state((u64)vq);
+	if (queue)
+		queue->adding = data;
+	req = SLOT_FIND(requests, data);
 	/* What has ended is the last owner of this address. */
-	if (!req || req->ev.t_end_ns) {
-		begin_at_add(vq, (void *)data, out_sgs, in_sgs);
+	if (!req || req->ev.t_complete_ns || req->ev.t_end_ns)
+		req = begin_at_add(vq, (void *)data);
+	if (!req)
 		return 0;
-	}
 	req->ev.t_add_ns = bpf_ktime_get_ns();
 	req->ev.sg_out = out_sgs;
 	req->ev.sg_in = in_sgs;
@@ -275,101 +356,111 @@ ON_ENTRY(virtqueue_add_sgs, ring_add, struct virtqueue *vq, void *sgs, u32 out_s
 
 static __always_inline struct enqueue *current_enqueue(struct virtqueue *vq)
 {
-	u32 task = current_task();
-	struct enqueue *enqueue;
+	struct enqueue *enqueue = SLOT_FIND(enqueues, current_task());
 
-	if (!vq_is_virtiofs(vq))
-		return NULL;
-	enqueue = bpf_map_lookup_elem(&enqueues, &task);
 	return enqueue && enqueue->vq == (u64)vq ? enqueue : NULL;
 }
 
 /* NULL if it has ended meanwhile, even if its memory serves another request already. */
 static __always_inline struct guest_request_entry *enqueued_request(struct enqueue *enqueue)
 {
-	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &enqueue->req);
+	struct guest_request_entry *req = SLOT_FIND(requests, enqueue->req);
 
 	return req && req->ev.unique == enqueue->name.unique ? req : NULL;
+}
+
+/* Ring index that the last added buffer got. */
+static __always_inline void note_avail_idx(struct guest_request_event *ev,
+					   struct queue_state *queue, struct virtqueue *vq)
+{
+	if (queue->ring == QUEUE_RING_UNKNOWN)
+		queue->ring = vq_is_split(vq) ? QUEUE_RING_SPLIT : QUEUE_RING_OTHER;
+	if (queue->ring != QUEUE_RING_SPLIT)
+		return;
+	ev->avail_idx = vq_last_avail_idx(vq);
+	ev->avail_idx_known = 1;
+}
+
+/*
+ * The doorbell follows as soon as the lock is released, so that the time of the decision is that of
+ * the kick: a program less. The request may end as soon as the lock is released.
+ */
+static __always_inline void begin_notify(struct virtqueue *vq, struct guest_request_entry *req,
+					 struct enqueue *enqueue)
+{
+	if (!enqueue && record_doorbell)
+		enqueue = begin_enqueue((u64)vq, req);
+	if (enqueue && record_doorbell)
+		req->state |= REQUEST_NOTIFYING;
+	req->ev.t_kick_ns = bpf_ktime_get_ns();
+	if (enqueue)
+		enqueue->t_notify_ns = req->ev.t_kick_ns;
 }
 
 /* Only called after a buffer was added, still under the queue's lock. */
 ON_RETURN(virtqueue_kick_prepare, 1, kick_prepared, struct virtqueue *vq, u64 ret)
 {
-	struct enqueue *enqueue = current_enqueue(vq);
-	struct guest_request_entry *req;
-	u16 idx;
+	struct guest_request_entry *req = NULL;
+	struct enqueue *enqueue = NULL;
+	struct queue_state *queue;
 
-	if (!enqueue)
+	if (!vq_is_virtiofs(vq))
 		return 0;
-	req = enqueued_request(enqueue);
+	queue = SLOT_FIND(queues, (u64)vq);
+	if (!queue)
+		return 0;
+	if (KREAD(vq, index)) {
+		req = SLOT_FIND(requests, queue->adding);
+		queue->adding = 0;
+	} else {
+		enqueue = current_enqueue(vq);
+		if (enqueue)
+			req = enqueued_request(enqueue);
+	}
 	if (!req)
 		return 0;
 	req->ev.flags |= GREQ_KICK_KNOWN;
-	if (ret & 0xff)
+	note_avail_idx(&req->ev, queue, vq);
+	if (ret & 0xff) {
 		req->ev.flags |= GREQ_KICKED;
-	if (vq_last_avail_idx(vq, &idx)) {
-		req->ev.avail_idx = idx;
-		req->ev.avail_idx_known = 1;
+		begin_notify(vq, req, enqueue);
 	}
 	return 0;
 }
 
-ON_ENTRY(virtqueue_notify, notify_begin, struct virtqueue *vq)
+static __always_inline void note_doorbell(struct enqueue *enqueue, u64 spent_ns)
 {
-	struct enqueue *enqueue = current_enqueue(vq);
-	struct guest_request_entry *req;
+	struct guest_request_entry *req = enqueued_request(enqueue);
 
-	if (!enqueue)
-		return 0;
-	req = enqueued_request(enqueue);
-	if (!req)
-		return 0;
-	enqueue->t_notify_ns = bpf_ktime_get_ns();
-	req->ev.t_kick_ns = enqueue->t_notify_ns;
-	__sync_fetch_and_or(&req->state, REQUEST_NOTIFYING);
-	return 0;
-}
-
-/*
- * The request may have ended on another CPU meanwhile. Of notify_end() and finish_request(), the
- * one that sets its bit second emits the event, which then has everything.
- */
-ON_RETURN(virtqueue_notify, 1, notify_end, struct virtqueue *vq)
-{
-	struct enqueue *enqueue = current_enqueue(vq);
-	struct guest_request_entry *req;
-	u64 spent;
-
-	if (!enqueue || !enqueue->t_notify_ns)
-		return 0;
-	spent = bpf_ktime_get_ns() - enqueue->t_notify_ns;
-	req = enqueued_request(enqueue);
+	/*
+	 * The request may have ended on another CPU meanwhile. Of this and finish_request(), the
+	 * one that sets its bit second emits the event, which then has everything.
+	 */
 	if (req) {
-		req->ev.doorbell_ns = spent;
+		req->ev.doorbell_ns = spent_ns;
 		if (!(__sync_fetch_and_or(&req->state, REQUEST_NOTIFIED) & REQUEST_ENDED))
-			return 0;
+			return;
 	}
 	req = bpf_map_lookup_elem(&ended_early, &enqueue->name);
 	if (!req)
-		return 0;
-	req->ev.doorbell_ns = spent;
+		return;
+	req->ev.doorbell_ns = spent_ns;
 	emit_request(&req->ev);
 	bpf_map_delete_elem(&ended_early, &enqueue->name);
-	return 0;
 }
 
-/* NULL if there are too many queues: each time that is not kept of one counts as lost. */
-static __always_inline struct queue_state *queue_state(u64 vq)
+ON_RETURN(virtqueue_notify, 1, notify_end, struct virtqueue *vq)
 {
-	struct queue_state fresh = {}, *state = bpf_map_lookup_elem(&queues, &vq);
+	struct enqueue *enqueue;
 
-	if (state)
-		return state;
-	bpf_map_update_elem(&queues, &vq, &fresh, BPF_NOEXIST);
-	state = bpf_map_lookup_elem(&queues, &vq);
-	if (!state)
-		count_loss(LOSS_MAP_FULL);
-	return state;
+	if (!vq_is_virtiofs(vq))
+		return 0;
+	enqueue = current_enqueue(vq);
+	if (!enqueue || !enqueue->t_notify_ns)
+		return 0;
+	note_doorbell(enqueue, bpf_ktime_get_ns() - enqueue->t_notify_ns);
+	end_enqueue();
+	return 0;
 }
 
 ON_ENTRY(virtio_fs_vq_done, queue_irq, struct virtqueue *vq)
@@ -420,7 +511,7 @@ static __always_inline bool leave_to_notifier(struct guest_request_entry *req)
 	return false;
 }
 
-static __always_inline void finish_request(u64 key, struct guest_request_entry *req)
+static __always_inline void finish_request(struct guest_request_entry *req)
 {
 	struct guest_request_event *ev = &req->ev;
 
@@ -431,10 +522,11 @@ static __always_inline void finish_request(u64 key, struct guest_request_entry *
 	}
 	if (!leave_to_notifier(req))
 		emit_request(ev);
-	bpf_map_delete_elem(&requests, &key);
+	remove_request(req);
 }
 
-/* A FORGET, which nothing else tells the end of, or a request, which request_complete() will count. */
+/* A FORGET, which nothing else tells the end of, or a request, which request_complete() will count.
+ */
 static __always_inline void got_unseen(struct virtqueue *vq)
 {
 	struct fuse_conn *fc;
@@ -453,7 +545,7 @@ ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 r
 
 	if (!ret || !vq_is_virtiofs(vq))
 		return 0;
-	req = bpf_map_lookup_elem(&requests, &ret);
+	req = SLOT_FIND(requests, ret);
 	if (!req) {
 		got_unseen(vq);
 		return 0;
@@ -467,7 +559,7 @@ ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 r
 		req->ev.t_end_ns = bpf_ktime_get_ns();
 		req->ev.t_complete_ns = req->ev.t_end_ns;
 		req->ev.end_cpu = bpf_get_smp_processor_id();
-		finish_request(ret, req);
+		finish_request(req);
 	}
 	return 0;
 }
@@ -494,8 +586,7 @@ static __always_inline void note_reply(struct guest_request_event *ev, struct fu
 ON_ENTRY(virtio_fs_request_complete, request_complete, struct fuse_req *fuse_req,
 	 struct virtio_fs_vq *fsvq)
 {
-	u64 key = (u64)fuse_req;
-	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
+	struct guest_request_entry *req = SLOT_FIND(requests, (u64)fuse_req);
 	struct fuse_conn *fc;
 
 	if (req) {
@@ -511,27 +602,10 @@ ON_ENTRY(virtio_fs_request_complete, request_complete, struct fuse_req *fuse_req
 	return 0;
 }
 
-/* fuse_request_end was skipped. The request is freed: only its address may be used. */
-ON_RETURN(virtio_fs_request_complete, 1, request_completed, struct fuse_req *fuse_req)
-{
-	u64 key = (u64)fuse_req;
-	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
-
-	/* Another request has this address by now if it was not completed. */
-	if (!req || !req->ev.t_complete_ns || req->ev.t_end_ns)
-		return 0;
-	if (!(req->ev.flags & GREQ_BACKGROUND))
-		return 0;
-	req->ev.t_end_ns = bpf_ktime_get_ns();
-	finish_request(key, req);
-	return 0;
-}
-
 /* Called a second time for an aborted request; FR_FINISHED is what the kernel itself tests. */
 ON_ENTRY(fuse_request_end, request_end, struct fuse_req *fuse_req)
 {
-	u64 key = (u64)fuse_req;
-	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
+	struct guest_request_entry *req = SLOT_FIND(requests, (u64)fuse_req);
 
 	if (!req) {
 		drop_issue(KREAD(fuse_req, args)); /* aborted in the background queue */
@@ -542,14 +616,13 @@ ON_ENTRY(fuse_request_end, request_end, struct fuse_req *fuse_req)
 	req->ev.t_end_ns = bpf_ktime_get_ns();
 	note_reply(&req->ev, fuse_req);
 	if (req->ev.flags & GREQ_BACKGROUND)
-		finish_request(key, req);
+		finish_request(req);
 	return 0;
 }
 
 ON_RETURN(request_wait_answer, 1, waiter_woke, struct fuse_req *fuse_req)
 {
-	u64 key = (u64)fuse_req;
-	struct guest_request_entry *req = bpf_map_lookup_elem(&requests, &key);
+	struct guest_request_entry *req = SLOT_FIND(requests, (u64)fuse_req);
 
 	/* If it has not finished, the waiter was killed and the request goes on. */
 	if (!req || !(KREAD(fuse_req, flags) & (1ul << FR_FINISHED)))
@@ -560,17 +633,49 @@ ON_RETURN(request_wait_answer, 1, waiter_woke, struct fuse_req *fuse_req)
 		req->ev.t_end_ns =
 			req->ev.t_complete_ns ? req->ev.t_complete_ns : req->ev.t_wake_ns;
 	}
-	finish_request(key, req);
+	finish_request(req);
 	return 0;
+}
+
+static __always_inline void begin_forget(struct virtio_fs_vq *fsvq, struct fuse_conn *fc, u32 conn,
+					 struct virtio_fs_forget *forget)
+{
+	struct guest_request_entry *req;
+	struct guest_request_event *ev;
+	struct wire_in_header in;
+
+	note_queue_conn(fc, fsvq, conn);
+	if (bpf_probe_read_kernel(&in, sizeof(in), &forget->req.ih)) {
+		count_loss(LOSS_HEADER);
+		return;
+	}
+	req = new_request((u64)forget);
+	if (!req)
+		return;
+	ev = &req->ev;
+	ev->conn = conn;
+	init_event(ev, KREAD(fsvq, vq), &in);
+	ev->inflight = others_in_flight(fsvq, false);
+	ev->task = current_task();
+	ev->flags = GREQ_FORGET;
+	ev->t_issue_ns = ev->t_send_ns;
+	ev->t_add_ns = ev->t_send_ns;
+	/* One buffer that the device reads, nothing to write. */
+	ev->sg_out = 1;
+	if (!aggregate) {
+		begin_enqueue((u64)KREAD(fsvq, vq), req);
+		return;
+	}
+	ev->t_end_ns = ev->t_send_ns; /* nobody waits for its end, nor do we */
+	emit_request(ev);
+	remove_request(req);
 }
 
 ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
 	 struct virtio_fs_forget *forget, u64 in_flight)
 {
-	struct guest_request_entry entry = {};
-	struct guest_request_event *ev = &entry.ev;
-	struct wire_in_header in;
 	struct fuse_conn *fc;
+	u32 conn;
 
 	if (!enabled)
 		return 0;
@@ -583,28 +688,9 @@ ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
 		count_loss(LOSS_HEADER);
 		return 0;
 	}
-	ev->conn = minor_of(KREAD(fc, dev));
-	if (!conn_wanted(ev->conn))
-		return 0;
-	ev->inflight = others_in_flight(fsvq, false);
-	note_connection(fc, fsvq);
-	if (bpf_probe_read_kernel(&in, sizeof(in), &forget->req.ih)) {
-		count_loss(LOSS_HEADER);
-		return 0;
-	}
-	init_event(ev, KREAD(fsvq, vq), &in);
-	ev->task = current_task();
-	ev->flags = GREQ_FORGET;
-	ev->t_issue_ns = ev->t_send_ns;
-	ev->t_add_ns = ev->t_send_ns;
-	/* One buffer that the device reads, nothing to write. */
-	ev->sg_out = 1;
-	if (aggregate) {
-		ev->t_end_ns = ev->t_send_ns; /* nobody waits for its end, nor do we */
-		emit_request(ev);
-		return 0;
-	}
-	remember_request(KREAD(fsvq, vq), (u64)forget, &entry);
+	conn = minor_of(KREAD(fc, dev));
+	if (conn_wanted(conn))
+		begin_forget(fsvq, fc, conn, forget);
 	return 0;
 }
 
@@ -612,8 +698,7 @@ ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
 ON_RETURN(send_forget_request, 3, forget_end, struct virtio_fs_vq *fsvq,
 	  struct virtio_fs_forget *forget, u64 in_flight, int ret)
 {
-	u32 task = current_task();
-	struct enqueue *enqueue = bpf_map_lookup_elem(&enqueues, &task);
+	struct enqueue *enqueue = SLOT_FIND(enqueues, current_task());
 	struct guest_request_entry *req;
 
 	if (!enqueue)
@@ -621,8 +706,8 @@ ON_RETURN(send_forget_request, 3, forget_end, struct virtio_fs_vq *fsvq,
 	req = enqueued_request(enqueue);
 	if (ret != 1 && req && !(req->ev.flags & GREQ_KICK_KNOWN)) {
 		req->ev.t_end_ns = bpf_ktime_get_ns();
-		finish_request((u64)forget, req);
+		finish_request(req);
 	}
-	bpf_map_delete_elem(&enqueues, &task);
+	end_enqueue();
 	return 0;
 }

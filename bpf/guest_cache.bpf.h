@@ -68,8 +68,7 @@ static __always_inline void note_dirtied(const struct guest_op_event *ev, u64 of
 /* The op that the current task is in dirties pages, from now on. */
 static __always_inline void op_dirties(u32 type, struct inode *inode)
 {
-	u32 task = current_task();
-	struct guest_op_entry *state = bpf_map_lookup_elem(&ops, &task);
+	struct guest_op_entry *state = current_op();
 	struct fuse_conn *fc;
 
 	if (aggregate) /* no WRITE is linked to its op */
@@ -106,8 +105,7 @@ static __always_inline void link_dirtied(struct issue *issue, u32 conn, struct f
 ON_RETURN(__filemap_add_folio, 5, page_added, struct address_space *mapping, void *folio, u64 index,
 	  u32 gfp, void *shadow, int ret)
 {
-	u32 task = current_task();
-	struct guest_op_entry *state = bpf_map_lookup_elem(&ops, &task);
+	struct guest_op_entry *state = current_op();
 	struct guest_op_event *ev;
 
 	if (!state || ret || !(state->ev.flags & OP_PAGES_KNOWN) ||
@@ -122,8 +120,7 @@ ON_RETURN(__filemap_add_folio, 5, page_added, struct address_space *mapping, voi
 
 ON_ENTRY(io_schedule_timeout, pause_begin, s64 timeout)
 {
-	u32 task = current_task();
-	struct guest_op_entry *state = bpf_map_lookup_elem(&ops, &task);
+	struct guest_op_entry *state = current_op();
 
 	if (state && state->ev.op_type == OP_WRITE &&
 	    !(state->ev.flags & (OP_DIRECT | OP_FOPEN_DIRECT | OP_DAX)))
@@ -133,8 +130,7 @@ ON_ENTRY(io_schedule_timeout, pause_begin, s64 timeout)
 
 ON_RETURN(io_schedule_timeout, 1, pause_end, s64 timeout)
 {
-	u32 task = current_task();
-	struct guest_op_entry *state = bpf_map_lookup_elem(&ops, &task);
+	struct guest_op_entry *state = current_op();
 
 	if (!state || !state->t_pause_ns)
 		return 0;
@@ -164,7 +160,7 @@ ON_ENTRY(fuse_writepages, pass_begin, struct address_space *mapping, struct writ
 	ev.conn = minor_of(BPF_CORE_READ(fc, dev));
 	if (!conn_transport(fc) || !conn_wanted(ev.conn))
 		return 0;
-	state = bpf_map_lookup_elem(&ops, &task);
+	state = current_op();
 	ev.op_id = state ? state->ev.op_id : 0;
 	ev.h.type = EV_GUEST_WRITEBACK;
 	ev.h.size = sizeof(ev);

@@ -100,14 +100,13 @@ static __always_inline void describe_mapping(struct guest_request_event *ev, str
 ON_ENTRY(fuse_setup_one_mapping, dax_setup_begin, struct inode *inode, u64 start_idx, void *dmap,
 	 u64 writable, u64 upgrade)
 {
-	u32 task = current_task();
 	struct guest_op_entry *state;
 
 	if (upgrade & 0xff) {
 		dax_enter(GREQ_DAX_UPGRADE);
 		return 0;
 	}
-	state = bpf_map_lookup_elem(&ops, &task);
+	state = current_op();
 	if (state)
 		op_has_range(state);
 	return 0;
@@ -145,12 +144,11 @@ ON_RETURN(fuse_dax_inode_cleanup, 1, dax_evict_end, struct inode *inode)
 
 ON_RETURN(alloc_dax_mapping, 1, dax_range_sought, void *fcd, void *dmap)
 {
-	u32 task = current_task();
 	struct guest_op_entry *state;
 
 	if (dmap)
 		return 0;
-	state = bpf_map_lookup_elem(&ops, &task);
+	state = current_op();
 	if (state && !state->t_no_range_ns)
 		state->t_no_range_ns = bpf_ktime_get_ns();
 	return 0;

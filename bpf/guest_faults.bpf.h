@@ -32,8 +32,7 @@
  */
 static __always_inline bool fault_resumed(struct inode *inode, u64 offset, u32 flags)
 {
-	u32 task = current_task();
-	struct guest_op_entry *fault = bpf_map_lookup_elem(&ops, &task);
+	struct guest_op_entry *fault = current_op();
 
 	if (!fault || !fault->t_pending_ns || fault->inode != (u64)inode ||
 	    fault->ev.offset_bytes != offset || (fault->ev.flags ^ flags) & OP_FAULT_WRITE)

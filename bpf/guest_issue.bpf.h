@@ -14,34 +14,38 @@
 
 static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *args)
 {
-	u64 key = (u64)args;
-	struct issue issue = {};
-	struct guest_op_entry *op;
+	u32 conn = minor_of(KREAD(fc, dev)), task = current_task();
+	struct guest_op_entry *op = NULL;
+	struct issue *issue;
 
-	if (!conn_wanted(minor_of(KREAD(fc, dev))))
+	if (!conn_wanted(conn))
 		return;
-	issue.task = current_task();
-	op = bpf_map_lookup_elem(&ops, &issue.task);
+	issue = SLOT_NEW(issues, (u64)args);
+	if (!issue) {
+		count_loss(LOSS_MAP_FULL);
+		return;
+	}
+	issue->task = task;
+	issue->op_id = 0;
+	issue->flags = 0;
+	if (record_ops)
+		op = current_op();
 	if (op) {
 		op->ev.nr_requests++;
-		issue.op_id = op->ev.op_id;
-		issue.flags = op->request_flags;
+		issue->op_id = op->ev.op_id;
+		issue->flags = op->request_flags;
 	}
 	if (!op && record_ops)
-		link_dirtied(&issue, minor_of(KREAD(fc, dev)), args);
+		link_dirtied(issue, conn, args);
 	if (record_dax)
-		issue.flags |= dax_issue_flags(issue.task);
-	issue.t_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&issues, &key, &issue, BPF_ANY))
-		count_loss(LOSS_MAP_FULL);
+		issue->flags |= dax_issue_flags(task);
+	issue->t_ns = bpf_ktime_get_ns();
 }
 
 /* Most issues are matched and gone by now; this is for those that never reached a queue. */
 static __always_inline void drop_issue(struct fuse_args *args)
 {
-	u64 key = (u64)args;
-
-	bpf_map_delete_elem(&issues, &key);
+	SLOT_REMOVE(issues, (u64)args);
 }
 
 /* Until 6.11. */

@@ -7,6 +7,7 @@
 
 #include "bpf/kernel_types.h"
 #include "bpf/guest_abi.h"
+#include "bpf/slots.bpf.h"
 #include "lib/op.h"
 
 /* Settings, constant after load. */
@@ -17,43 +18,58 @@ const volatile __u32 flag_o_creat = 0;
 const volatile __u32 flag_o_trunc = 0;
 const volatile bool record_pages = false; /* pages_missed is counted */
 const volatile bool record_dax = false; /* this machine has a DAX window */
+const volatile bool record_doorbell = false; /* virtqueue_notify is probed */
 const volatile __u64 wakeup_bytes = 0; /* wake the reader when this much waits in the ring buffer */
 
 /* Set when every probe is attached: before that a request would be seen half. */
 bool enabled = false;
 __u64 last_op_id = 0;
 
-/* When and where a request was issued; lives until its first enqueue. */
+/* When and where a request was issued, by address of its struct fuse_args; until its first enqueue.
+ */
 struct issue {
+	u64 key;
 	u64 t_ns;
 	u64 op_id;
 	u32 task;
 	u32 flags; /* enum guest_request_flags */
 };
 
-/* What the current task is queueing: ties kick and doorbell to their request. */
+/* What a task is queueing, by thread id: ties the doorbell, and a FORGET's kick, to the request. */
 struct enqueue {
+	u64 key;
 	struct guest_request_name name;
 	u64 req;
 	u64 vq;
 	u64 t_notify_ns;
 };
 
+enum queue_ring {
+	QUEUE_RING_UNKNOWN,
+	QUEUE_RING_SPLIT,
+	QUEUE_RING_OTHER,
+};
+
+/* By address of struct virtqueue. */
 struct queue_state {
+	u64 key;
 	u64 t_irq_ns;
 	u64 t_work_ns;
+	u64 adding; /* request whose buffers were added, until the kick is decided: under the lock
+		     */
+	u32 ring; /* enum queue_ring */
+	u32 noted_conn; /* connection + 1 that is in connections */
 };
 
 /*
  * Requests in flight by address of their struct fuse_req or virtio_fs_forget. Addresses are reused
  * at once, but an entry is gone before its request is freed, and the first enqueue makes a new one.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, struct guest_request_entry);
-} requests SEC(".maps");
+SLOT_TABLE(requests, struct guest_request_entry, 16384)
+SLOT_TABLE(issues, struct issue, 16384)
+SLOT_TABLE(enqueues, struct enqueue, 4096)
+SLOT_TABLE(ops, struct guest_op_entry, 16384)
+SLOT_TABLE(queues, struct queue_state, GUEST_MAX_QUEUES)
 
 /* Requests that ended while their task still rang the doorbell: it emits them when it returns. */
 struct {
@@ -63,42 +79,12 @@ struct {
 	__type(value, struct guest_request_entry);
 } ended_early SEC(".maps");
 
-/* By address of struct fuse_args: there is no request yet. */
+/* A bit for each connection that is recorded. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, struct issue);
-} issues SEC(".maps");
-
-/* By thread id. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUEST_FILTER_WORDS);
 	__type(key, u32);
-	__type(value, struct enqueue);
-} enqueues SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, struct guest_op_entry);
-} ops SEC(".maps");
-
-/* By address of struct virtqueue. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, GUEST_MAX_QUEUES);
-	__type(key, u64);
-	__type(value, struct queue_state);
-} queues SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, GUEST_MAX_CONNS);
-	__type(key, u32);
-	__type(value, u32);
+	__type(value, u64);
 } mount_filter SEC(".maps");
 
 /* Connections with requests that there was no room to describe. User space counts them. */
@@ -157,18 +143,41 @@ static __always_inline u32 current_task(void)
 
 static __always_inline bool conn_wanted(u32 conn)
 {
-	return !filter_mounts || bpf_map_lookup_elem(&mount_filter, &conn);
+	u32 at = conn / GUEST_FILTER_BITS;
+	u64 *word;
+
+	if (!filter_mounts)
+		return true;
+	word = bpf_map_lookup_elem(&mount_filter, &at);
+	return word && *word >> conn % GUEST_FILTER_BITS & 1;
 }
 
-/* The reader polls in any case; waking it for each event would cost more than the event. */
+/* The op that the current task is in, or NULL. */
+static __always_inline struct guest_op_entry *current_op(void)
+{
+	return SLOT_FIND(ops, current_task());
+}
+
+/*
+ * Copied here and not by the kernel, whose memcpy goes byte by byte until it is fast. The reader
+ * polls in any case; waking it for each event would cost more than the event.
+ */
 static __always_inline void emit(const void *event, u32 size)
 {
 	u64 flags = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wakeup_bytes
 			    ? BPF_RB_FORCE_WAKEUP
 			    : BPF_RB_NO_WAKEUP;
+	u64 *to = bpf_ringbuf_reserve(&events, size, 0);
+	const u64 *from = event;
 
-	if (bpf_ringbuf_output(&events, (void *)event, size, flags))
+	if (!to) {
 		count_loss(LOSS_RINGBUF);
+		return;
+	}
+#pragma unroll
+	for (u32 i = 0; i < size / sizeof(*to); i++)
+		to[i] = from[i];
+	bpf_ringbuf_submit(to, flags);
 }
 
 #endif

@@ -18,11 +18,10 @@
 
 static __always_inline void name_begin(struct inode *dir, struct inode *inode, u32 type)
 {
-	u32 task = current_task();
 	struct guest_op_entry *state;
 
 	op_begin(inode ? inode : dir, type, 0, 0, 0);
-	state = bpf_map_lookup_elem(&ops, &task);
+	state = current_op();
 	if (dir && state && state->ev.op_type == type)
 		state->ev.dir_nodeid = inode_nodeid(dir);
 }

@@ -28,17 +28,22 @@ static __always_inline bool is_part_of(u32 type, const struct guest_op_entry *ou
 	return in == OP_WRITE && (type == OP_FSYNC || type == OP_FDATASYNC || type == OP_CHMOD);
 }
 
-/* The current task's fault has ended, if it waited for the kernel to go on with it. */
-static __always_inline void op_settle(void)
+static __always_inline void op_forget(struct guest_op_entry *state)
 {
-	u32 task = current_task();
-	struct guest_op_entry *fault = bpf_map_lookup_elem(&ops, &task);
+	SLOT_REMOVE(ops, state->key);
+}
 
-	if (!fault || !fault->t_pending_ns)
-		return;
-	fault->ev.h.ts_ns = fault->t_pending_ns;
-	emit_op(&fault->ev);
-	bpf_map_delete_elem(&ops, &task);
+/* The op that the current task is in; its fault has ended if it waited for the kernel to go on. */
+static __always_inline struct guest_op_entry *op_settle(void)
+{
+	struct guest_op_entry *op = current_op();
+
+	if (!op || !op->t_pending_ns)
+		return op;
+	op->ev.h.ts_ns = op->t_pending_ns;
+	emit_op(&op->ev);
+	op_forget(op);
+	return NULL;
 }
 
 /* Of fentry programs the kernel counts what it skips, and user space reads that. */
@@ -49,67 +54,75 @@ static __always_inline void op_missed(void)
 #endif
 }
 
-static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
+/* state: all zero but for its key. */
+static __always_inline void op_describe(struct guest_op_entry *state, struct inode *inode, u32 type,
+					u32 flags)
 {
-	u32 task = current_task();
-	struct guest_op_entry state = {}, *outer;
-	struct fuse_conn *fc;
+	struct guest_op_event *ev = &state->ev;
 
-	if (!enabled)
-		return;
-	fc = inode_conn(inode);
-	if (!conn_transport(fc)) /* another FUSE file system */
-		return;
-	op_settle();
-	outer = bpf_map_lookup_elem(&ops, &task);
-	if (outer && is_part_of(type, outer))
-		return;
-	/* Any other op that is still there has ended unseen: replace it. */
-	if (outer)
-		op_missed();
-	state.ev.conn = minor_of(BPF_CORE_READ(fc, dev));
-	if (!conn_wanted(state.ev.conn))
-		return;
-	state.ev.h.type = EV_GUEST_OP;
-	state.ev.h.size = sizeof(state.ev);
-	state.ev.h.cpu = bpf_get_smp_processor_id();
-	state.ev.t_start_ns = bpf_ktime_get_ns();
-	state.ev.op_id = __sync_fetch_and_add(&last_op_id, 1) + 1;
-	state.ev.nodeid = inode_nodeid(inode);
-	state.ev.offset_bytes = offset;
-	state.ev.size_bytes = size > ~0u ? ~0u : size;
-	state.ev.task = task;
-	state.ev.op_type = type;
-	state.ev.flags = flags;
-	state.inode = (u64)inode;
+	ev->h.type = EV_GUEST_OP;
+	ev->h.size = sizeof(*ev);
+	ev->h.cpu = bpf_get_smp_processor_id();
+	ev->t_start_ns = bpf_ktime_get_ns();
+	ev->op_id = __sync_fetch_and_add(&last_op_id, 1) + 1;
+	ev->nodeid = inode_nodeid(inode);
+	ev->task = state->key;
+	ev->op_type = type;
+	ev->flags = flags;
+	state->inode = (u64)inode;
 	if (record_pages && (type == OP_READ || type == OP_MMAP_FAULT) &&
 	    !(flags & (OP_DIRECT | OP_FOPEN_DIRECT | OP_DAX)))
-		state.ev.flags |= OP_PAGES_KNOWN;
+		ev->flags |= OP_PAGES_KNOWN;
 	if (type == OP_READ)
-		state.request_flags |= GREQ_IN_READ_OP;
+		state->request_flags |= GREQ_IN_READ_OP;
 	if (type == OP_WRITE)
-		state.request_flags |= GREQ_IN_WRITE_OP;
+		state->request_flags |= GREQ_IN_WRITE_OP;
 	if (flags & (OP_DIRECT | OP_FOPEN_DIRECT))
-		state.request_flags |= GREQ_DIRECT_FILE;
-	if (bpf_map_update_elem(&ops, &task, &state, BPF_ANY))
+		state->request_flags |= GREQ_DIRECT_FILE;
+}
+
+static __always_inline void op_begin_on(struct fuse_conn *fc, struct inode *inode, u32 type,
+					u64 offset, u64 size, u32 flags)
+{
+	struct guest_op_entry *state;
+	u32 conn;
+
+	if (!conn_transport(fc)) /* another FUSE file system */
+		return;
+	state = op_settle();
+	if (state && is_part_of(type, state))
+		return;
+	/* Any other op that is still there has ended unseen: replace it. */
+	if (state)
+		op_missed();
+	conn = minor_of(BPF_CORE_READ(fc, dev));
+	if (!conn_wanted(conn))
+		return;
+	state = SLOT_NEW(ops, current_task());
+	if (!state) {
 		count_loss(LOSS_MAP_FULL);
+		return;
+	}
+	__builtin_memset(&state->ev, 0, sizeof(*state) - sizeof(state->key));
+	state->ev.conn = conn;
+	state->ev.offset_bytes = offset;
+	state->ev.size_bytes = size > ~0u ? ~0u : size;
+	op_describe(state, inode, type, flags);
+}
+
+static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
+{
+	if (enabled)
+		op_begin_on(inode_conn(inode), inode, type, offset, size, flags);
 }
 
 /* The op that this return ends; NULL if it is inside another op or began before we did. */
 static __always_inline struct guest_op_entry *op_return(u32 type)
 {
-	u32 task = current_task();
-	struct guest_op_entry *state = bpf_map_lookup_elem(&ops, &task);
+	struct guest_op_entry *state = current_op();
 
 	/* A return of another type is that of a part, or of an op whose begin was not seen. */
 	return state && state->ev.op_type == type ? state : NULL;
-}
-
-static __always_inline void op_forget(struct guest_op_entry *state)
-{
-	u32 task = current_task();
-
-	bpf_map_delete_elem(&ops, &task);
 }
 
 /* A range of the DAX window was found, or given up. */
@@ -151,8 +164,9 @@ static __always_inline void rw_begin(struct kiocb *iocb, struct iov_iter *iter, 
 		flags |= OP_DIRECT;
 	if (record_dax && inode_is_dax(KREAD(file, f_inode)))
 		flags |= OP_DAX;
-	op_begin(KREAD(file, f_inode), type, KREAD(iocb, ki_pos), BPF_CORE_READ(iter, count),
-		 flags);
+	if (enabled)
+		op_begin_on(file_conn(file), KREAD(file, f_inode), type, KREAD(iocb, ki_pos),
+			    KREAD(iter, count), flags);
 }
 
 ON_ENTRY(fuse_file_read_iter, read_begin, struct kiocb *iocb, struct iov_iter *to)
@@ -265,11 +279,10 @@ ON_RETURN(generic_fadvise, 4, advise_end, struct file *file, s64 offset, s64 byt
 ON_ENTRY(fuse_copy_file_range, copy_begin, struct file *from, s64 from_offset, struct file *to,
 	 s64 offset, u64 bytes)
 {
-	u32 task = current_task();
 	struct guest_op_entry *state;
 
 	op_begin(KREAD(to, f_inode), OP_COPY, offset, bytes, file_op_flags(to, true));
-	state = bpf_map_lookup_elem(&ops, &task);
+	state = current_op();
 	if (state && state->ev.op_type == OP_COPY)
 		state->ev.dir_nodeid = inode_nodeid(KREAD(from, f_inode));
 	return 0;

@@ -290,6 +290,10 @@ struct fuse_out_header {
 
 struct fuse_in_header {
 	u32 len;
+	u32 opcode;
+	u64 unique;
+	u64 nodeid;
+	u32 pid;
 };
 
 struct fuse_req {
@@ -461,18 +465,22 @@ static __always_inline bool vq_is_packed(struct virtqueue *vq)
 	return true; /* unknown ring: do not read it */
 }
 
-/*
- * Ring index that the last added buffer got. Only under the queue's lock, only for split rings.
- * False if it cannot be known.
- */
-static __always_inline bool vq_last_avail_idx(struct virtqueue *vq, u16 *idx)
+/* Whether vq_last_avail_idx() knows the ring. */
+static __always_inline bool vq_is_split(struct virtqueue *vq)
 {
 	struct vring_virtqueue *vvq = (void *)vq;
 
-	if (!bpf_core_field_exists(vvq->split.avail_idx_shadow) || vq_is_packed(vq))
-		return false;
-	*idx = BPF_CORE_READ(vvq, split.avail_idx_shadow) - 1;
-	return true;
+	return bpf_core_field_exists(vvq->split.avail_idx_shadow) && !vq_is_packed(vq);
+}
+
+/* Ring index that the last added buffer got. Only under the queue's lock, only for split rings. */
+static __always_inline u16 vq_last_avail_idx(struct virtqueue *vq)
+{
+	struct vring_virtqueue *vvq = (void *)vq;
+
+	if (!bpf_core_field_exists(vvq->split.avail_idx_shadow))
+		return 0;
+	return BPF_CORE_READ(vvq, split.avail_idx_shadow) - 1;
 }
 
 /* Ring entries, 0 if unknown. */
@@ -493,6 +501,14 @@ static __always_inline struct fuse_conn *inode_conn(struct inode *inode)
 	return BPF_CORE_READ(fm, fc);
 }
 
+/* The same, of an open file. Typed. */
+static __always_inline struct fuse_conn *file_conn(struct file *file)
+{
+	struct fuse_mount *fm = KREAD(file, f_inode, i_sb, s_fs_info);
+
+	return BPF_CORE_READ(fm, fc);
+}
+
 static __always_inline u64 inode_nodeid(struct inode *inode)
 {
 	struct fuse_inode *null = NULL;
@@ -508,10 +524,10 @@ static __always_inline bool inode_is_dax(struct inode *inode)
 	return KREAD(inode, i_flags) & S_DAX;
 }
 
-/* FOPEN_* flags that the daemon gave this open FUSE file. */
+/* FOPEN_* flags that the daemon gave this open FUSE file. Typed. */
 static __always_inline u32 file_fopen_flags(struct file *file)
 {
-	struct fuse_file *ff = BPF_CORE_READ(file, private_data);
+	struct fuse_file *ff = KREAD(file, private_data);
 
 	return ff ? BPF_CORE_READ(ff, open_flags) : 0;
 }

@@ -23,6 +23,7 @@
 #include "trace/guest_devices.h"
 #include "trace/guest_mounts.h"
 #include "trace/guest_probes.h"
+#include "trace/guest_slots.h"
 #include "trace/guest_under_way.h"
 #include "trace/guest_wait.h"
 #include "trace/record_session.h"
@@ -120,10 +121,16 @@ static int find_mounts(struct capture *c, const struct capture_config *config)
 static int filter_mounts(struct capture *c)
 {
 	int fd = bpf_map__fd(c->bpf->maps.mount_filter), err = 0;
-	uint32_t one = 1;
 
-	for (size_t i = 0; !err && i < c->mounts.count; i++)
-		err = bpf_map_update_elem(fd, &c->mounts.mount[i].conn, &one, BPF_ANY);
+	for (size_t i = 0; !err && i < c->mounts.count; i++) {
+		uint32_t conn = c->mounts.mount[i].conn, at = conn / GUEST_FILTER_BITS;
+		uint64_t word = 0;
+
+		err = bpf_map_lookup_elem(fd, &at, &word);
+		word |= 1ull << conn % GUEST_FILTER_BITS;
+		if (!err)
+			err = bpf_map_update_elem(fd, &at, &word, BPF_ANY);
+	}
 	if (err)
 		msg_error("cannot choose the mounts to record: %s; name fewer with --mount",
 			  strerror(-err));
@@ -160,6 +167,7 @@ static int load(struct capture *c, const struct capture_config *config)
 	c->bpf = c->probes.bpf;
 	c->bpf->rodata->record_dax = what.dax;
 	c->bpf->rodata->record_ops = what.level == RECORD_OPS || what.aggregate_ops;
+	c->bpf->rodata->record_doorbell = guest_probes_has(&c->probes, GUEST_POINT_DOORBELL);
 	c->bpf->rodata->record_pages = guest_probes_has(&c->probes, GUEST_POINT_PAGES);
 	c->bpf->rodata->record_paths = config->paths;
 	c->bpf->rodata->filter_mounts = config->mounts.count > 0;
@@ -169,14 +177,14 @@ static int load(struct capture *c, const struct capture_config *config)
 	c->bpf->rodata->wakeup_bytes = bytes / 4;
 	c->bpf->rodata->aggregate = config->level == RECORD_AGGREGATE;
 	bpf_map__set_max_entries(c->bpf->maps.events, (uint32_t)bytes);
-	bpf_map__set_max_entries(c->bpf->maps.requests, config->max_inflight);
-	bpf_map__set_max_entries(c->bpf->maps.issues, config->max_inflight);
-	bpf_map__set_max_entries(c->bpf->maps.ops, config->max_inflight);
+	guest_slots_limit(c->bpf->maps.requests_slots, c->bpf->maps.requests, config->max_inflight);
+	guest_slots_limit(c->bpf->maps.issues_slots, c->bpf->maps.issues, config->max_inflight);
+	guest_slots_limit(c->bpf->maps.ops_slots, c->bpf->maps.ops, config->max_inflight);
 	set_limit(c->bpf->maps.ended_early, config->max_inflight / ENDED_EARLY_SHARE);
+	set_limit(c->bpf->maps.enqueues_slots, config->max_inflight);
 	set_limit(c->bpf->maps.enqueues, config->max_inflight);
 	set_limit(c->bpf->maps.passes, config->max_inflight);
 	bpf_map__set_max_entries(c->bpf->maps.connections, max_shares(config));
-	bpf_map__set_max_entries(c->bpf->maps.mount_filter, max_shares(config));
 	if (config->level == RECORD_AGGREGATE)
 		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
 	err = guest_probes_load(&c->probes);
@@ -237,13 +245,16 @@ static int guest_describe(struct capture *c, json_t *header)
 
 static void note_under_way(struct capture *c)
 {
+	const struct guest_under_way_maps maps = {
+		.ops_slots = c->bpf->maps.ops_slots,
+		.ops = c->bpf->maps.ops,
+		.passes = c->bpf->maps.passes,
+	};
 	int64_t found;
 
 	if (!c->bpf->rodata->record_ops)
 		return;
-	found = guest_count_under_way(c->probes.choices, &c->probes.what,
-				      bpf_map__fd(c->bpf->maps.ops),
-				      bpf_map__fd(c->bpf->maps.passes));
+	found = guest_count_under_way(c->probes.choices, &c->probes.what, &maps);
 	if (found < 0)
 		msg_info("cannot count the ops that are under way: reading the stacks of tasks: "
 			 "%s; it "
@@ -303,58 +314,84 @@ static int emit_op(struct capture *c, const struct guest_op_event *op)
 
 /* Faults that the kernel did not go on with, and whose tasks did nothing since
  * (guest_faults.bpf.h). Other ops have not returned. */
-static int drain_faults(struct capture *c)
+static int drain_op(void *ctx, void *entry)
 {
-	int fd = bpf_map__fd(c->bpf->maps.ops), err = 0;
-	uint32_t task, *at = NULL;
-	struct guest_op_entry op;
+	struct guest_op_entry *op = entry;
+	struct capture *c = ctx;
 
-	while (!err && !bpf_map_get_next_key(fd, at, &task)) {
-		at = &task;
-		if (bpf_map_lookup_elem(fd, &task, &op) || !op.t_pending_ns) {
+	if (!op->t_pending_ns) {
+		c->unfinished++;
+		return 0;
+	}
+	op->ev.h.ts_ns = op->t_pending_ns;
+	return emit_op(c, &op->ev);
+}
+
+/* Nothing is attached any more: issues that are left were not sent. */
+static int count_issue(void *ctx, void *entry)
+{
+	struct capture *c = ctx;
+
+	(void)entry;
+	c->unfinished++;
+	return 0;
+}
+
+/* A background request whose completion was seen has ended, even if that was not. */
+static int drain_request(void *ctx, void *entry)
+{
+	struct guest_request_entry *req = entry;
+	struct capture *c = ctx;
+
+	if (!req->ev.t_end_ns && (req->ev.flags & GREQ_BACKGROUND))
+		req->ev.t_end_ns = req->ev.t_complete_ns;
+	if (req->ev.t_end_ns)
+		return emit_entry(c, req);
+	c->unfinished++;
+	return 0;
+}
+
+static int drain_ended_early(struct capture *c)
+{
+	int fd = bpf_map__fd(c->bpf->maps.ended_early), err = 0;
+	struct guest_request_name name, *at = NULL;
+	struct guest_request_entry entry;
+
+	while (!err && !bpf_map_get_next_key(fd, at, &name)) {
+		at = &name;
+		if (!bpf_map_lookup_elem(fd, &name, &entry))
+			err = emit_entry(c, &entry);
+		else
 			c->unfinished++;
-			continue;
-		}
-		op.ev.h.ts_ns = op.t_pending_ns;
-		err = emit_op(c, &op.ev);
 	}
 	return err;
 }
 
-/* Nothing is attached any more: issues that are left were not sent, passes have not returned. */
-static uint64_t count_entries(const struct bpf_map *map)
+/* Nothing is attached any more: they have not returned. */
+static uint64_t count_passes(const struct capture *c)
 {
-	uint64_t key, count = 0;
-	void *at = NULL;
+	int fd = bpf_map__fd(c->bpf->maps.passes);
+	uint32_t task, *at = NULL;
+	uint64_t count = 0;
 
-	for (; !bpf_map_get_next_key(bpf_map__fd(map), at, &key); at = &key)
+	for (; !bpf_map_get_next_key(fd, at, &task); at = &task)
 		count++;
 	return count;
 }
 
-/* Requests that have ended, but the probe that would have handed them over was skipped. */
-static int drain_ended(struct capture *c)
+/* What has ended, but the probe that would have handed it over was skipped; and what has not. */
+static int drain(struct capture *c)
 {
-	int in_flight = bpf_map__fd(c->bpf->maps.requests), err = 0;
-	int early = bpf_map__fd(c->bpf->maps.ended_early);
-	struct guest_request_name name, *at_name = NULL;
-	struct guest_request_entry entry;
-	uint64_t key, *at = NULL;
+	int err = drain_ended_early(c);
 
-	while (!err && !bpf_map_get_next_key(early, at_name, &name)) {
-		at_name = &name;
-		if (!bpf_map_lookup_elem(early, &name, &entry))
-			err = emit_entry(c, &entry);
-		else
-			c->unfinished++;
-	}
-	while (!err && !bpf_map_get_next_key(in_flight, at, &key)) {
-		at = &key;
-		if (!bpf_map_lookup_elem(in_flight, &key, &entry) && entry.ev.t_end_ns)
-			err = emit_entry(c, &entry);
-		else
-			c->unfinished++;
-	}
+	if (!err)
+		err = guest_slots_each(c->bpf->maps.requests_slots, c->bpf->maps.requests,
+				       drain_request, c);
+	if (!err)
+		err = guest_slots_each(c->bpf->maps.ops_slots, c->bpf->maps.ops, drain_op, c);
+	if (!err)
+		err = guest_slots_each(c->bpf->maps.issues_slots, c->bpf->maps.issues, count_issue,
+				       c);
 	return err;
 }
 
@@ -367,12 +404,9 @@ static int guest_stop(struct capture *c)
 	c->bpf->bss->enabled = false;
 	guest_probes_detach(&c->probes);
 	c->missed = guest_probes_missed(&c->probes);
-	c->unfinished += count_entries(c->bpf->maps.issues);
-	c->unfinished += count_entries(c->bpf->maps.passes);
+	c->unfinished += count_passes(c);
 	err = event_source_finish(&c->source);
-	if (!err)
-		err = drain_ended(c);
-	return err ? err : drain_faults(c);
+	return err ? err : drain(c);
 }
 
 static bool is_described(const struct capture *c, uint32_t conn)

@@ -18,6 +18,7 @@
 #define GUEST_POINT_ALTERNATIVES 3
 #define GUEST_POINT_PROGRAMS 2
 #define GUEST_POINTS_MAX 64
+#define GUEST_POINT_DOORBELL "doorbell rung"
 #define GUEST_POINT_PAGES "page cached"
 
 enum guest_point_kind {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "bpf/guest_abi.h"
+#include "trace/guest_slots.h"
 #include "trace/guest_under_way.h"
 
 #define STACK_TEXT_BYTES 8192
@@ -89,17 +90,26 @@ static ssize_t read_stack(int dir, const char *task, char *text, size_t len)
 	return n;
 }
 
-static bool is_known(int map, uint32_t task, void *value)
-{
-	return !bpf_map_lookup_elem(map, &task, value);
-}
-
 struct search {
 	const struct guest_point_choice *choices;
 	const struct guest_recorded *what;
-	int ops_map, passes_map;
+	const struct guest_under_way_maps *maps;
 	int64_t found;
 };
+
+static bool op_is_known(const struct search *s, uint32_t task)
+{
+	struct guest_op_entry op;
+
+	return guest_slots_find(s->maps->ops_slots, s->maps->ops, task, &op);
+}
+
+static bool pass_is_known(const struct search *s, uint32_t task)
+{
+	struct guest_writeback_event pass;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(s->maps->passes), &task, &pass);
+}
 
 /*
  * Looked up before and after: an op that began in between is there afterwards, one that ended in
@@ -108,11 +118,9 @@ struct search {
 static int look_at(struct search *s, int dir, const char *name)
 {
 	uint32_t task = (uint32_t)strtoul(name, NULL, 10);
-	struct guest_writeback_event pass;
-	struct guest_op_entry op;
 	char text[STACK_TEXT_BYTES];
-	bool op_before = is_known(s->ops_map, task, &op);
-	bool pass_before = is_known(s->passes_map, task, &pass);
+	bool op_before = op_is_known(s, task);
+	bool pass_before = pass_is_known(s, task);
 	ssize_t len = read_stack(dir, name, text, sizeof(text));
 	struct guest_stack in;
 
@@ -121,8 +129,8 @@ static int look_at(struct search *s, int dir, const char *name)
 	if (len <= 0) /* it has ended */
 		return 0;
 	in = guest_stack_of(text, s->choices, s->what);
-	s->found += in.op && !op_before && !is_known(s->ops_map, task, &op);
-	s->found += in.pass && !pass_before && !is_known(s->passes_map, task, &pass);
+	s->found += in.op && !op_before && !op_is_known(s, task);
+	s->found += in.pass && !pass_before && !pass_is_known(s, task);
 	return 0;
 }
 
@@ -145,9 +153,10 @@ static int look_at_tasks(struct search *s, const char *process)
 }
 
 int64_t guest_count_under_way(const struct guest_point_choice *choices,
-			      const struct guest_recorded *what, int ops_map, int passes_map)
+			      const struct guest_recorded *what,
+			      const struct guest_under_way_maps *maps)
 {
-	struct search s = {choices, what, ops_map, passes_map, 0};
+	struct search s = {choices, what, maps, 0};
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	int err = 0;

@@ -29,11 +29,18 @@ struct guest_stack {
 struct guest_stack guest_stack_of(const char *text, const struct guest_point_choice *choices,
 				  const struct guest_recorded *what);
 
+struct bpf_map;
+
+/* The programs' own, all by thread id; ops are a table (trace/guest_slots.h). */
+struct guest_under_way_maps {
+	const struct bpf_map *ops_slots, *ops, *passes;
+};
+
 /*
- * How many are under way that the maps of ops and passes, both by thread id, do not have. -EACCES
- * or -EPERM: stacks cannot be read here.
+ * How many are under way that these do not have. -EACCES or -EPERM: stacks cannot be read here.
  */
 int64_t guest_count_under_way(const struct guest_point_choice *choices,
-			      const struct guest_recorded *what, int ops_map, int passes_map);
+			      const struct guest_recorded *what,
+			      const struct guest_under_way_maps *maps);
 
 #endif
