@@ -567,7 +567,7 @@ ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 r
 /* Without its dequeue: that of a later batch, if the queue was interrupted again meanwhile. */
 static __always_inline void note_last_irq(struct guest_request_event *ev, u64 vq)
 {
-	struct queue_state *state = queue_state(vq);
+	struct queue_state *state = SLOT_FIND(queues, vq);
 
 	if (state)
 		ev->t_irq_ns = state->t_irq_ns;

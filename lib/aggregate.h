@@ -60,4 +60,33 @@ struct aggregate_count {
 	__agg_u64 sum; /* of the values: exact, where a bucket's bounds are not */
 };
 
+/* What BPF programs keep of the keys that they met first: cells of an array, one key each. */
+#define AGGREGATE_CELL_BITS 12
+#define AGGREGATE_CELLS ((1u << AGGREGATE_CELL_BITS) + 1) /* the first is not used */
+
+struct aggregate_cell {
+	__agg_u64 key; /* aggregate_cell_key(), or 0: nobody's */
+	struct aggregate_count count;
+};
+
+#define AGGREGATE_CELL_TAKEN (1ull << 63)
+
+/* Buckets are few: the key's highest bit is free to tell it from none. */
+static inline __attribute__((always_inline)) __agg_u64
+aggregate_cell_key(const struct aggregate_key *key)
+{
+	return AGGREGATE_CELL_TAKEN | (__agg_u64)key->bucket << 32 | (__agg_u64)key->of << 16 |
+	       (__agg_u64)key->part << 8 | key->what;
+}
+
+static inline struct aggregate_key aggregate_key_of_cell(const struct aggregate_cell *cell)
+{
+	return (struct aggregate_key){
+		.what = (__agg_u8)cell->key,
+		.part = (__agg_u8)(cell->key >> 8),
+		.of = (__agg_u16)(cell->key >> 16),
+		.bucket = (__agg_u32)((cell->key & ~AGGREGATE_CELL_TAKEN) >> 32),
+	};
+}
+
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Counters only grow, so what was added is the difference of two readings. Both are sorted by key
- * and walked side by side: taking entries out of the map instead would lose what a program adds
- * between looking one up and deleting it.
+ * A counter is in the hash map, in each CPU's cells, or in both: they are added up. Counters only
+ * grow, so what was added is the difference of two readings. Both are sorted by key and walked side
+ * by side: taking entries out of the map instead would lose what a program adds between looking one
+ * up and deleting it.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,35 +21,48 @@ struct counted {
 };
 
 struct aggregate_counts {
-	int fd;
+	int fd, cells_fd;
 	int nr_cpus;
+	uint32_t *places; /* AGGREGATE_CELLS; of no interest, but the kernel wants to tell */
+	struct aggregate_cell *cells; /* nr_cpus for each place */
 	struct aggregate_key *keys; /* COUNTS_ROOM each */
 	struct aggregate_count *values; /* nr_cpus for each key */
-	struct counted *now, *before;
+	struct counted *now, *before; /* room for both kinds */
 	size_t nr_now, nr_before;
 };
 
-int aggregate_counts_new(struct aggregate_counts **out, int fd)
+void aggregate_counts_size(struct bpf_map *aggregates, struct bpf_map *cells)
+{
+	bpf_map__set_max_entries(aggregates, AGGREGATE_MAX_COUNTS);
+	bpf_map__set_max_entries(cells, AGGREGATE_CELLS);
+}
+
+static int allocate(struct aggregate_counts *a)
+{
+	size_t nr_cells = (size_t)AGGREGATE_CELLS * a->nr_cpus;
+
+	a->keys = calloc(COUNTS_ROOM, sizeof(*a->keys));
+	a->values = calloc((size_t)COUNTS_ROOM * a->nr_cpus, sizeof(*a->values));
+	a->places = calloc(AGGREGATE_CELLS, sizeof(*a->places));
+	a->cells = calloc(nr_cells, sizeof(*a->cells));
+	a->now = calloc(COUNTS_ROOM + nr_cells, sizeof(*a->now));
+	a->before = calloc(COUNTS_ROOM + nr_cells, sizeof(*a->before));
+	return a->keys && a->values && a->places && a->cells && a->now && a->before ? 0 : -ENOMEM;
+}
+
+int aggregate_counts_new(struct aggregate_counts **out, const struct bpf_map *aggregates,
+			 const struct bpf_map *cells)
 {
 	struct aggregate_counts *a = calloc(1, sizeof(*a));
-	int err = -ENOMEM;
+	int err;
 
 	*out = NULL;
 	if (!a)
 		return -ENOMEM;
-	a->fd = fd;
+	a->fd = bpf_map__fd(aggregates);
+	a->cells_fd = bpf_map__fd(cells);
 	a->nr_cpus = libbpf_num_possible_cpus();
-	if (a->nr_cpus < 0) {
-		err = a->nr_cpus;
-		goto out;
-	}
-	a->keys = calloc(COUNTS_ROOM, sizeof(*a->keys));
-	a->values = calloc((size_t)COUNTS_ROOM * a->nr_cpus, sizeof(*a->values));
-	a->now = calloc(COUNTS_ROOM, sizeof(*a->now));
-	a->before = calloc(COUNTS_ROOM, sizeof(*a->before));
-	if (a->keys && a->values && a->now && a->before)
-		err = 0;
-out:
+	err = a->nr_cpus < 0 ? a->nr_cpus : allocate(a);
 	if (err)
 		aggregate_counts_free(a);
 	else
@@ -62,6 +76,8 @@ void aggregate_counts_free(struct aggregate_counts *a)
 		return;
 	free(a->keys);
 	free(a->values);
+	free(a->places);
+	free(a->cells);
 	free(a->now);
 	free(a->before);
 	free(a);
@@ -93,7 +109,7 @@ static ssize_t read_map(struct aggregate_counts *a)
 	return total;
 }
 
-static int read_counts(struct aggregate_counts *a)
+static int read_hash(struct aggregate_counts *a)
 {
 	ssize_t n = read_map(a);
 
@@ -109,7 +125,52 @@ static int read_counts(struct aggregate_counts *a)
 			a->now[i].count.sum += of_cpu[cpu].sum;
 		}
 	}
+	return 0;
+}
+
+/* After what the hash map has. */
+static int read_cells(struct aggregate_counts *a)
+{
+	uint32_t batch, count = AGGREGATE_CELLS;
+	int err =
+		bpf_map_lookup_batch(a->cells_fd, NULL, &batch, a->places, a->cells, &count, NULL);
+
+	if (err && err != -ENOENT) /* that was all */
+		return err;
+	for (size_t i = 0; i < (size_t)count * a->nr_cpus; i++)
+		if (a->cells[i].count.count)
+			a->now[a->nr_now++] = (struct counted){
+				.key = aggregate_key_of_cell(&a->cells[i]),
+				.count = a->cells[i].count,
+			};
+	return 0;
+}
+
+static void add_up_equal_keys(struct aggregate_counts *a)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < a->nr_now; i++) {
+		if (!kept || compare_keys(&a->now[kept - 1], &a->now[i])) {
+			a->now[kept++] = a->now[i];
+			continue;
+		}
+		a->now[kept - 1].count.count += a->now[i].count.count;
+		a->now[kept - 1].count.sum += a->now[i].count.sum;
+	}
+	a->nr_now = kept;
+}
+
+static int read_counts(struct aggregate_counts *a)
+{
+	int err = read_hash(a);
+
+	if (!err)
+		err = read_cells(a);
+	if (err)
+		return err;
 	qsort(a->now, a->nr_now, sizeof(*a->now), compare_keys);
+	add_up_equal_keys(a);
 	return 0;
 }
 

@@ -13,9 +13,14 @@
 #define AGGREGATE_MAX_COUNTS 32768
 
 struct aggregate_counts;
+struct bpf_map;
 
-/* fd: a BPF_MAP_TYPE_PERCPU_HASH of struct aggregate_key and aggregate_count. 0 or -errno. */
-int aggregate_counts_new(struct aggregate_counts **out, int fd);
+/* The maps aggregates and aggregate_cells of bpf/aggregate.bpf.h, before load: give them their sizes. */
+void aggregate_counts_size(struct bpf_map *aggregates, struct bpf_map *cells);
+
+/* The same, loaded. 0 or -errno. */
+int aggregate_counts_new(struct aggregate_counts **out, const struct bpf_map *aggregates,
+			 const struct bpf_map *cells);
 void aggregate_counts_free(struct aggregate_counts *a); /* NULL is fine */
 
 /*

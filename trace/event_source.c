@@ -23,8 +23,8 @@ static int on_event(void *ctx, void *data, size_t size)
 	return s->err;
 }
 
-int event_source_open(struct event_source *s, const char *what, int ring_fd, int aggregates_fd,
-		      capture_event_fn emit, void *ctx)
+int event_source_open(struct event_source *s, const char *what, int ring_fd, capture_event_fn emit,
+		      void *ctx)
 {
 	int err = 0;
 
@@ -33,12 +33,18 @@ int event_source_open(struct event_source *s, const char *what, int ring_fd, int
 	s->ring = ring_buffer__new(ring_fd, on_event, s, NULL);
 	if (!s->ring)
 		err = -errno;
-	if (!err && aggregates_fd >= 0)
-		err = aggregate_counts_new(&s->counts, aggregates_fd);
-	if (err) {
+	if (err)
 		bpf_util_explain(what, err);
-		event_source_close(s);
-	}
+	return err;
+}
+
+int event_source_count(struct event_source *s, const struct bpf_map *aggregates,
+		       const struct bpf_map *cells)
+{
+	int err = aggregate_counts_new(&s->counts, aggregates, cells);
+
+	if (err)
+		bpf_util_explain("counters", err);
 	return err;
 }
 

@@ -10,6 +10,7 @@
 #include "trace/record_session.h"
 
 struct aggregate_counts;
+struct bpf_map;
 struct ring_buffer;
 
 struct event_source {
@@ -21,9 +22,12 @@ struct event_source {
 	int err; /* what emit returned */
 };
 
-/* aggregates_fd: -1 if none. 0, or -errno after a message that names what. */
-int event_source_open(struct event_source *s, const char *what, int ring_fd, int aggregates_fd,
-		      capture_event_fn emit, void *ctx);
+/* 0, or -errno after a message that names what. */
+int event_source_open(struct event_source *s, const char *what, int ring_fd, capture_event_fn emit,
+		      void *ctx);
+/* Its counters, in an aggregated recording: see aggregate_counts_new(). */
+int event_source_count(struct event_source *s, const struct bpf_map *aggregates,
+		       const struct bpf_map *cells);
 void event_source_close(struct event_source *s); /* also of one that is all zero */
 
 /* Hand over what has arrived; wait up to timeout_ms for it. 0 (also on EINTR) or -errno. */

@@ -186,7 +186,7 @@ static int load(struct capture *c, const struct capture_config *config)
 	set_limit(c->bpf->maps.passes, config->max_inflight);
 	bpf_map__set_max_entries(c->bpf->maps.connections, max_shares(config));
 	if (config->level == RECORD_AGGREGATE)
-		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
+		aggregate_counts_size(c->bpf->maps.aggregates, c->bpf->maps.aggregate_cells);
 	err = guest_probes_load(&c->probes);
 	if (err)
 		return err;
@@ -266,12 +266,12 @@ static void note_under_way(struct capture *c)
 
 static int guest_start(struct capture *c, capture_event_fn emit, void *ctx)
 {
-	int aggregates = c->probes.what.level == RECORD_AGGREGATE
-				 ? bpf_map__fd(c->bpf->maps.aggregates)
-				 : -1;
 	int err = event_source_open(&c->source, "guest ring buffer",
-				    bpf_map__fd(c->bpf->maps.events), aggregates, emit, ctx);
+				    bpf_map__fd(c->bpf->maps.events), emit, ctx);
 
+	if (!err && c->probes.what.level == RECORD_AGGREGATE)
+		err = event_source_count(&c->source, c->bpf->maps.aggregates,
+					 c->bpf->maps.aggregate_cells);
 	if (err)
 		return err;
 	c->stats_fd = bpf_util_count_costs();

@@ -147,7 +147,8 @@ static int prepare(struct capture *c, uint64_t bytes)
 	bpf_map__set_max_entries(c->bpf->maps.calls, c->max_inflight);
 	bpf_map__set_max_entries(c->bpf->maps.aggregate_chains, c->max_inflight);
 	if (c->aggregate)
-		bpf_map__set_max_entries(c->bpf->maps.aggregates, AGGREGATE_MAX_COUNTS);
+		aggregate_counts_size(c->bpf->maps.aggregates,
+				      c->bpf->maps.aggregate_cells);
 	return host_bpf__load(c->bpf);
 }
 
@@ -284,10 +285,12 @@ static int start_watch(struct capture *c)
 
 static int host_start(struct capture *c, capture_event_fn emit, void *ctx)
 {
-	int aggregates = c->aggregate ? bpf_map__fd(c->bpf->maps.aggregates) : -1;
 	int err = event_source_open(&c->source, "host ring buffer",
-				    bpf_map__fd(c->bpf->maps.events), aggregates, emit, ctx);
+				    bpf_map__fd(c->bpf->maps.events), emit, ctx);
 
+	if (!err && c->aggregate)
+		err = event_source_count(&c->source, c->bpf->maps.aggregates,
+					 c->bpf->maps.aggregate_cells);
 	if (!err)
 		err = start_watch(c);
 	if (err)
