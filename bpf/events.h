@@ -82,8 +82,9 @@ struct guest_request_event {
 	__ev_u64 t_send_ns; /* first virtio_fs_enqueue_req entered: left the background queue */
 	__ev_u64 t_queued_ns; /* the successful virtio_fs_enqueue_req entered */
 	__ev_u64 t_add_ns; /* its virtqueue_add_sgs entered: the ring did not hold it before this */
-	__ev_u64 t_kick_ns; /* virtqueue_notify entered; 0 if suppressed */
-	__ev_u64 doorbell_ns; /* time inside virtqueue_notify; 0 if unknown or suppressed */
+	__ev_u64 t_kick_ns; /* virtqueue_kick_prepare said yes; 0 if suppressed */
+	__ev_u64 doorbell_ns; /* from then until virtqueue_notify returned; 0 if unknown or
+				 suppressed */
 	__ev_u64 t_irq_ns; /* last virtqueue interrupt of its queue before it was dequeued */
 	__ev_u64 t_work_ns; /* start of the completion work run that dequeued it */
 	__ev_u64 t_complete_ns; /* virtio_fs_request_complete entered */
