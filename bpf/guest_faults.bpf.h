@@ -71,17 +71,19 @@ static __always_inline bool fault_is_fuse(struct vm_fault *vmf)
 	return KREAD(vmf, vma, vm_file, f_inode, i_sb, s_magic) == FUSE_SUPER_MAGIC;
 }
 
-/* To a shared page: fuse_page_mkwrite will follow. */
-static __always_inline bool fault_is_write(struct vm_fault *vmf)
+/* Only if a shared page is written fuse_page_mkwrite will follow; a private one is read, and
+ * copied. */
+static __always_inline u32 fault_flags(struct vm_fault *vmf)
 {
-	return (KREAD(vmf, flags) & FAULT_FLAG_WRITE) && (KREAD(vmf, vma, vm_flags) & VM_SHARED);
+	if (!(KREAD(vmf, vma, vm_flags) & VM_SHARED))
+		return OP_MAP_PRIVATE;
+	return KREAD(vmf, flags) & FAULT_FLAG_WRITE ? OP_FAULT_WRITE : 0;
 }
 
 ON_ENTRY(filemap_fault, page_fault_begin, struct vm_fault *vmf)
 {
 	if (enabled && fault_is_fuse(vmf))
-		fault_begin(vmf, fault_is_write(vmf) ? OP_FAULT_WRITE : 0,
-			    KREAD(vmf, flags) & FAULT_FLAG_TRIED);
+		fault_begin(vmf, fault_flags(vmf), KREAD(vmf, flags) & FAULT_FLAG_TRIED);
 	return 0;
 }
 
@@ -91,8 +93,8 @@ ON_RETURN(filemap_fault, 1, page_fault_end, struct vm_fault *vmf, u32 ret)
 	if (ret & VM_FAULT_RETRY)
 		fault_return(ret, true);
 	else if (fault_is_fuse(vmf))
-		fault_return(ret,
-			     fault_is_write(vmf) && !(ret & (VM_FAULT_FAILED | VM_FAULT_NOPAGE)));
+		fault_return(ret, (fault_flags(vmf) & OP_FAULT_WRITE) &&
+					  !(ret & (VM_FAULT_FAILED | VM_FAULT_NOPAGE)));
 	return 0;
 }
 

@@ -33,6 +33,7 @@ static const struct {
 	{OP_HINT_RANDOM, "hint_random"},
 	{OP_HINT_SEQUENTIAL, "hint_sequential"},
 	{OP_FAULT_WRITE, "fault_write"},
+	{OP_MAP_PRIVATE, "map_private"},
 	{OP_WILLNEED, "willneed"},
 	{OP_TRUNCATES, "truncates"},
 	{OP_SIZE_KNOWN, "size_known"},

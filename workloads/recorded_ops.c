@@ -23,7 +23,7 @@
 #define MAX_TASKS 16384u
 #define RECORDED_OP_FLAGS                                                                          \
 	(OP_DIRECT | OP_ASYNC | OP_HINT_RANDOM | OP_HINT_SEQUENTIAL | OP_INVALIDATE |              \
-	 OP_WILLNEED | OP_FAULT_WRITE | OP_TRUNCATES | OP_SIZE_KNOWN)
+	 OP_WILLNEED | OP_FAULT_WRITE | OP_MAP_PRIVATE | OP_TRUNCATES | OP_SIZE_KNOWN)
 
 /* What a request tells of the op that caused it. */
 struct hint {
@@ -260,7 +260,7 @@ static void note_before(struct before *b, const struct recorded_op *op)
 		b->open_bytes = op->offset_bytes;
 	}
 	b->changed |= op->type == OP_WRITE || op->type == OP_TRUNCATE || op->type == OP_COPY ||
-		      op->flags & (OP_FAULT_WRITE | OP_TRUNCATES);
+		      op->flags & (OP_FAULT_WRITE | OP_MAP_PRIVATE | OP_TRUNCATES);
 }
 
 static int size_files(struct gather *g)

@@ -16,23 +16,34 @@ struct shared_ops {
 	uint32_t users;
 };
 
+enum mapped {
+	NOT_MAPPED,
+	MAPPED_SHARED,
+	MAPPED_PRIVATE,
+};
+
 struct recorded_stream {
 	struct op_stream base;
 	struct shared_ops *shared;
 	const struct recorded_task *task;
 	uint64_t next;
-	bool *map_first; /* of each op: its file is mapped before it */
+	uint8_t *map_first; /* enum mapped of each op: how its file is mapped before it */
 	uint64_t *fault_end; /* of each file: behind the last byte that the task ever touches */
 	bool is_mapped; /* for the op that is next */
 	bool mapped_now; /* by the op before */
 };
 
 /*
- * What was mapped, and when, is not recorded. A task maps as much of a file as it will ever touch,
- * as late as it can have been: before it closes the file, if it faults in it before it opens it
- * again, else before its first fault since the open. Where that is refused the trace cannot be
- * replayed.
+ * What was mapped, and when, is not recorded, but faults say whether it was shared. A task maps as
+ * much of a file as it will ever touch, as late as it can have been: before it closes the file, if
+ * it faults in it before it opens it again, else before its first fault since the open. Where that
+ * is refused the trace cannot be replayed.
  */
+static enum mapped mapped_as(const struct recorded_op *first_fault)
+{
+	return first_fault->flags & OP_MAP_PRIVATE ? MAPPED_PRIVATE : MAPPED_SHARED;
+}
+
 static int plan_mappings(struct recorded_stream *s, uint32_t nr_files)
 {
 	enum {
@@ -59,15 +70,18 @@ static int plan_mappings(struct recorded_stream *s, uint32_t nr_files)
 				state[op->file] = FAULT_LATER;
 			first[op->file] = i;
 		} else if (op->type == OP_CLOSE && state[op->file] == FAULT_LATER) {
-			s->map_first[i] = true;
+			s->map_first[i] = mapped_as(&s->task->ops[first[op->file]]);
 			state[op->file] = MAPPED;
 		} else if (op->type == OP_OPEN) {
-			s->map_first[first[op->file]] |= state[op->file] == FAULT_LATER;
+			if (state[op->file] == FAULT_LATER)
+				s->map_first[first[op->file]] =
+					mapped_as(&s->task->ops[first[op->file]]);
 			state[op->file] = NO_FAULT;
 		}
 	}
 	for (uint32_t i = 0; i < nr_files; i++)
-		s->map_first[first[i]] |= state[i] == FAULT_LATER;
+		if (state[i] == FAULT_LATER)
+			s->map_first[first[i]] = mapped_as(&s->task->ops[first[i]]);
 	free(state);
 	free(first);
 	return 0;
@@ -83,7 +97,8 @@ static void map_file(struct recorded_stream *s, const struct recorded_op *before
 		.type = OP_MMAP,
 		.file = before->file,
 		.size_bytes = end <= UINT32_MAX ? end : 0,
-		.flags = OP_REQUIRED,
+		.flags = OP_REQUIRED |
+			 (s->map_first[s->next] == MAPPED_PRIVATE ? OP_MAP_PRIVATE : 0),
 		.think_ns = before->think_ns,
 	};
 }

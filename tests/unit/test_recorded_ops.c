@@ -157,7 +157,7 @@ static void test_mappings(void **state)
 		{OP_MMAP_FAULT, 7, 0, 4096, 0, 1},
 		{OP_MMAP_FAULT, 7, 0, 4096, 4096, 1},
 		{OP_OPEN, 7, OP_SIZE_KNOWN, 0, 10000, 1},
-		{OP_MMAP_FAULT, 7, 0, 4096, 8192, 1},
+		{OP_MMAP_FAULT, 7, OP_MAP_PRIVATE, 4096, 8192, 1},
 		{OP_CLOSE, 7, 0, 0, 0, 1},
 		{OP_OPEN, 7, OP_SIZE_KNOWN, 0, 10000, 1},
 		{OP_CLOSE, 7, 0, 0, 0, 1},
@@ -172,8 +172,10 @@ static void test_mappings(void **state)
 	for (uint32_t i = 0; i < ARRAY_SIZE(want); i++) {
 		assert_int_equal(stream->next(stream, 0, &op), OP_STREAM_OP);
 		assert_int_equal(op.type, want[i]);
-		if (op.type == OP_MMAP)
-			assert_int_equal(op.size_bytes, 12288);
+		if (op.type != OP_MMAP)
+			continue;
+		assert_int_equal(op.size_bytes, 12288);
+		assert_int_equal(op.flags & OP_MAP_PRIVATE, i > 1 ? OP_MAP_PRIVATE : 0);
 	}
 	assert_int_equal(stream->next(stream, 0, &op), OP_STREAM_END);
 	workload_free(w);
