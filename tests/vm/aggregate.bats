@@ -94,12 +94,13 @@ of() { # FILE JQ
 		echo "$side: median aggregated $a, of all requests $b ns"
 		((a > 0 && b > 0 && a < 10 * b && b < 10 * a))
 	done
-	# Fewer programs run for each request.
+	# For each of 1000 reads, those of the add, the kick, the completion work and two dequeues do not run; nor
+	# that of the doorbell, if it is rung.
 	runs='.probe_cost | map(.runs) | add'
 	footer() { "$VFSCOPE" export --format raw "$1" | jq -s ".[-1].footer | $runs"; }
 	agg=$(footer guest-agg.vft) all=$(footer guest-all.vft)
 	echo "program runs: aggregated $agg, all requests $all"
-	((agg > 5000 && 2 * agg < all))
+	((agg > 5000 && all - agg >= 5000))
 }
 
 @test "report of both aggregates: the way between guest and daemon is what is left of the latency" {
