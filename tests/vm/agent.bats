@@ -208,8 +208,8 @@ hostile_host() { # PORT BYTES
 		syswrite $s, frame(1, q({"protocol":2,"vft":1,"version":"9"}));
 		take() == 2 or exit 2;
 		syswrite $s, frame(3, q({"mounts":[],"level":"aggregate","paths":false,"mechanism":"none",
-			"buffer_bytes":65536,"wait_ns":0,"max_inflight":64,"max_overhead_percent":0,
-			"dry_run":false,"silence_ms":20000}));
+			"buffer_bytes":65536,"wait_ns":0,"max_inflight":64,"max_shares":16,"max_overhead_percent":0,
+			"dry_run":false,"silence_ms":3600000})); # it sends no pings
 		while (take() != 4) {}
 		print "started\n";
 		syswrite $s, $bytes eq "garbage" ? "x" x 70000 : frame(4, "");
