@@ -135,6 +135,31 @@ static bool is_skewed(const struct guest_request_event *g, const struct host_hal
 	       later_by_more(clock_band_to_guest(band, h->t_io_end_ns), c->complete, half);
 }
 
+/*
+ * How far to move the host's times, which the band leaves open, so that the guest's have room for
+ * them. A duration on one clock is exact: where the host's work sticks out at one end of what the
+ * guest allows, all of it is moved in, as far as the error bar and the other end allow, before any
+ * is cut. The used element does not count, since it may be noticed late.
+ */
+static int64_t shift_into_guest(const struct host_half *h, const struct guest_chain *c,
+				const struct clock_band *band)
+{
+	uint64_t half = band->width_ns / 2 + 1;
+	uint64_t first = clock_band_to_guest(band, h->t_taken_ns);
+	uint64_t last = clock_band_to_guest(band, max_u64(h->t_start_ns, h->t_io_end_ns));
+
+	if (first < c->queued && last < c->complete)
+		return (int64_t)min_u64(half, min_u64(c->queued - first, c->complete - last));
+	if (last > c->complete && first > c->queued)
+		return -(int64_t)min_u64(half, min_u64(last - c->complete, first - c->queued));
+	return 0;
+}
+
+static uint64_t to_guest(const struct clock_band *band, uint64_t t_host_ns, int64_t shift_ns)
+{
+	return clock_band_to_guest(band, t_host_ns) + (uint64_t)shift_ns;
+}
+
 /* Parts of notify and completion, each within its stage. */
 static void split_stages(struct span *span, const struct guest_request_event *g,
 			 const struct guest_chain *c, uint64_t irq)
@@ -153,12 +178,13 @@ void span_from_both(struct span *span, const struct guest_request_event *g,
 		    const struct host_half *h, const struct clock_band *band)
 {
 	struct guest_chain c = guest_chain(g);
+	int64_t shift = shift_into_guest(h, &c, band);
 	uint64_t taken, start, used, irq;
 
 	/* The guest saw the reply at complete: whatever the host did for it was before. */
-	taken = clamp_u64(clock_band_to_guest(band, h->t_taken_ns), c.queued, c.complete);
-	start = clamp_u64(clock_band_to_guest(band, h->t_start_ns), taken, c.complete);
-	used = clamp_u64(clock_band_to_guest(band, h->t_used_ns), start, c.complete);
+	taken = clamp_u64(to_guest(band, h->t_taken_ns, shift), c.queued, c.complete);
+	start = clamp_u64(to_guest(band, h->t_start_ns, shift), taken, c.complete);
+	used = clamp_u64(to_guest(band, h->t_used_ns, shift), start, c.complete);
 	irq = g->t_irq_ns > used ? min_u64(g->t_irq_ns, c.complete) : used;
 
 	copy_guest(span, g);

@@ -96,6 +96,37 @@ static void test_both(void **state)
 	assert_int_equal(span.cpu, 3);
 }
 
+/* What the host did keeps its length where the error bar leaves room for it. */
+static void test_moving(void **state)
+{
+	const struct clock_band wide = {.offset_ns = 1000000000, .width_ns = 11998};
+	struct guest_request_event g = guest_half();
+	struct host_half h = host_half();
+	struct span span;
+
+	/* All of it before the request was queued; after the reply was taken; beyond the error bar.
+	 */
+	const struct {
+		int64_t ns;
+		uint64_t stages[NR_STAGES];
+	} moves[] = {
+		{-4800, {100, 200, 0, 500, 2500, 2700, 1500, 2500}},
+		{4000, {100, 200, 4700, 500, 1500, 0, 500, 2500}},
+		{-7800, {100, 200, 0, 400, 2500, 2800, 1500, 2500}},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(moves); i++) {
+		h = host_half();
+		h.t_visible_ns += (uint64_t)moves[i].ns;
+		h.t_taken_ns += (uint64_t)moves[i].ns;
+		h.t_start_ns += (uint64_t)moves[i].ns;
+		h.t_io_end_ns += (uint64_t)moves[i].ns;
+		h.t_used_ns += (uint64_t)moves[i].ns;
+		span_from_both(&span, &g, &h, &wide);
+		assert_stages(&span, moves[i].stages);
+		assert_int_equal(span.host_io_ns, 900);
+	}
+}
+
 /* A completion work that was running already drains the reply: no interrupt of its own. */
 static void test_no_own_interrupt(void **state)
 {
@@ -429,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both),
+		cmocka_unit_test(test_moving),
 		cmocka_unit_test(test_no_own_interrupt),
 		cmocka_unit_test(test_clamping),
 		cmocka_unit_test(test_sum_for_any_times),
