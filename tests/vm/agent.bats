@@ -93,6 +93,14 @@ no_file_in_guest() {
 	[ -z "$(guest sh -c 'ls -d /tmp/vfscope-agent.* 2>/dev/null')" ]
 }
 
+# Its file goes a moment after its programs.
+wait_until_nothing_is_left() {
+	wait_until_nothing_is_attached || return 1
+	until no_file_in_guest; do
+		pause_for_vm || return 1
+	done
+}
+
 # In the background; sets RECORD_PID once both sides are recording. Says into record.log.
 start_record() { # TARGET OPTION...
 	rm -f ready
@@ -162,9 +170,10 @@ kept_the_half() { # WHY
 	kill -STOP "$VM_QEMU_PID"
 	kept_the_half 'agent says nothing any more' || { kill -CONT "$VM_QEMU_PID"; return 1; }
 	kill -CONT "$VM_QEMU_PID"
-	wait_until_nothing_is_attached
-	no_file_in_guest
-	grep -qE 'the host (has gone|was silent)' agent.log
+	wait_until_nothing_is_left
+	until grep -qE 'the host (has gone|was silent)' agent.log; do
+		pause_for_vm || return 1
+	done
 }
 
 @test "virtio-serial without an agent: says that nobody answers, and leaves no file" {
@@ -221,11 +230,12 @@ hostile_host() { # PORT BYTES
 	start_agent tcp:10.0.2.15
 	for bytes in garbage wrong-frame; do
 		[ "$(hostile_host "$TCP_PORT" "$bytes")" = started ]
-		wait_until_nothing_is_attached
+		wait_until_nothing_is_left
 	done
-	[ "$(grep -c "the host has sent what is not vfscope's protocol" agent.log)" = 2 ]
+	until [ "$(grep -c "the host has sent what is not vfscope's protocol" agent.log)" = 2 ]; do
+		pause_for_vm || return 1
+	done
 	kill -0 "$AGENT_PID"
-	no_file_in_guest
 }
 
 @test "TCP: the guest's disk is full: says so, and keeps what there is of both halves" {
@@ -303,10 +313,7 @@ hostile_host() { # PORT BYTES
 	[ ! -e second.vft ] && [ ! -e second.host.vft ]
 	guest sh -c "$read_all; kill -9 \$(cat /tmp/agent.pid)"
 	kept_the_half 'agent has gone'
-	wait_until_nothing_is_attached
-	until no_file_in_guest; do
-		pause_for_vm || return 1
-	done
+	wait_until_nothing_is_left
 }
 
 # The last: there is no VM after it.
