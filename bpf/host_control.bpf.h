@@ -22,6 +22,7 @@
 #define VHOST_USER_SET_VRING_KICK 12
 #define VHOST_USER_RESET_DEVICE 34
 #define VHOST_USER_HEADER_BYTES 12
+#define VHOST_USER_REPLY (1 << 2) /* in the header's flags */
 
 /* struct user_msghdr of include/linux/socket.h, on 64 bits */
 #define MSGHDR_IOV 16
@@ -41,20 +42,25 @@ static __always_inline u64 control_buffer(u64 msghdr)
 static __always_inline void control_received(struct host_daemon *daemon, u64 buffer, long result)
 {
 	struct host_control *control = bpf_map_lookup_elem(&controls, &daemon->control);
-	u32 request = 0;
+	struct {
+		u32 request, flags;
+	} header;
 
 	if (!control || result < VHOST_USER_HEADER_BYTES ||
-	    bpf_probe_read_user(&request, sizeof(request), (void *)buffer))
+	    bpf_probe_read_user(&header, sizeof(header), (void *)buffer))
 		return;
-	switch (request) {
+	/* Of the other channel, on which the daemon asks; there 9 is to map a DAX range. */
+	if (header.flags & VHOST_USER_REPLY)
+		return;
+	switch (header.request) {
 	case VHOST_USER_GET_VRING_BASE:
 	case VHOST_USER_RESET_OWNER:
 	case VHOST_USER_RESET_DEVICE:
 	case VHOST_USER_SET_MEM_TABLE:
 	case VHOST_USER_SET_VRING_ADDR:
 		/* Nobody has looked at them, so nobody knows how many it was: not nothing. */
-		if (request == VHOST_USER_GET_VRING_BASE && control->rings == HOST_RINGS_STARTED &&
-		    control->messages != daemon->messages)
+		if (header.request == VHOST_USER_GET_VRING_BASE &&
+		    control->rings == HOST_RINGS_STARTED && control->messages != daemon->messages)
 			count_loss(LOSS_RING_MOVED, 1);
 		control->rings = HOST_RINGS_STOPPED;
 		break;
