@@ -255,7 +255,10 @@ static void note_under_way(struct capture *c)
 	if (!c->bpf->rodata->record_ops)
 		return;
 	found = guest_count_under_way(c->probes.choices, &c->probes.what, &maps);
-	if (found < 0)
+	if (found == -EOPNOTSUPP)
+		msg_info("the ops that are under way are not counted: with kprobes, reading the "
+			 "stacks of tasks makes the kernel complain");
+	else if (found < 0)
 		msg_info("cannot count the ops that are under way: reading the stacks of tasks: "
 			 "%s; it "
 			 "takes CAP_SYS_ADMIN",
@@ -306,8 +309,7 @@ static int emit_op(struct capture *c, const struct guest_op_event *op)
 		.key = guest_op_key(op),
 		.added = {.count = 1, .sum = op->h.ts_ns - op->t_start_ns},
 	};
-	const struct event_header *h =
-		c->probes.what.level == RECORD_AGGREGATE ? &event.h : &op->h;
+	const struct event_header *h = c->probes.what.level == RECORD_AGGREGATE ? &event.h : &op->h;
 
 	return c->source.emit(c->source.ctx, h);
 }

@@ -152,15 +152,26 @@ static int look_at_tasks(struct search *s, const char *process)
 	return err;
 }
 
+static bool uses_kprobes(const struct guest_point_choice *choices)
+{
+	for (size_t i = 0; i < nr_guest_points; i++)
+		if (choices[i].mechanism == ATTACH_KPROBE)
+			return true;
+	return false;
+}
+
 int64_t guest_count_under_way(const struct guest_point_choice *choices,
 			      const struct guest_recorded *what,
 			      const struct guest_under_way_maps *maps)
 {
 	struct search s = {choices, what, maps, 0};
-	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	int err = 0;
+	DIR *proc;
 
+	if (uses_kprobes(choices))
+		return -EOPNOTSUPP;
+	proc = opendir("/proc");
 	if (!proc)
 		return -errno;
 	while (!err && (entry = readdir(proc)))

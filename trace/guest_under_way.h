@@ -12,6 +12,9 @@
  * A task that runs at that moment has no stack to read: of each CPU but this one an op can be
  * missed. A stack does not tell the mount: with --mount, or with other FUSE file systems in use,
  * theirs are counted, too.
+ *
+ * Not with kretprobes: where one has changed a return address in a stack, the kernel looks the old
+ * one up, and warns in its log if the task has begun to run meanwhile (rethook_find_ret_addr()).
  */
 #ifndef VFSCOPE_TRACE_GUEST_UNDER_WAY_H
 #define VFSCOPE_TRACE_GUEST_UNDER_WAY_H
@@ -37,7 +40,8 @@ struct guest_under_way_maps {
 };
 
 /*
- * How many are under way that these do not have. -EACCES or -EPERM: stacks cannot be read here.
+ * How many are under way that these do not have. -EACCES or -EPERM: stacks cannot be read here;
+ * -EOPNOTSUPP: not with the mechanisms chosen.
  */
 int64_t guest_count_under_way(const struct guest_point_choice *choices,
 			      const struct guest_recorded *what,

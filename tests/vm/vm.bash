@@ -69,6 +69,12 @@ start_vm() { # OPTION...
 	source "$tmp/vm.env"
 }
 
+# After a start_vm that failed: skips if that is because a program of a newer suite cannot be fetched.
+unless_unreachable() {
+	! grep -qE 'cannot fetch|found no package|has no Debian mirror' "$VM_LOG" || skip "$(<"$VM_LOG")"
+	return 1
+}
+
 # Prints what a kernel log has that no test may cause; false if there is nothing.
 kernel_trouble() { # FILE
 	grep -E 'WARNING:|BUG:|Oops|Call Trace|possible (circular|recursive) locking|inconsistent lock state|blocked for more than|general protection' "$1"
