@@ -124,6 +124,19 @@ static void leave_out(struct watcher *w, pid_t pid)
 	tell(w, NEWS_LEFT_OUT, 0);
 }
 
+/*
+ * Told first: the recorder knows every slot that events may have, and counts slots as we do. It
+ * keeps its own even if it stays unseen.
+ */
+static void enter_found(struct watcher *w, struct host_target *target)
+{
+	tell_found(w, target);
+	if (!host_target_enter(target, &w->config.maps))
+		return;
+	target->end_ns = target->start_ns;
+	leave_out(w, target->daemon.pid);
+}
+
 /* Takes the daemon over. True if it is recorded from now on. */
 static bool try_daemon(struct watcher *w, struct daemon *daemon, int follows)
 {
@@ -146,12 +159,7 @@ static bool try_daemon(struct watcher *w, struct daemon *daemon, int follows)
 	host_target_look_at(target);
 	target->start_ns = clock_ns(CLOCK_MONOTONIC);
 	*daemon = (struct daemon){};
-	/* The recorder counts slots as we do: it keeps its own, even if it stays unseen. */
-	tell_found(w, target);
-	if (host_target_enter(target, &w->config.maps)) {
-		target->end_ns = target->start_ns;
-		leave_out(w, target->daemon.pid);
-	}
+	enter_found(w, target);
 	return true;
 }
 
@@ -243,10 +251,7 @@ static void follow_rings(struct watcher *w, uint32_t slot, uint32_t messages)
 	target->about = json_incref(before->about);
 	target->start_ns = before->end_ns = clock_ns(CLOCK_MONOTONIC);
 	before->end_boot_ns = clock_ns(CLOCK_BOOTTIME);
-	/* Told first: the recorder knows every slot that events may have. */
-	tell_found(w, target);
-	if (host_target_enter(target, &w->config.maps))
-		target->end_ns = target->start_ns;
+	enter_found(w, target);
 }
 
 /*
