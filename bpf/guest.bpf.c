@@ -67,7 +67,7 @@ ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct
 	}
 	fc = fsvq_conn(fsvq);
 	if (!fc) { /* nobody has mounted the device: never seen */
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return 0;
 	}
 	conn = minor_of(KREAD(fc, dev));
@@ -75,7 +75,7 @@ ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct
 		return 0;
 	note_queue_conn(fc, fsvq, conn);
 	if (!read_request(&sent, fuse_req)) {
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return 0;
 	}
 	req = begin_request(KREAD(fsvq, vq), (u64)fuse_req, conn, &sent);
@@ -97,7 +97,7 @@ static __always_inline struct guest_request_entry *begin_at_add(struct virtqueue
 	if (!conn_wanted(conn))
 		return NULL;
 	if (!read_any_request(&sent, fuse_req)) {
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return NULL;
 	}
 	return begin_request(vq, (u64)fuse_req, conn, &sent);
@@ -275,7 +275,7 @@ static __always_inline bool leave_to_notifier(struct guest_request_entry *req)
 		return false;
 	/* Too many: then without the doorbell's time. */
 	if (bpf_map_update_elem(&ended_early, &name, req, BPF_ANY)) {
-		count_loss(LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL, 1);
 		return false;
 	}
 	if (!(__sync_fetch_and_or(&req->state, REQUEST_ENDED) & REQUEST_NOTIFIED))
@@ -308,7 +308,7 @@ static __always_inline void got_unseen(struct virtqueue *vq)
 		return;
 	fc = hiprio_conn(vq);
 	if (fc && conn_wanted(minor_of(BPF_CORE_READ(fc, dev))))
-		count_loss(LOSS_END_NO_START);
+		count_loss(LOSS_END_NO_START, 1);
 }
 
 ON_RETURN(virtqueue_get_buf, 2, ring_get, struct virtqueue *vq, void *len, u64 ret)
@@ -371,7 +371,7 @@ ON_ENTRY(virtio_fs_request_complete, request_complete, struct fuse_req *fuse_req
 	}
 	fc = fsvq_conn(fsvq);
 	if (enabled && fc && conn_wanted(minor_of(KREAD(fc, dev))))
-		count_loss(LOSS_END_NO_START);
+		count_loss(LOSS_END_NO_START, 1);
 	return 0;
 }
 
@@ -419,7 +419,7 @@ static __always_inline void begin_forget(struct virtio_fs_vq *fsvq, struct fuse_
 
 	note_queue_conn(fc, fsvq, conn);
 	if (bpf_probe_read_kernel(&in, sizeof(in), &forget->req.ih)) {
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return;
 	}
 	req = new_request((u64)forget);
@@ -458,7 +458,7 @@ ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
 	}
 	fc = fsvq_conn(fsvq);
 	if (!fc) { /* nobody has mounted the device: never seen */
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return 0;
 	}
 	conn = minor_of(KREAD(fc, dev));

@@ -13,7 +13,7 @@
 
 static __always_inline void aggregate_lost(void)
 {
-	count_loss(LOSS_MAP_FULL);
+	count_loss(LOSS_MAP_FULL, 1);
 }
 
 static __always_inline u64 moved_bytes(const struct guest_request_event *ev)

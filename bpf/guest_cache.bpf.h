@@ -171,7 +171,7 @@ ON_ENTRY(fuse_writepages, pass_begin, struct address_space *mapping, struct writ
 	ev.pages = pages_left(wbc);
 	ev.waits = KREAD(wbc, sync_mode) == WB_SYNC_ALL;
 	if (bpf_map_update_elem(&passes, &task, &ev, BPF_ANY))
-		count_loss(LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL, 1);
 	return 0;
 }
 

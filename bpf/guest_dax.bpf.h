@@ -41,7 +41,7 @@ static __always_inline void dax_enter(u32 flag)
 	u32 task = current_task(), flags = dax_issue_flags(task) | flag;
 
 	if (enabled && bpf_map_update_elem(&dax_tasks, &task, &flags, BPF_ANY))
-		count_loss(LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL, 1);
 }
 
 static __always_inline void dax_leave(u32 flag)
@@ -71,7 +71,7 @@ static __always_inline void describe_removal(struct guest_request_event *ev, str
 
 	if (bpf_probe_read_kernel(&count, sizeof(count), mapping_arg(args, 0)) ||
 	    bpf_probe_read_kernel(&first, sizeof(first), mapping_arg(args, 1))) {
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return;
 	}
 	ev->size_bytes = count * DAX_RANGE_BYTES;
@@ -87,7 +87,7 @@ static __always_inline void describe_mapping(struct guest_request_event *ev, str
 	if (ev->opcode != WIRE_OPCODE_SETUPMAPPING)
 		return;
 	if (bpf_probe_read_kernel(&in, sizeof(in), mapping_arg(args, 0))) {
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return;
 	}
 	ev->offset_bytes = in.foffset;

@@ -22,7 +22,7 @@ static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *a
 		return;
 	issue = SLOT_NEW(issues, (u64)args);
 	if (!issue) {
-		count_loss(LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL, 1);
 		return;
 	}
 	issue->task = task;

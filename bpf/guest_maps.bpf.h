@@ -7,6 +7,7 @@
 
 #include "bpf/kernel_types.h"
 #include "bpf/guest_abi.h"
+#include "bpf/losses.bpf.h"
 #include "bpf/slots.bpf.h"
 #include "lib/op.h"
 
@@ -96,24 +97,9 @@ struct {
 } left_out SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, NR_LOSS_CLASSES);
-	__type(key, u32);
-	__type(value, u64);
-} losses SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20);
 } events SEC(".maps");
-
-static __always_inline void count_loss(u32 loss_class)
-{
-	u64 *count = bpf_map_lookup_elem(&losses, &loss_class);
-
-	if (count)
-		(*count)++;
-}
 
 /*
  * No room for the begin of something. Its end will count as one whose begin was not seen, which this
@@ -124,7 +110,7 @@ static __always_inline void begin_lost(void)
 	u32 loss_class = LOSS_END_NO_START;
 	u64 *count = bpf_map_lookup_elem(&losses, &loss_class);
 
-	count_loss(LOSS_MAP_FULL);
+	count_loss(LOSS_MAP_FULL, 1);
 	if (count)
 		(*count)--;
 }
@@ -132,7 +118,7 @@ static __always_inline void begin_lost(void)
 #ifdef GUEST_KPROBE
 static __always_inline void kept_call_lost(void)
 {
-	count_loss(LOSS_MAP_FULL);
+	count_loss(LOSS_MAP_FULL, 1);
 }
 #endif
 
@@ -171,7 +157,7 @@ static __always_inline void emit(const void *event, u32 size)
 	const u64 *from = event;
 
 	if (!to) {
-		count_loss(LOSS_RINGBUF);
+		count_loss(LOSS_RINGBUF, 1);
 		return;
 	}
 #pragma unroll

@@ -50,7 +50,7 @@ static __always_inline struct guest_op_entry *op_settle(void)
 static __always_inline void op_missed(void)
 {
 #ifdef GUEST_KPROBE
-	count_loss(LOSS_PROBE_MISSED);
+	count_loss(LOSS_PROBE_MISSED, 1);
 #endif
 }
 
@@ -100,7 +100,7 @@ static __always_inline void op_begin_on(struct fuse_conn *fc, struct inode *inod
 		return;
 	state = SLOT_NEW(ops, current_task());
 	if (!state) {
-		count_loss(LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL, 1);
 		return;
 	}
 	__builtin_memset(&state->ev, 0, sizeof(*state) - sizeof(state->key));

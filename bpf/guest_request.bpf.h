@@ -17,7 +17,7 @@ static __always_inline void connection_left_out(u32 conn)
 	int err = bpf_map_update_elem(&left_out, &conn, &one, BPF_NOEXIST);
 
 	if (err && err != -EEXIST)
-		count_loss(LOSS_LEFT_OUT);
+		count_loss(LOSS_LEFT_OUT, 1);
 }
 
 /* Ties what the task does next on this queue to the request. */
@@ -26,7 +26,7 @@ static __always_inline struct enqueue *begin_enqueue(u64 vq, const struct guest_
 	struct enqueue *enqueue = SLOT_NEW(enqueues, current_task());
 
 	if (!enqueue) {
-		count_loss(LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL, 1);
 		return NULL;
 	}
 	enqueue->name = (struct guest_request_name){.unique = req->ev.unique, .conn = req->ev.conn};
@@ -52,7 +52,7 @@ static __always_inline struct queue_state *queue_state(u64 vq)
 	if (state)
 		__builtin_memset(&state->t_irq_ns, 0, sizeof(*state) - sizeof(state->key));
 	else
-		count_loss(LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL, 1);
 	return state;
 }
 
@@ -105,7 +105,7 @@ static __always_inline struct guest_request_entry *new_request(u64 key)
 			req->ev.t_end_ns = req->ev.t_complete_ns;
 		emit_request(&req->ev);
 	} else if (req) {
-		count_loss(LOSS_PROBE_MISSED);
+		count_loss(LOSS_PROBE_MISSED, 1);
 	}
 	req = SLOT_NEW(requests, key);
 	if (req)
@@ -173,7 +173,7 @@ static __always_inline void describe_io(struct guest_request_event *ev,
 	if (ev->opcode != WIRE_OPCODE_READ && ev->opcode != WIRE_OPCODE_WRITE)
 		return;
 	if (bpf_probe_read_kernel(&in, sizeof(in), sent->arg)) {
-		count_loss(LOSS_HEADER);
+		count_loss(LOSS_HEADER, 1);
 		return;
 	}
 	ev->offset_bytes = in.offset;

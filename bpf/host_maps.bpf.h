@@ -19,6 +19,8 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
+#include "bpf/losses.bpf.h"
+
 #define CALL_BYTES_WITHOUT_SCHED offsetof(struct host_syscall_event, runnable_ns)
 
 struct {
@@ -47,22 +49,7 @@ struct {
 	__type(value, struct host_thread_call);
 } calls SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, NR_LOSS_CLASSES);
-	__type(key, u32);
-	__type(value, u64);
-} losses SEC(".maps");
-
 const volatile __ev_u64 wake_bytes = 1 << 20; /* wake the reader when this much waits */
-
-static __always_inline void count_loss(u32 loss_class, u64 n)
-{
-	u64 *slot = bpf_map_lookup_elem(&losses, &loss_class);
-
-	if (slot)
-		*slot += n;
-}
 
 /* A reader that is woken for each event competes with the daemon for the CPU. */
 static __always_inline u64 wake_flag(void)
