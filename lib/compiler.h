@@ -11,6 +11,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NS_PER_SEC 1000000000ULL
+#define NS_PER_MS 1000000ULL
 #define NS_PER_US 1000ULL
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b)

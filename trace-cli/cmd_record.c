@@ -20,8 +20,8 @@
 #define DEFAULT_RESTART_WAIT_NS (2 * NS_PER_SEC)
 #define DEFAULT_GUEST_LIMIT_BYTES (4ULL << 30)
 #define DEFAULT_GUEST_TIMEOUT_NS (20 * NS_PER_SEC)
-#define MIN_GUEST_TIMEOUT_NS (AGENT_MIN_SILENCE_MS * (NS_PER_SEC / 1000))
-#define MAX_GUEST_TIMEOUT_NS (AGENT_MAX_SILENCE_MS * (NS_PER_SEC / 1000))
+#define MIN_GUEST_TIMEOUT_NS (AGENT_MIN_SILENCE_MS * NS_PER_MS)
+#define MAX_GUEST_TIMEOUT_NS (AGENT_MAX_SILENCE_MS * NS_PER_MS)
 
 static const char *const mechanisms[] = {"auto", "fentry", "kprobe", NULL};
 
@@ -164,7 +164,8 @@ static int wrong_use(const struct record_options *o, bool has_command)
 		return EXIT_USAGE;
 	}
 	if (!strcmp(o->session.capture.output, VFT_STDOUT) && (has_command || o->vm.target)) {
-		msg_error("--output - is standard output, which the command writes to, and which --vm "
+		msg_error("--output - is standard output, which the command writes to, and which "
+			  "--vm "
 			  "prints on: name a FIFO (mkfifo)");
 		return EXIT_USAGE;
 	}

@@ -89,7 +89,7 @@ static int make_config(struct record_vm_config *config, struct halves *h,
 		.record = *session,
 		.guest_limit_bytes = options->guest_limit_bytes,
 		.guest_command = options->guest_command,
-		.silence_ms = (uint32_t)(options->guest_timeout_ns / (NS_PER_SEC / 1000))};
+		.silence_ms = (uint32_t)(options->guest_timeout_ns / NS_PER_MS)};
 	if (agent_address_parse(options->target, AGENT_END_HOST, &config->address))
 		return -EINVAL;
 	if (name_halves(session->capture.output, h))

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/clock.h"
+#include "lib/compiler.h"
 #include "lib/msg.h"
 #include "lib/units.h"
 #include "trace/agent_client.h"
@@ -22,7 +23,6 @@
 #define HELLO_AGAIN_MS 1000
 #define MAX_STRAY_BYTES (1u << 20) /* in a port that another host left */
 #define MAX_JSON_BYTES (1u << 20) /* some 50 times what a plan takes */
-#define NS_PER_MS 1000000ULL
 #define MAX_FRAMES 64 /* in one poll: a guest that floods must not keep the host from ending */
 
 static int explain(int err)

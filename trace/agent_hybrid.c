@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lib/clock.h"
+#include "lib/compiler.h"
 #include "trace/agent_hybrid.h"
 
-#define NS_PER_MS 1000000ULL
 #define MAX_ANSWER 32 /* "OK 4294967295\n" */
 
 static bool is_answer(const char *line)

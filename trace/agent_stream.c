@@ -14,7 +14,6 @@
 #include "lib/compiler.h"
 #include "trace/agent_stream.h"
 
-#define NS_PER_MS 1000000ULL
 /* Reads without a frame for the caller: who floods must not keep it from its other work. */
 #define MAX_READS 16
 

@@ -182,7 +182,7 @@ static int poll_timeout_ms(uint64_t now_ns, uint64_t end_ns)
 {
 	if (now_ns >= end_ns)
 		return 0;
-	return (int)min_u64(POLL_MS, (end_ns - now_ns + NS_PER_SEC / 1000 - 1) / 1000000);
+	return (int)min_u64(POLL_MS, (end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 /*
@@ -340,7 +340,8 @@ static int print_result(const struct session *s)
 
 	msg_info("kept %" PRIu64 " requests of %s in %s, %s", s->requests,
 		 format_ns((double)(s->end_ns - s->start_ns), seconds, sizeof(seconds)),
-		 s->config->capture.output, format_bytes((double)output_bytes(s), size, sizeof(size)));
+		 s->config->capture.output,
+		 format_bytes((double)output_bytes(s), size, sizeof(size)));
 	lost = print_losses(s);
 	if (lost && s->config->strict) {
 		msg_error("data was lost and --strict was given");
@@ -348,7 +349,6 @@ static int print_result(const struct session *s)
 	}
 	return EXIT_DONE;
 }
-
 
 /* That a file can be made there, or an old one replaced. */
 static int check_place(const char *path)
