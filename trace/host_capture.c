@@ -395,6 +395,9 @@ static int add_losses(struct capture *c, const struct host_target *target, uint6
 		losses[LOSS_START_NO_END] += (uint16_t)(state.avail_next - state.used_next);
 		losses[LOSS_HEADER] += state.nr_retries;
 		losses[LOSS_RING_OVERRUN] += state.left;
+		/* The daemon was idle when they were found, and has been since: nobody has looked. */
+		if (target->layout.anew && !(state.avail_next & HOST_POSITION_KNOWN))
+			losses[LOSS_RING_MOVED] += (uint16_t)state.idle_at;
 	}
 	return 0;
 }
