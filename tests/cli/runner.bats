@@ -76,6 +76,21 @@ runs() {
 	[ ! -e "$TREE/ran" ]
 }
 
+@test "without arguments: VM tests beside the others, the results of all counted" {
+	mkdir "$TREE/tests/vm"
+	# Each waits for the other.
+	program a <<<'printf "1..2\nok 1\nnot ok 2 - bad\n"; touch a.tmp; until [ -e vm.tmp ]; do sleep 0.05; done; exit 1'
+	printf '%s\n' '@test "x" {' '	touch vm.tmp; until [ -e a.tmp ]; do sleep 0.05; done' '}' \
+		'@test "y" {' '	skip "no such device"' '}' >"$TREE/tests/vm/v.bats"
+	expect 1 "$TREE/tests/run"
+	[ "$(tail -1 <<<"$output")" = '2 passed, 2 failed, 1 skipped' ] || {
+		echo "$output"
+		return 1
+	}
+	[[ $output == *$'skipped:\n'*'no such device'* ]]
+	[[ $output == *$'failed:\n'*'unit/test_a: 2 - bad'* ]]
+}
+
 @test "a signal ends the test that runs, and the runner" {
 	program a <<<'echo $$ >pid.tmp; mv pid.tmp pid; exec sleep 1000'
 	"$TREE/tests/run" unit >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
