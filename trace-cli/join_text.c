@@ -60,10 +60,18 @@ void join_print_result(FILE *out, const struct join_result *r)
 	join_print_counts(out, r);
 	fprintf(out,
 		"%-9s aligned to +-%s by %llu bounds; offset %lld ns at the start, drift %.2f "
-		"ppm\n",
-		"clocks", format_ns((double)r->band.width_ns / 2, half, sizeof(half)),
+		"ppm",
+		"clocks", format_ns((double)r->band.typical_width_ns / 2, half, sizeof(half)),
 		(unsigned long long)r->band.nr_bounds, (long long)r->band.offset_ns,
 		r->band.drift * 1e6);
+	if (r->band.wander > 0)
+		fprintf(out,
+			"\n%-9s the drift was not constant: it is followed if within %.0f ppm of "
+			"that; "
+			"at worst +-%s",
+			"", r->band.wander * 1e6,
+			format_ns((double)r->band.width_ns / 2, half, sizeof(half)));
+	fputc('\n', out);
 	trace_print_losses(out, r->losses, interrupted(r));
 }
 

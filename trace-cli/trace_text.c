@@ -327,17 +327,21 @@ static const char *mode_of(const json_t *connections, const json_t *host)
 
 static void print_clock(FILE *out, const json_t *clock)
 {
-	double width = (double)json_integer_value(json_object_get(clock, "width_ns"));
+	double width = (double)json_integer_value(json_object_get(clock, "typical_width_ns"));
+	double wander = json_real_value(json_object_get(clock, "wander"));
 	char half[32];
 
 	if (!json_is_object(clock))
 		return;
-	fprintf(out,
-		"%-9s guest and host aligned to +-%s; drift %.2f ppm (%.2f to %.2f are possible)\n",
-		"clocks", format_ns(width / 2, half, sizeof(half)),
-		json_real_value(json_object_get(clock, "drift")) * 1e6,
-		json_real_value(json_object_get(clock, "drift_min")) * 1e6,
-		json_real_value(json_object_get(clock, "drift_max")) * 1e6);
+	fprintf(out, "%-9s guest and host aligned to +-%s; drift %.2f ppm", "clocks",
+		format_ns(width / 2, half, sizeof(half)),
+		json_real_value(json_object_get(clock, "drift")) * 1e6);
+	if (wander > 0)
+		fprintf(out, ", not constant (followed within %.0f ppm)\n", wander * 1e6);
+	else
+		fprintf(out, " (%.2f to %.2f are possible)\n",
+			json_real_value(json_object_get(clock, "drift_min")) * 1e6,
+			json_real_value(json_object_get(clock, "drift_max")) * 1e6);
 }
 
 void trace_print_context(FILE *out, enum vft_kind kind, const json_t *header, const json_t *footer)

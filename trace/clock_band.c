@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "lib/compiler.h"
 #include "trace/clock_band.h"
 
 #define MAX_SPAN_NS ((uint64_t)1 << 62)
@@ -40,6 +41,7 @@ struct extent {
 	real first_min, first_max; /* theta at the first bound */
 	real last_min, last_max; /* theta at the last bound */
 	real best_gap; /* largest ceiling - floor; negative if the bounds contradict each other */
+	real best_b, best_middle; /* the line half way between them */
 	size_t best_upper, best_lower;
 };
 
@@ -243,6 +245,8 @@ static void extent_note_gap(struct extent *e, const struct walk *w)
 	if (gap <= e->best_gap)
 		return;
 	e->best_gap = gap;
+	e->best_b = w->b;
+	e->best_middle = (w->ceiling + w->floor) / 2;
 	e->best_upper = w->upper;
 	e->best_lower = w->lower;
 }
@@ -296,30 +300,18 @@ static void describe_conflict(struct clock_band *band, const struct hulls *h,
 	uint64_t a = h->upper[e->best_upper].t_guest_ns, b = h->lower[e->best_lower].t_guest_ns;
 
 	band->empty = true;
+	band->offset_ns = (int64_t)((uint64_t)h->theta0 + (uint64_t)llroundl(e->best_middle));
+	band->drift = band->drift_min = band->drift_max = (double)e->best_b;
 	band->conflict_ns = (int64_t)ceill(-e->best_gap);
 	/* Half way between the two: with a clock step, they are the last before and first after. */
 	band->conflict_at_ns = a < b ? a + (b - a) / 2 : b + (a - b) / 2;
 }
 
-static void loosen(struct clock_bound *bounds, size_t n, int64_t by_ns)
+void clock_band_release(struct clock_band *band)
 {
-	for (size_t i = 0; i < n; i++)
-		bounds[i].theta_ns += bounds[i].upper ? by_ns : -by_ns;
-}
-
-/* What half the contradiction would just allow; the other half leaves room to choose a line. */
-static void allow_wander(struct clock_band *band, struct clock_bound *bounds, struct hulls *h,
-			 struct extent *e, real length)
-{
-	real wander_ns = ceill(-e->best_gap);
-
-	if (!(wander_ns < length * CLOCK_BAND_WANDER))
-		return;
-	band->wander_ns = (uint64_t)wander_ns;
-	loosen(bounds, h->nr_upper + h->nr_lower, (int64_t)wander_ns);
-	h->theta0 = h->upper->theta_ns;
-	*e = measure(h, length);
-	loosen(bounds, h->nr_upper + h->nr_lower, -(int64_t)wander_ns);
+	free(band->knots);
+	band->knots = NULL;
+	band->nr_knots = 0;
 }
 
 int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n)
@@ -344,8 +336,6 @@ int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n
 	length = (real)(latest(&h) - h.t0);
 	e = measure(&h, length);
 	band->t0_guest_ns = h.t0;
-	if (!e.feasible)
-		allow_wander(band, bounds, &h, &e, length);
 	if (!e.feasible) {
 		describe_conflict(band, &h, &e);
 		return 0;
@@ -361,16 +351,90 @@ int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n
 				       length);
 	band->drift_min = (double)e.b_min;
 	band->drift_max = (double)e.b_max;
-	band->width_ns = (uint64_t)ceill(fmaxl(e.first_max - e.first_min, e.last_max - e.last_min)) +
-			 2 * band->wander_ns;
+	band->width_ns = (uint64_t)ceill(fmaxl(e.first_max - e.first_min, e.last_max - e.last_min));
+	band->typical_width_ns = band->width_ns;
 	return 0;
+}
+
+/* t_host - t_guest = theta + drift * (t_guest - t0), solved for t_guest. */
+static uint64_t along_line(uint64_t t0_guest_ns, int64_t theta_ns, double drift, uint64_t t_host_ns)
+{
+	int64_t since = (int64_t)(t_host_ns - (uint64_t)theta_ns - t0_guest_ns);
+	double slewed = (double)since * (drift / (1 + drift));
+
+	return t0_guest_ns + (uint64_t)since - (uint64_t)llround(slewed);
+}
+
+static uint64_t from_knot(const struct clock_knot *k, double drift, uint64_t t_host_ns)
+{
+	return along_line(k->t_guest_ns, (int64_t)(k->t_host_ns - k->t_guest_ns), drift, t_host_ns);
+}
+
+static uint64_t between(const struct clock_knot *a, const struct clock_knot *b, uint64_t t_host_ns)
+{
+	double share = (double)(t_host_ns - a->t_host_ns) / (double)(b->t_host_ns - a->t_host_ns);
+
+	return a->t_guest_ns + (uint64_t)llround(share * (double)(b->t_guest_ns - a->t_guest_ns));
+}
+
+static uint64_t host_time(const struct clock_knot *k)
+{
+	return k->t_host_ns;
+}
+
+static uint64_t guest_time(const struct clock_knot *k)
+{
+	return k->t_guest_ns;
+}
+
+/* The last knot that is not later, or the first. */
+static const struct clock_knot *knot_before(const struct clock_band *band,
+					    uint64_t (*time_of)(const struct clock_knot *),
+					    uint64_t t)
+{
+	size_t low = 0, high = band->nr_knots;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (time_of(&band->knots[middle]) <= t)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &band->knots[low];
 }
 
 uint64_t clock_band_to_guest(const struct clock_band *band, uint64_t t_host_ns)
 {
-	/* t_host - t_guest = offset + drift * (t_guest - t0), solved for t_guest - t0. */
-	int64_t since = (int64_t)(t_host_ns - (uint64_t)band->offset_ns - band->t0_guest_ns);
-	double slewed = (double)since * (band->drift / (1 + band->drift));
+	const struct clock_knot *before;
 
-	return band->t0_guest_ns + (uint64_t)since - (uint64_t)llround(slewed);
+	if (!band->nr_knots)
+		return along_line(band->t0_guest_ns, band->offset_ns, band->drift, t_host_ns);
+	before = knot_before(band, host_time, t_host_ns);
+	if (t_host_ns <= before->t_host_ns || before + 1 == band->knots + band->nr_knots)
+		return from_knot(before, band->drift, t_host_ns);
+	return between(before, before + 1, t_host_ns);
+}
+
+/* The path strays on the way from a knot, and the clocks may have done so to the other side. */
+static uint64_t error_from(const struct clock_band *band, const struct clock_knot *k, uint64_t t)
+{
+	uint64_t away = t > k->t_guest_ns ? t - k->t_guest_ns : k->t_guest_ns - t;
+
+	return k->width_ns / 2 + 1 + (uint64_t)ceil(2 * band->wander * (double)away);
+}
+
+uint64_t clock_band_error_ns(const struct clock_band *band, uint64_t t_guest_ns)
+{
+	const struct clock_knot *before;
+	uint64_t error;
+
+	if (!band->nr_knots)
+		return band->width_ns / 2 + 1;
+	before = knot_before(band, guest_time, t_guest_ns);
+	error = error_from(band, before, t_guest_ns);
+	if (before + 1 == band->knots + band->nr_knots)
+		return error;
+	return min_u64(error, error_from(band, before + 1, t_guest_ns));
 }

@@ -126,7 +126,7 @@ static bool later_by_more(uint64_t x, uint64_t y, uint64_t slack)
 static bool is_skewed(const struct guest_request_event *g, const struct host_half *h,
 		      const struct guest_chain *c, const struct clock_band *band)
 {
-	uint64_t half = band->width_ns / 2 + 1;
+	uint64_t half = clock_band_error_ns(band, c->complete);
 	uint64_t visible = clock_band_to_guest(band, max_u64(h->t_visible_ns, h->t_taken_ns));
 
 	if (later_by_more(max_u64(c->queued, g->t_add_ns), visible, half))
@@ -144,7 +144,7 @@ static bool is_skewed(const struct guest_request_event *g, const struct host_hal
 static int64_t shift_into_guest(const struct host_half *h, const struct guest_chain *c,
 				const struct clock_band *band)
 {
-	uint64_t half = band->width_ns / 2 + 1;
+	uint64_t half = clock_band_error_ns(band, c->complete);
 	uint64_t first = clock_band_to_guest(band, h->t_taken_ns);
 	uint64_t last = clock_band_to_guest(band, max_u64(h->t_start_ns, h->t_io_end_ns));
 

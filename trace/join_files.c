@@ -329,10 +329,11 @@ static bool ring_is_plausible(void *ctx, const struct guest_request_event *g,
 			      const struct host_half *h)
 {
 	const struct clock_band *band = &((struct joiner *)ctx)->result->band;
-	uint64_t half = band->width_ns / 2 + 1, visible, io_end;
+	uint64_t half, visible, io_end;
 
 	if (!g->t_add_ns || !g->t_complete_ns)
 		return false;
+	half = clock_band_error_ns(band, g->t_add_ns);
 	visible = clock_band_to_guest(band, h->t_visible_ns);
 	io_end = clock_band_to_guest(band, h->t_io_end_ns ? h->t_io_end_ns : h->t_visible_ns);
 	return visible + half >= g->t_add_ns && io_end <= g->t_complete_ns + half;
@@ -352,7 +353,7 @@ static void count_unmatched(struct unmatched *u, bool inside, uint32_t opcode)
 static void note_guest_alone(struct joiner *j, const struct guest_request_event *g)
 {
 	const struct clock_band *band = &j->result->band;
-	uint64_t half = band->width_ns / 2 + 1, end = g->t_complete_ns ?: g->h.ts_ns;
+	uint64_t half = clock_band_error_ns(band, g->h.ts_ns), end = g->t_complete_ns ?: g->h.ts_ns;
 
 	if ((g->flags & GREQ_ABORTED) || !g->t_add_ns)
 		j->result->not_sent++;
@@ -368,7 +369,7 @@ static void note_guest_alone(struct joiner *j, const struct guest_request_event 
 
 static void note_host_alone(struct joiner *j, const struct span *span)
 {
-	uint64_t half = j->result->band.width_ns / 2 + 1;
+	uint64_t half = clock_band_error_ns(&j->result->band, span->t_issue_ns);
 	uint64_t end = span->t_issue_ns + span_latency_ns(span);
 
 	count_unmatched(&j->result->host,
@@ -612,5 +613,6 @@ int join_files(const struct join_config *config, const struct join_sink *sink, v
 	json_decref(j.host_footer);
 	span_order_free(j.order);
 	survey_free(&j.survey);
+	clock_band_release(&result->band);
 	return err;
 }

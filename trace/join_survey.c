@@ -39,7 +39,7 @@ int survey_new(struct survey *s)
 	s->upper.bounds = malloc(BOUNDS_KEPT * sizeof(*s->upper.bounds));
 	s->lower.bounds = malloc(BOUNDS_KEPT * sizeof(*s->lower.bounds));
 	s->fitted = malloc(2 * BOUNDS_KEPT * sizeof(*s->fitted));
-	if (s->upper.bounds && s->lower.bounds && s->fitted)
+	if (!clock_grid_new(&s->grid) && s->upper.bounds && s->lower.bounds && s->fitted)
 		return 0;
 	survey_free(s);
 	return -ENOMEM;
@@ -50,6 +50,7 @@ void survey_free(struct survey *s)
 	free(s->upper.bounds);
 	free(s->lower.bounds);
 	free(s->fitted);
+	clock_grid_free(&s->grid);
 	s->upper.bounds = s->lower.bounds = s->fitted = NULL;
 }
 
@@ -58,6 +59,7 @@ void survey_start(struct survey *s)
 	s->upper.count = s->lower.count = 0;
 	s->all_bounds = 0;
 	s->error = 0;
+	clock_grid_clear(&s->grid);
 	tide_start(&s->guest);
 	tide_start(&s->host);
 	s->guest_first_end = s->host_first_used = UINT64_MAX;
@@ -95,6 +97,7 @@ static void add_bound(struct survey *s, uint64_t t_guest_ns, uint64_t t_host_ns,
 	if (!t_guest_ns || !t_host_ns || s->error)
 		return;
 	s->all_bounds++;
+	clock_grid_add(&s->grid, &next);
 	drop_slack(side, &next);
 	if (side->count == BOUNDS_KEPT) {
 		kept = clock_band_reduce(side->bounds, side->count);
@@ -133,11 +136,14 @@ int survey_fit(struct survey *s, struct clock_band *band)
 	size_t upper = s->upper.count, lower = s->lower.count;
 	int err = s->error;
 
+	clock_band_release(band);
 	if (!err) {
 		memcpy(s->fitted, s->upper.bounds, upper * sizeof(*s->fitted));
 		memcpy(s->fitted + upper, s->lower.bounds, lower * sizeof(*s->fitted));
 		err = clock_band_fit(band, s->fitted, upper + lower);
 	}
+	if (!err && band->empty)
+		err = clock_path_find(band, &s->grid);
 	band->nr_bounds = s->all_bounds;
 	return err;
 }

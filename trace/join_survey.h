@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "trace/clock_band.h"
+#include "trace/clock_path.h"
 #include "trace/halves.h"
 
 /* How the times of one side go by in the sequence that pairing hands out. */
@@ -25,6 +26,7 @@ struct survey {
 		size_t count;
 	} upper, lower;
 	struct clock_bound *fitted; /* owned: both, while they are fitted, which mixes them */
+	struct clock_grid grid; /* of all bounds, for clocks that are no line */
 	uint64_t all_bounds;
 	int error; /* of the bounds */
 	struct tide guest; /* issue times, guest clock */
@@ -43,7 +45,8 @@ void survey_free(struct survey *s);
 void survey_start(struct survey *s);
 /* A pair, or one half and NULL. */
 void survey_add(struct survey *s, const struct guest_request_event *g, const struct host_half *h);
-/* As clock_band_fit(); may be called again. */
+/* As clock_band_fit(), then clock_path_find() if need be; may be called again with the same band.
+ */
 int survey_fit(struct survey *s, struct clock_band *band);
 
 #endif

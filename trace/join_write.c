@@ -63,11 +63,12 @@ static int put_event(void *ctx, const struct event_header *event)
 
 json_t *clock_band_json(const struct clock_band *band)
 {
-	return json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I}", "t0_guest_ns",
+	return json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:I, s:I}", "t0_guest_ns",
 			 (json_int_t)band->t0_guest_ns, "offset_ns", (json_int_t)band->offset_ns,
 			 "drift", band->drift, "drift_min", band->drift_min, "drift_max",
-			 band->drift_max, "width_ns", (json_int_t)band->width_ns, "wander_ns",
-			 (json_int_t)band->wander_ns, "bounds",
+			 band->drift_max, "width_ns", (json_int_t)band->width_ns,
+			 "typical_width_ns", (json_int_t)band->typical_width_ns, "wander",
+			 band->wander, "deviation_ns", (json_int_t)band->deviation_ns, "bounds",
 			 (json_int_t)band->nr_bounds);
 }
 

@@ -87,6 +87,19 @@ field() {
 	jq -s 'all(.latency_ns == ([.stages[], .unsplit_ns] | add))' requests | grep -qx true
 }
 
+@test "clocks of which one is slewed meanwhile are followed; the output says by how much" {
+	"$GEN" . requests=100000 drift=40 slewed_at=50000
+	join_json --strict
+	field .join.joined 100000
+	field .join.skewed 0
+	field '.clock | .wander == 100e-6 and .deviation_ns > 0' true
+	field '.clock | .typical_width_ns > 38000 and .typical_width_ns <= .width_ns and .width_ns < 40000' true
+	expect 0 "$VFSCOPE" join guest.vft host.vft -o joined.vft
+	[[ $output == *'not constant: it is followed if within 100 ppm of that; at worst +-19.'*' us'* ]]
+	expect 0 "$VFSCOPE" report joined.vft
+	[[ $output == *'drift '*' ppm, not constant (followed within 100 ppm)'* ]]
+}
+
 @test "a step of a clock is an error that says so and leaves no file" {
 	"$GEN" . requests=1000 step_at=500
 	expect 4 "$VFSCOPE" join guest.vft host.vft -o joined.vft

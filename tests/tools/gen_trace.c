@@ -23,6 +23,7 @@ struct plan {
 	uint64_t host_to;
 	uint64_t headless; /* every so many-th host header is unreadable */
 	uint64_t step_at; /* the host's clock jumps by 50 ms at this request */
+	uint64_t slewed_at; /* the host's clock goes 20 ppm faster from this request on */
 	uint64_t mounts; /* connections in the guest trace; the host serves the last */
 	uint64_t ringbuf; /* loss counter of the guest's footer */
 	uint64_t cut; /* no footers */
@@ -54,6 +55,7 @@ static const struct {
 	{"daemons", offsetof(struct plan, daemons)},
 	{"headless", offsetof(struct plan, headless)},
 	{"step_at", offsetof(struct plan, step_at)},
+	{"slewed_at", offsetof(struct plan, slewed_at)},
 	{"mounts", offsetof(struct plan, mounts)},
 	{"ringbuf", offsetof(struct plan, ringbuf)},
 	{"cut", offsetof(struct plan, cut)},
@@ -201,6 +203,8 @@ static uint64_t host_ns(const struct plan *plan, uint64_t i, uint64_t t_guest)
 	uint64_t since = t_guest - issue_ns(0);
 	uint64_t t = t_guest + plan->offset_ns + since / 1000000 * plan->drift_ppm;
 
+	if (plan->slewed_at && t_guest > issue_ns(plan->slewed_at))
+		t += (t_guest - issue_ns(plan->slewed_at)) / 50000;
 	return plan->step_at && i >= plan->step_at ? t + 50000000 : t;
 }
 

@@ -11,47 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include "lib/compiler.h"
+#include "tests/unit/clock_truth.h"
 #include "trace/clock_band.h"
-
-/* Enough randomness for test input, and the same everywhere. */
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
-struct truth {
-	uint64_t t0;
-	int64_t offset;
-	double drift;
-};
-
-static int64_t true_theta(const struct truth *truth, uint64_t t_guest)
-{
-	return truth->offset + llround(truth->drift * (double)(int64_t)(t_guest - truth->t0));
-}
-
-/* n requests, each with an upper bound late by up to jitter and a lower one early by up to it. */
-static void make_bounds(struct clock_bound *bounds, size_t n, const struct truth *truth,
-			uint64_t length, uint64_t least, uint64_t jitter, uint64_t *seed)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint64_t t = truth->t0 + next_random(seed) % length;
-
-		bounds[2 * i] = (struct clock_bound){
-			.t_guest_ns = t,
-			.theta_ns = true_theta(truth, t) + least + next_random(seed) % jitter,
-			.upper = true,
-		};
-		t += 50000;
-		bounds[2 * i + 1] = (struct clock_bound){
-			.t_guest_ns = t,
-			.theta_ns = true_theta(truth, t) - least - next_random(seed) % jitter,
-		};
-	}
-}
 
 static void test_truth_is_in_the_band(void **state)
 {
@@ -200,36 +161,6 @@ static void test_clock_step_is_found(void **state)
 	free(bounds);
 }
 
-/*
- * For 5 minutes of busy requests the host's rate is corrected by 0.3 ppm in the middle: no line fits,
- * but what is chosen is right within the width that it states, which is not much more.
- */
-static void test_wandering_clock(void **state)
-{
-	const uint64_t half = 150 * NS_PER_SEC;
-	struct truth before = {NS_PER_SEC, 5000000, 8e-6};
-	struct truth after = {NS_PER_SEC + half, 5000000 + 1200000, 8.3e-6};
-	struct clock_bound *bounds = calloc(40000, sizeof(*bounds));
-	struct clock_band band;
-	uint64_t seed = 5;
-
-	make_bounds(bounds, 10000, &before, half, 3000, 100000, &seed);
-	make_bounds(bounds + 20000, 10000, &after, half, 3000, 100000, &seed);
-	assert_int_equal(clock_band_fit(&band, bounds, 40000), 0);
-	assert_false(band.empty);
-	assert_true(band.wander_ns > 0 && band.wander_ns < 22500);
-	assert_true(band.width_ns < 2 * 45000);
-	for (int i = 0; i <= 20; i++) {
-		const struct truth *truth = i < 10 ? &before : &after;
-		uint64_t t = before.t0 + half / 10 * i;
-		uint64_t host = t + true_theta(truth, t);
-
-		assert_true(llabs((int64_t)(clock_band_to_guest(&band, host) - t)) <=
-			    (int64_t)band.width_ns / 2 + 2);
-	}
-	free(bounds);
-}
-
 static void test_few_bounds(void **state)
 {
 	struct clock_bound one[] = {{100, 50, true}};
@@ -330,7 +261,6 @@ int main(void)
 		cmocka_unit_test(test_truth_is_in_the_band),
 		cmocka_unit_test(test_same_as_brute_force),
 		cmocka_unit_test(test_clock_step_is_found),
-		cmocka_unit_test(test_wandering_clock),
 		cmocka_unit_test(test_few_bounds),
 		cmocka_unit_test(test_slack_does_not_matter),
 		cmocka_unit_test(test_slack_of_nonsense),
