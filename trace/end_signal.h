@@ -10,5 +10,6 @@
 /* On: forgets what came before. Off: signals end the process again. */
 void end_signal_catch(bool on);
 bool end_signal_came(void);
+unsigned int end_signal_count(void); /* one more: no patience left */
 
 #endif

@@ -16,11 +16,13 @@
 static int on_event(void *ctx, void *data, size_t size)
 {
 	struct event_source *s = ctx;
+	int err = s->emit(s->ctx, data);
 
 	(void)size;
 	if (!s->err)
-		s->err = s->emit(s->ctx, data);
-	return s->err;
+		s->err = err;
+	/* At the end, also of a recording that failed, who emits is to know how many there were. */
+	return s->finishing ? 0 : s->err;
 }
 
 int event_source_open(struct event_source *s, const char *what, int ring_fd, capture_event_fn emit,
@@ -82,7 +84,13 @@ int event_source_poll(struct event_source *s, int timeout_ms)
 
 int event_source_finish(struct event_source *s)
 {
-	int err = event_source_poll(s, 0);
+	int err;
 
-	return err || !s->counts ? err : read_counts(s);
+	s->finishing = true;
+	err = ring_buffer__consume(s->ring);
+	if (s->err)
+		return s->err;
+	if (err < 0)
+		return err;
+	return s->counts ? read_counts(s) : 0;
 }

@@ -6,6 +6,7 @@
 #ifndef VFSCOPE_TRACE_EVENT_SOURCE_H
 #define VFSCOPE_TRACE_EVENT_SOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "trace/record_session.h"
 
@@ -19,7 +20,8 @@ struct event_source {
 	uint64_t counted_ns; /* when they were read last */
 	capture_event_fn emit;
 	void *ctx;
-	int err; /* what emit returned */
+	bool finishing; /* nothing is attached any more */
+	int err; /* what emit returned first */
 };
 
 /* 0, or -errno after a message that names what. */

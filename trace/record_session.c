@@ -27,6 +27,8 @@
 #define POLL_MS 100
 #define FLUSH_INTERVAL_NS NS_PER_SEC
 #define OVERHEAD_INTERVAL_NS NS_PER_SEC
+/* What a reader that takes nothing may still take to go on, once the recording's end has come. */
+#define STALL_GRACE_NS (3 * NS_PER_SEC)
 
 struct session {
 	const struct capture_ops *ops;
@@ -35,11 +37,16 @@ struct session {
 	struct vft_writer *writer;
 	struct record_command command;
 	uint64_t start_ns, end_ns; /* end_ns: nothing more is recorded */
+	uint64_t deadline_ns; /* of --duration */
+	uint64_t over_ns; /* when it was noticed that an end had come; 0: none has */
+	unsigned int end_signals; /* that made it end */
 	uint64_t last_flush_ns;
 	uint64_t requests;
 	uint64_t losses[NR_LOSS_CLASSES];
 	uint64_t bytes; /* written, without the footer */
+	uint64_t events, not_written; /* of all that came, and of these */
 	bool write_failed;
+	bool said_stalled, said_waiting;
 	struct {
 		uint64_t at_ns, cost_ns; /* when the probes' cost was looked at, and what it was */
 		double worst_percent; /* of a CPU, in any interval */
@@ -126,8 +133,9 @@ static void cannot_write(struct session *s, int err)
 {
 	if (!s->write_failed)
 		msg_error("cannot write to %s: %s; what was written before is readable%s",
-			  s->config->capture.output, strerror(-err),
-			  err == -EPIPE ? " by who has it" : "");
+			  s->config->capture.output,
+			  err == -ETIMEDOUT ? "its reader takes nothing" : strerror(-err),
+			  err == -EPIPE || err == -ETIMEDOUT ? " by who has it" : "");
 	s->write_failed = true;
 }
 
@@ -211,17 +219,60 @@ static void watch_overhead(struct session *s, uint64_t now_ns)
 	}
 }
 
+/* Once it has ended, it has: whatever has yet to be written. */
+static bool is_over(struct session *s, uint64_t now_ns)
+{
+	if (s->over_ns)
+		return true;
+	s->end_signals = end_signal_came();
+	if (!s->end_signals && now_ns < s->deadline_ns && !s->overhead.exceeded &&
+	    !record_command_ended(&s->command))
+		return false;
+	s->over_ns = now_ns;
+	return true;
+}
+
+/*
+ * The output's reader leaves no room. While the recording lasts, that costs events, which the
+ * ring buffer counts; it must not keep the recording from ending.
+ */
+static int on_stall(void *ctx, uint64_t for_ns)
+{
+	struct session *s = ctx;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	bool over = is_over(s, now_ns);
+
+	if (!over)
+		watch_overhead(s, now_ns);
+	if (!over && for_ns >= STALL_GRACE_NS && !s->said_stalled) {
+		s->said_stalled = true;
+		msg_warn("the reader of %s takes nothing: events are lost once the ring buffer is "
+			 "full",
+			 s->config->capture.output);
+	}
+	if (!over)
+		return 0;
+	if (!s->said_waiting) {
+		s->said_waiting = true;
+		msg_info("waiting for the reader of %s, as long as it takes something at least "
+			 "every %" PRIu64 " s; Ctrl-C gives it up",
+			 s->config->capture.output, (uint64_t)(STALL_GRACE_NS / NS_PER_SEC));
+	}
+	if (end_signal_count() > s->end_signals)
+		return -ETIMEDOUT;
+	return min_u64(for_ns, now_ns - s->over_ns) < STALL_GRACE_NS ? 0 : -ETIMEDOUT;
+}
+
 static int record_until_end(struct session *s)
 {
-	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), end_ns = UINT64_MAX;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 	int err = 0;
 
 	if (s->config->duration_ns)
-		end_ns = now_ns + s->config->duration_ns;
+		s->deadline_ns = now_ns + s->config->duration_ns;
 	s->last_flush_ns = s->overhead.at_ns = now_ns;
-	while (!err && !end_signal_came() && now_ns < end_ns && !s->overhead.exceeded &&
-	       !record_command_ended(&s->command)) {
-		err = s->ops->poll(s->capture, poll_timeout_ms(now_ns, end_ns));
+	while (!err && !is_over(s, now_ns)) {
+		err = s->ops->poll(s->capture, poll_timeout_ms(now_ns, s->deadline_ns));
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 		if (!err)
 			err = flush_each_second(s, now_ns);
@@ -274,12 +325,17 @@ static int summarize(struct session *s, json_t *footer)
 static int close_output(struct session *s)
 {
 	json_t *footer = json_object();
-	int err, close_err;
+	int err, summary_err = 0, close_err;
 
+	if (!s->over_ns) {
+		s->over_ns = clock_ns(CLOCK_MONOTONIC);
+		s->end_signals = end_signal_came();
+	}
 	err = s->ops->stop(s->capture);
 	s->end_ns = clock_ns(CLOCK_MONOTONIC);
-	if (!err)
-		err = summarize(s, footer);
+	if (!err || s->write_failed)
+		summary_err = summarize(s, footer);
+	err = err ? err : summary_err;
 	if (footer) {
 		json_object_set_new(footer, "end_ns", json_integer((json_int_t)s->end_ns));
 		json_object_set_new(footer, "requests", json_integer((json_int_t)s->requests));
@@ -288,8 +344,12 @@ static int close_output(struct session *s)
 		json_object_set_new(footer, "overhead_exceeded",
 				    json_boolean(s->overhead.exceeded));
 	}
-	vft_writer_flush(s->writer);
+	close_err = vft_writer_flush(s->writer);
+	if (close_err)
+		cannot_write(s, close_err);
 	s->bytes = vft_writer_bytes(s->writer);
+	s->events = vft_writer_records(s->writer);
+	s->not_written = vft_writer_not_written(s->writer);
 	close_err = vft_writer_close(s->writer, s->losses, footer);
 	s->writer = NULL;
 	json_decref(footer);
@@ -350,6 +410,17 @@ static int print_result(const struct session *s)
 	return EXIT_DONE;
 }
 
+/* It could not all be written, which has been said. */
+static void print_part(const struct session *s)
+{
+	char size[32];
+
+	msg_warn("kept %" PRIu64 " of %" PRIu64 " events in %s, %s; %" PRIu64 " were not written",
+		 s->events - s->not_written, s->events, s->config->capture.output,
+		 format_bytes((double)output_bytes(s), size, sizeof(size)), s->not_written);
+	print_losses(s);
+}
+
 /* That a file can be made there, or an old one replaced. */
 static int check_place(const char *path)
 {
@@ -393,8 +464,9 @@ int record_session_plan(const struct capture_ops *ops, const struct record_confi
 
 int record_session_run(const struct capture_ops *ops, const struct record_config *config)
 {
-	struct session s = {.ops = ops, .config = config};
+	struct session s = {.ops = ops, .config = config, .deadline_ns = UINT64_MAX};
 	int err, close_err, status = EXIT_CANNOT;
+	bool leave_command;
 
 	if (ops->open(&s.capture, &config->capture))
 		return EXIT_CANNOT;
@@ -403,13 +475,18 @@ int record_session_run(const struct capture_ops *ops, const struct record_config
 		return EXIT_CANNOT;
 	}
 	end_signal_catch(true);
+	vft_writer_on_stall(s.writer, on_stall, &s);
 	err = run(&s);
+	/* A full disk is our trouble: nothing will be attached any more, the workload may finish.
+	 */
+	leave_command = s.overhead.exceeded || (err && !s.over_ns);
 	close_err = close_output(&s);
 	end_signal_catch(false);
-	/* A full disk is our trouble: nothing is attached any more, the workload may finish. */
-	if ((err || s.overhead.exceeded) && s.command.name && !record_command_ended(&s.command))
+	if (s.write_failed)
+		print_part(&s);
+	if (leave_command && s.command.name && !record_command_ended(&s.command))
 		msg_warn("'%s' goes on without being recorded", s.command.name);
-	record_command_finish(&s.command, !err && !s.overhead.exceeded);
+	record_command_finish(&s.command, !leave_command);
 	if (!err && !close_err)
 		status = print_result(&s);
 	ops->close(s.capture);

@@ -72,7 +72,16 @@ int vft_writer_close(struct vft_writer *w, const uint64_t *losses, json_t *extra
 void vft_writer_abandon(struct vft_writer *w);
 
 uint64_t vft_writer_bytes(const struct vft_writer *w);
-uint64_t vft_writer_records(const struct vft_writer *w);
+uint64_t vft_writer_records(const struct vft_writer *w); /* accepted */
+uint64_t vft_writer_not_written(const struct vft_writer *w); /* of these; known after a flush */
+
+/*
+ * Asked whenever the reader of a pipe, FIFO or socket leaves no room, and ten times a second while
+ * it does; for_ns: since it took something last. 0: wait on. -errno: give up; that is what the write
+ * fails with, and nothing more is written, not even a footer. Without one, writes wait for ever.
+ */
+typedef int (*vft_stall_fn)(void *ctx, uint64_t for_ns);
+void vft_writer_on_stall(struct vft_writer *w, vft_stall_fn stalled, void *ctx);
 
 struct vft_reader;
 

@@ -7,12 +7,8 @@
  * there is room again for the footer, which then says how many records are missing.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +21,7 @@
 #include "lib/version.h"
 #include "trace/vft.h"
 #include "trace/vft_format.h"
+#include "trace/vft_output.h"
 
 /* Big enough to compress well, small enough that a few in memory do not matter. */
 #define CHUNK_FILL_BYTES (1u << 20)
@@ -41,8 +38,7 @@ struct chunk_buffer {
 };
 
 struct vft_writer {
-	int fd;
-	bool regular; /* can be truncated, and never raises SIGPIPE */
+	struct vft_output output;
 	int error; /* first failure, -errno; nothing is written after it but the footer */
 	uint32_t sequence;
 	uint64_t bytes;
@@ -67,57 +63,16 @@ const char *vft_kind_name(enum vft_kind kind)
 	return "?";
 }
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		p += n;
-		len -= n;
-	}
-	return 0;
-}
-
-/* A reader that went away is an error to return, not a reason to be killed. */
-static int write_without_sigpipe(int fd, const void *data, size_t len)
-{
-	const struct timespec no_wait = {0};
-	sigset_t pipe_only, pending, before;
-	bool was_pending;
-	int err;
-
-	sigemptyset(&pipe_only);
-	sigaddset(&pipe_only, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-	sigpending(&pending);
-	was_pending = sigismember(&pending, SIGPIPE);
-	err = write_all(fd, data, len);
-	if (err == -EPIPE && !was_pending)
-		while (sigtimedwait(&pipe_only, NULL, &no_wait) < 0 && errno == EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err;
-}
-
 /* header.stored_bytes of data follow in memory right after the header: one write, one chunk. */
 static int write_bytes(struct vft_writer *w, const void *data, size_t len)
 {
-	int err =
-		w->regular ? write_all(w->fd, data, len) : write_without_sigpipe(w->fd, data, len);
+	int err = vft_output_write(&w->output, data, len);
 
-	if (!err) {
+	/* Back to the last whole chunk; if that fails the reader copes with the cut one. */
+	if (err)
+		vft_output_cut(&w->output, w->bytes);
+	else
 		w->bytes += len;
-		return 0;
-	}
-	/* Cut back to the last whole chunk; if that fails the reader copes with the cut one. */
-	if (w->regular && !ftruncate(w->fd, (off_t)w->bytes))
-		lseek(w->fd, (off_t)w->bytes, SEEK_SET);
 	return err;
 }
 
@@ -214,26 +169,6 @@ static void free_writer(struct vft_writer *w)
 	free(w);
 }
 
-static int open_file(struct vft_writer *w, const char *path)
-{
-	struct stat st;
-
-	if (!strcmp(path, VFT_STDOUT))
-		w->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-	else
-		w->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (w->fd < 0)
-		return -errno;
-	if (fstat(w->fd, &st))
-		return -errno;
-	/* Standard output is not ours to cut: a file that it is redirected to may have begun before. */
-	w->regular = S_ISREG(st.st_mode) && strcmp(path, VFT_STDOUT);
-	/* Traces tell what is stored where: an older file's wider mode must not stay. */
-	if (w->regular && (st.st_mode & 0777) != 0600 && fchmod(w->fd, 0600))
-		return -errno;
-	return 0;
-}
-
 int vft_writer_open(struct vft_writer **out, const char *path, enum vft_kind kind, json_t *header)
 {
 	struct vft_writer *w = calloc(1, sizeof(*w));
@@ -242,20 +177,20 @@ int vft_writer_open(struct vft_writer **out, const char *path, enum vft_kind kin
 	*out = NULL;
 	if (!w)
 		return -ENOMEM;
-	w->fd = -1;
+	w->output.fd = -1;
 	w->packed_size =
 		sizeof(struct vft_chunk_header) + ZSTD_compressBound(CHUNK_FILL_BYTES + UINT16_MAX);
 	w->packed = malloc(w->packed_size);
 	w->zstd = ZSTD_createCCtx();
 	if (!w->packed || !w->zstd)
 		goto out;
-	err = open_file(w, path);
+	err = vft_output_open(&w->output, path);
 	if (!err)
 		err = write_header(w, kind, header);
 out:
 	if (err) {
-		if (w->fd >= 0)
-			close(w->fd);
+		if (w->output.fd >= 0)
+			close(w->output.fd);
 		free_writer(w);
 		return err;
 	}
@@ -363,13 +298,16 @@ int vft_writer_close(struct vft_writer *w, const uint64_t *losses, json_t *extra
 
 	vft_writer_flush(w);
 	first = w->error;
-	footer = footer_json(w, losses, extra);
-	err = footer ? write_json_chunk(w, VFT_CHUNK_FOOTER, footer) : -ENOMEM;
-	json_decref(footer);
-	if (!first)
-		first = err;
+	/* A reader that has a cut chunk, has gone or takes nothing, cannot use a footer. */
+	if (!first || !w->output.may_stall) {
+		footer = footer_json(w, losses, extra);
+		err = footer ? write_json_chunk(w, VFT_CHUNK_FOOTER, footer) : -ENOMEM;
+		json_decref(footer);
+		if (!first)
+			first = err;
+	}
 	/* Network file systems report a full disk only here. */
-	if (close(w->fd) && !first)
+	if (close(w->output.fd) && !first)
 		first = -errno;
 	free_writer(w);
 	return first;
@@ -377,7 +315,7 @@ int vft_writer_close(struct vft_writer *w, const uint64_t *losses, json_t *extra
 
 void vft_writer_abandon(struct vft_writer *w)
 {
-	close(w->fd);
+	close(w->output.fd);
 	free_writer(w);
 }
 
@@ -389,4 +327,15 @@ uint64_t vft_writer_bytes(const struct vft_writer *w)
 uint64_t vft_writer_records(const struct vft_writer *w)
 {
 	return w->records;
+}
+
+uint64_t vft_writer_not_written(const struct vft_writer *w)
+{
+	return w->not_written;
+}
+
+void vft_writer_on_stall(struct vft_writer *w, vft_stall_fn stalled, void *ctx)
+{
+	w->output.stalled = stalled;
+	w->output.stalled_ctx = ctx;
 }

@@ -432,6 +432,111 @@ static void test_broken_pipe(void **state)
 	close(fds[1]);
 }
 
+struct patience {
+	unsigned int asked, max; /* times */
+	uint64_t last_ns;
+	int from, to; /* read and kept when asked; or -1: nothing is */
+};
+
+static void copy_what_is_there(const struct patience *p)
+{
+	static char block[1 << 16];
+	ssize_t n = read(p->from, block, sizeof(block));
+
+	assert_true(n >= 0);
+	assert_int_equal(write(p->to, block, (size_t)n), n);
+}
+
+static int ask(void *ctx, uint64_t for_ns)
+{
+	struct patience *p = ctx;
+
+	p->last_ns = for_ns;
+	if (++p->asked == p->max)
+		return -ETIMEDOUT;
+	if (p->from >= 0)
+		copy_what_is_there(p);
+	return 0;
+}
+
+/* Events that do not compress, so that few fill a pipe. */
+static int write_noise(struct vft_writer *w, uint32_t count)
+{
+	struct guest_request_event e = make_event(1);
+	uint64_t x = 88172645463325252ULL;
+	int err = 0;
+
+	for (uint32_t i = 0; i < count && !err; i++) {
+		for (uint64_t *p = (uint64_t *)(&e.h + 1); p + 1 <= (uint64_t *)(&e + 1); p++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			*p = x;
+		}
+		err = vft_write_event(w, &e.h);
+	}
+	return err;
+}
+
+/* Nobody reads, but the pipe stays open: who waits is asked, and may give up. */
+static void test_reader_that_stalls(void **state)
+{
+	struct patience patience = {.max = 3, .from = -1};
+	struct guest_request_event e = make_event(1);
+	uint32_t events = (2u << 20) / sizeof(e);
+	struct vft_writer *w;
+	char path[32];
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[1]);
+	assert_int_equal(vft_writer_open(&w, path, VFT_GUEST, NULL), 0);
+	vft_writer_on_stall(w, ask, &patience);
+	assert_int_equal(write_noise(w, events), -ETIMEDOUT);
+	assert_int_equal(patience.asked, 3);
+	assert_true(patience.last_ns > 0);
+	/* Asked no more: neither for what comes, nor for a footer. */
+	assert_int_equal(vft_write_event(w, &e.h), -ETIMEDOUT);
+	assert_int_equal(vft_writer_flush(w), -ETIMEDOUT);
+	assert_int_equal(vft_writer_not_written(w), vft_writer_records(w));
+	assert_int_equal(vft_writer_close(w, NULL, NULL), -ETIMEDOUT);
+	assert_int_equal(patience.asked, 3);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* A reader that reads only when there is no room any more gets all of it. */
+static void test_reader_that_goes_on(void **state)
+{
+	uint32_t events = (3u << 20) / sizeof(struct guest_request_event);
+	struct patience patience = {0};
+	struct fixture *f = *state;
+	struct vft_writer *w;
+	struct outcome o;
+	char path[32];
+	int fds[2];
+
+	patience.to = open(f->path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(patience.to >= 0);
+	assert_int_equal(pipe(fds), 0);
+	patience.from = fds[0];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[1]);
+	assert_int_equal(vft_writer_open(&w, path, VFT_GUEST, NULL), 0);
+	close(fds[1]);
+	vft_writer_on_stall(w, ask, &patience);
+	assert_int_equal(write_noise(w, events), 0);
+	assert_int_equal(vft_writer_not_written(w), 0);
+	assert_int_equal(vft_writer_close(w, NULL, NULL), 0);
+	assert_true(patience.asked > 0);
+	copy_what_is_there(&patience);
+	close(fds[0]);
+	close(patience.to);
+	o = read_all(f->path);
+	assert_int_equal(o.records, events);
+	assert_int_equal(o.damaged, 0);
+	assert_false(o.interrupted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +552,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile_lengths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_disk_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_broken_pipe, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reader_that_stalls, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reader_that_goes_on, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,3 +158,71 @@ record_rounds() {
 	[ "$(jq -s -c '[.[-1].losses.ring_moved, (.[-1].footer.daemons | map(.requests))]' raw)" = '[2000,[2000,0]]' ]
 	[[ $(cat err) == *'lost: '*' requests after the guest set its rings up anew'* ]]
 }
+
+# stalled_pipe: a FIFO that stays open and that nobody reads.
+stalled_pipe() {
+	mkfifo fifo
+	exec 8<>fifo
+}
+
+# A recorder whose reader took nothing: what it says of it.
+gave_up() { # FILE
+	[[ $(cat err) == *"cannot write to $1: its reader takes nothing"* ]]
+	[[ $(cat err) == *'warning: kept 0 of '*' events in '*' were not written'* ]]
+}
+
+@test "a reader that stalls costs events, not the guest's requests; it does not keep a command from ending" {
+	local rc=0
+	start_guest 12000 port
+	stalled_pipe
+	"$VFSCOPE" record --host --daemon "$DAEMON" --buffer 64k -o fifo -- \
+		sh -c 'echo >&9; until grep -q requests guest; do sleep 0.05; done' 2>err 3>&- 8>&- || rc=$?
+	cat err
+	[ "$rc" -eq 3 ]
+	[ "$(tail -n 1 guest | jq .requests)" -eq 12000 ]
+	gave_up fifo
+	[[ $(cat err) == *'(ringbuf)'* ]]
+	# Who reads at last has what came until then.
+	exec 7<fifo 8>&-
+	cat <&7 >part.vft
+	"$VFSCOPE" report part.vft | grep 'was interrupted'
+}
+
+@test "a reader that stalls: a second signal ends the recorder at once, and its command" {
+	local rc=0
+	start_guest 12000 port
+	stalled_pipe
+	"$VFSCOPE" record --host --daemon "$DAEMON" -o fifo -- \
+		sh -c 'echo >&9; exec sleep 600' 2>err 3>&- 8>&- &
+	RECORDER=$!
+	await guest requests 1
+	kill -TERM "$RECORDER"
+	await err 'waiting for the reader' 1
+	kill -INT "$RECORDER"
+	wait "$RECORDER" || rc=$?
+	cat err
+	[ "$rc" -eq 3 ]
+	gave_up fifo
+	[[ $(cat err) != *'goes on without being recorded'* ]]
+}
+
+@test "a reader that reads only after the recording's end gets all of it" {
+	start_guest 8000 port
+	stalled_pipe
+	"$VFSCOPE" record --host --strict --daemon "$DAEMON" -o - --ready-file ready >fifo 2>err 3>&- 8>&- 9>&- &
+	RECORDER=$!
+	until [ -e ready ]; do
+		kill -0 "$RECORDER"
+		sleep 0.05
+	done
+	echo >&9
+	await guest requests 1
+	kill -INT "$RECORDER"
+	await err 'waiting for the reader' 1
+	exec 7<fifo 8>&-
+	cat <&7 >host.vft
+	wait "$RECORDER"
+	cat err
+	[[ $(cat err) == *'kept 8000 requests'* ]]
+	[ "$("$VFSCOPE" report -f json host.vft | jq .summary.opcodes.GETATTR.count)" -eq 8000 ]
+}
