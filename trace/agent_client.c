@@ -35,6 +35,9 @@ static int explain(int err)
 	else if (err == -EBADMSG)
 		msg_error("what answers is no vfscope agent, or is broken: its bytes are not the "
 			  "protocol's");
+	else if (err == -EINTR)
+		msg_error("stopped by a signal while the guest's agent took nothing: the VM may be "
+			  "stopped");
 	else if (err && err != -ECANCELED)
 		msg_error("the connection to the guest's agent failed: %s", strerror(-err));
 	return err;

@@ -13,9 +13,13 @@
 #include "lib/clock.h"
 #include "lib/compiler.h"
 #include "trace/agent_stream.h"
+#include "trace/end_signal.h"
 
 /* Reads without a frame for the caller: who floods must not keep it from its other work. */
 #define MAX_READS 16
+#define ROOM_TICK_MS 100
+/* What the other end may still take to make room, when a signal has come. */
+#define END_GRACE_MS 1000
 
 int agent_stream_open(struct agent_stream *s, int fd)
 {
@@ -49,17 +53,27 @@ static ssize_t put_bytes(int fd, const void *data, size_t len)
 	return n < 0 && errno == ENOTSOCK ? write(fd, data, len) : n;
 }
 
-/* A port whose host is gone hangs up and takes nothing. */
+/*
+ * A port whose host is gone hangs up and takes nothing. Who is to end does not wait for as long as
+ * the other end may be silent, which may be hours: it may be stopped, or its VM.
+ */
 static int wait_for_room(const struct agent_stream *s)
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLOUT};
-	int n = poll(&p, 1, (int)s->silence_ms);
+	uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC), waited_ms = 0;
 
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (!n)
-		return -ETIMEDOUT;
-	return p.revents & (POLLHUP | POLLERR | POLLNVAL) ? -EPIPE : 0;
+	while (waited_ms < s->silence_ms) {
+		int n = poll(&p, 1, (int)min_u64(ROOM_TICK_MS, s->silence_ms - waited_ms));
+
+		if (n > 0)
+			return p.revents & (POLLHUP | POLLERR | POLLNVAL) ? -EPIPE : 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		waited_ms = (clock_ns(CLOCK_MONOTONIC) - begin_ns) / NS_PER_MS;
+		if (end_signal_came() && waited_ms >= END_GRACE_MS)
+			return -EINTR;
+	}
+	return -ETIMEDOUT;
 }
 
 int agent_stream_send(struct agent_stream *s, enum agent_frame_type type, const void *data,
