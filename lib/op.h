@@ -67,6 +67,7 @@ enum op_flags {
 	OP_TRUNCATES = 1u << 13, /* OP_OPEN: O_TRUNC of a file that is there */
 	OP_SIZE_KNOWN = 1u << 14, /* OP_OPEN: offset_bytes is the file's size before; traced only */
 	OP_PAGES_KNOWN = 1u << 15, /* pages_missed was counted; traced only */
+	OP_FOLLOWS = 1u << 16, /* OP_STAT of a workload: stat(2), not lstat(2) */
 };
 
 #ifndef __bpf__

@@ -15,7 +15,9 @@
 struct workload_op {
 	enum op_type type;
 	uint32_t file; /* index into workload.files */
-	uint32_t file2; /* rename: the new name; link: the file that gets another name; copy: the file copied from */
+	/* rename: the new name; link: the file that gets another name; copy: the file copied from;
+	 * symlink: the link's text */
+	uint32_t file2;
 	uint64_t offset_bytes;
 	uint32_t size_bytes;
 	uint32_t flags; /* enum op_flags: OP_DIRECT */
@@ -47,7 +49,9 @@ enum workload_file_type {
 
 /* A path. Of regular files that are there, the directories on the way are there, too. */
 struct workload_file {
-	char name[256]; /* from the share's root: "dir/file" */
+	/* From the share's root: "dir/file". A link's text is from the link's directory on, ".." leads
+	 * up; with a slash in front it is from the share's root, too. */
+	char name[256];
 	uint64_t size_bytes; /* before the workload starts; 0: created by it */
 	enum workload_file_type type;
 };

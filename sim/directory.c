@@ -82,6 +82,29 @@ static bool open_or_make(struct sim *sim, struct thread *th, struct place *place
 	FLOW_END(th->path.make.at);
 }
 
+/*
+ * open_last_lookups(), for each link at the end, too. Jobs and recordings do not say O_CREAT: it
+ * was there if it was needed.
+ */
+static bool open_last(struct sim *sim, struct thread *th, struct place *place)
+{
+	FLOW_BEGIN(th->path.link.at);
+	while (true) {
+		if (!place->dir || place->file)
+			break;
+		if (th->op.flags & OP_CREATES || !names_find(sim, place->dir, place->name))
+			FLOW_CALL(th->path.link.at, open_or_make(sim, th, place));
+		else
+			FLOW_CALL(th->path.link.at, look_up(sim, th, place, LOOK_UP));
+		FLOW_CALL(th->path.link.at, walk_link_done(sim, th));
+		if (sim->stop || !place->file || place->file->type != FILE_SYMLINK)
+			break;
+		FLOW_CALL(th->path.link.at, walk_link(sim, th, place));
+	}
+	FLOW_CALL(th->path.link.at, walk_link_done(sim, th));
+	FLOW_END(th->path.link.at);
+}
+
 bool path_open(struct sim *sim, struct thread *th, struct place *place)
 {
 	FLOW_BEGIN(th->path.open.at);
@@ -90,11 +113,7 @@ bool path_open(struct sim *sim, struct thread *th, struct place *place)
 		fail(th, place->dir ? -EISDIR : -ENOENT);
 		FLOW_RETURN(th->path.open.at);
 	}
-	/* Jobs and recordings do not say O_CREAT: it was there if it was needed. */
-	if (th->op.flags & OP_CREATES || !names_find(sim, place->dir, place->name))
-		FLOW_CALL(th->path.open.at, open_or_make(sim, th, place));
-	else
-		FLOW_CALL(th->path.open.at, look_up(sim, th, place, LOOK_UP));
+	FLOW_CALL(th->path.open.at, open_last(sim, th, place));
 	if (sim->stop || !place->file) {
 		fail(th, -ENOENT);
 		FLOW_RETURN(th->path.open.at);
@@ -158,19 +177,16 @@ bool path_statfs(struct sim *sim, struct thread *th)
 	FLOW_END(th->path.op.at);
 }
 
-/* fuse_get_link(): no virtiofsd asks for FUSE_CACHE_SYMLINKS. */
 bool path_readlink(struct sim *sim, struct thread *th)
 {
 	struct place *place = &th->path.place[0];
 
 	FLOW_BEGIN(th->path.op.at);
 	FLOW_CALL(th->path.op.at, walk(sim, th, th->op.file, place));
-	if (place->file && place->file->type == FILE_SYMLINK) {
-		FLOW_CALL(th->path.op.at, send_simple(sim, th, FUSE_READLINK, place->file));
-		place->file->stat_stale = true; /* fuse_invalidate_atime() */
-	} else {
+	if (place->file && place->file->type == FILE_SYMLINK)
+		FLOW_CALL(th->path.op.at, read_link(sim, th, place->file));
+	else
 		fail(th, place->file ? -EINVAL : -ENOENT);
-	}
 	FLOW_CALL(th->path.op.at, walk_leave(sim, th, place));
 	FLOW_END(th->path.op.at);
 }
@@ -227,10 +243,16 @@ static uint32_t make_opcode(const struct thread *th)
 /* What the reply tells of; of a link it has fresh attributes. */
 static struct file *made_file(struct sim *sim, struct thread *th)
 {
+	struct file *link;
+
 	if (th->op.type == OP_LINK)
 		return th->path.place[1].file;
-	return names_new_file(sim, th->op.file,
-			      th->op.type == OP_MKDIR ? FILE_DIRECTORY : FILE_SYMLINK);
+	if (th->op.type == OP_MKDIR)
+		return names_new_file(sim, th->op.file, FILE_DIRECTORY);
+	link = names_new_file(sim, th->op.file, FILE_SYMLINK);
+	if (link)
+		link->link_text = th->op.file2;
+	return link;
 }
 
 /* filename_create(), may_create(), create_new_entry() */

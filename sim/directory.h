@@ -62,15 +62,30 @@ struct place {
 	uint32_t name;
 };
 
+#define MAX_LINKS 40 /* in one walk: MAXSYMLINKS */
+
+/* Where a walk is: struct nameidata. Parts are names of a path, or of a link's text. */
+struct path_walk {
+	int at;
+	uint32_t part;
+	uint32_t end;
+	uint32_t nr_links; /* followed */
+	uint32_t nr_rests;
+	/* What is left to walk once the text of a link has led to a directory. */
+	struct {
+		struct entry *link; /* pinned */
+		uint32_t part;
+		uint32_t end;
+	} rest[MAX_LINKS];
+	struct entry *last; /* the link at the path's end that is followed, pinned; or NULL */
+};
+
 /* Flow positions of a thread, and what survives waits. */
 struct path_flow {
+	struct path_walk walk;
 	struct {
 		int at;
-		uint32_t part;
-	} walk;
-	struct {
-		int at;
-	} resolve, leave, make, open, ctime, list, ask, kill;
+	} resolve, leave, make, open, ctime, list, ask, kill, parent, link, step;
 	struct {
 		int at;
 		struct entry *entry;
@@ -100,6 +115,8 @@ void names_release(struct sim *sim);
 uint32_t names_first_part(const struct sim *sim, uint32_t path);
 uint32_t names_part(const struct sim *sim, uint32_t part);
 uint32_t names_bytes(const struct sim *sim, uint32_t name);
+bool names_is_up(const struct sim *sim, uint32_t name); /* ".." */
+bool names_from_root(const struct sim *sim, uint32_t path); /* a slash is in front of it */
 struct entry *names_find(const struct sim *sim, const struct file *dir, uint32_t name);
 /* The file of that path, whether cached or not; NULL if there is none. */
 struct file *names_file(const struct sim *sim, uint32_t path);
@@ -124,8 +141,16 @@ bool check_permission(struct sim *sim, struct thread *th, struct file *file);
 /* To the directory of the path's last name: link_path_walk(). */
 bool walk_parent(struct sim *sim, struct thread *th, uint32_t path, struct place *place);
 bool look_up(struct sim *sim, struct thread *th, struct place *place, enum lookup_how how);
-/* Both; place->file is NULL if the path is not there. */
+/*
+ * Both; place->file is NULL if the path is not there. Whether a link at the path's end is followed
+ * is for the op.
+ */
 bool walk(struct sim *sim, struct thread *th, uint32_t path, struct place *place);
+/* The place is a link: on from there, to the directory of the last name that its text leads to. */
+bool walk_link(struct sim *sim, struct thread *th, struct place *place);
+/* The link's text is not needed any more, the name it ends in has been looked up. */
+bool walk_link_done(struct sim *sim, struct thread *th);
+bool read_link(struct sim *sim, struct thread *th, struct file *file);
 bool walk_leave(struct sim *sim, struct thread *th, struct place *place);
 bool entry_put(struct sim *sim, struct thread *th, struct entry **pin);
 /* Drop an entry that nobody has pinned, and the directories that only it kept. */

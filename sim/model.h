@@ -118,6 +118,7 @@ struct file {
 	bool was_used; /* as a file: another gets a nodeid of its own */
 	enum workload_file_type type;
 	struct directory *directory; /* if it is one */
+	uint32_t link_text; /* of a symbolic link: the workload's path that it says */
 	uint32_t nr_links; /* entries that name it */
 	uint32_t nr_names_cached; /* that the guest knows; at 0 the inode is forgotten */
 	uint32_t nr_open;

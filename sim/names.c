@@ -21,6 +21,7 @@ struct names {
 	uint32_t *first; /* of each path: its first part; one more than paths */
 	uint32_t *parts;
 	uint32_t nr_parts;
+	uint32_t up; /* the name ".." */
 	uint16_t *bytes; /* of each name */
 	uint64_t nr_reused; /* inodes that were another file's */
 	struct entry *gone; /* not linked any more, but in use */
@@ -101,8 +102,11 @@ static int cut_paths(struct names *n, const struct workload *w, uint32_t *nr_dir
 	if (!rc) {
 		*nr_dirs = give_numbers(dirs, d, ignored);
 		give_numbers(texts, p, n->parts);
-		for (uint32_t i = 0; i < p; i++)
+		for (uint32_t i = 0; i < p; i++) {
 			n->bytes[n->parts[texts[i].part]] = texts[i].len;
+			if (texts[i].len == 2 && !memcmp(texts[i].at, "..", 2))
+				n->up = n->parts[texts[i].part];
+		}
 	}
 	free(texts);
 	free(dirs);
@@ -123,6 +127,16 @@ uint32_t names_part(const struct sim *sim, uint32_t part)
 uint32_t names_bytes(const struct sim *sim, uint32_t name)
 {
 	return sim->names->bytes[name];
+}
+
+bool names_is_up(const struct sim *sim, uint32_t name)
+{
+	return name == sim->names->up;
+}
+
+bool names_from_root(const struct sim *sim, uint32_t path)
+{
+	return sim->workload->files[path].name[0] == '/';
 }
 
 static struct entry **bucket_of(const struct sim *sim, const struct file *dir, uint32_t name)
@@ -371,6 +385,7 @@ int names_init(struct sim *sim)
 	if (!n)
 		return -ENOMEM;
 	sim->names = n;
+	n->up = UINT32_MAX;
 	n->nr_parts = count_parts(w);
 	for (n->nr_buckets = 64; n->nr_buckets < n->nr_parts; n->nr_buckets *= 2)
 		;

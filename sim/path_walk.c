@@ -229,28 +229,174 @@ static void step_into(struct place *place)
 	place->file = NULL;
 }
 
-bool walk_parent(struct sim *sim, struct thread *th, uint32_t path, struct place *place)
+/* fuse_get_link(): no virtiofsd asks for FUSE_CACHE_SYMLINKS, so each time. */
+bool read_link(struct sim *sim, struct thread *th, struct file *file)
 {
-	FLOW_BEGIN(th->path.walk.at);
-	*place = (struct place){.dir = sim->root};
-	th->path.walk.part = names_first_part(sim, path);
-	if (th->path.walk.part == names_first_part(sim, path + 1)) {
-		place->file = sim->root;
-		FLOW_RETURN(th->path.walk.at);
+	if (!send_simple(sim, th, FUSE_READLINK, file))
+		return false;
+	file->stat_stale = true; /* fuse_invalidate_atime() */
+	return true;
+}
+
+/*
+ * pick_link(): the place is a link. Its text is what is walked next, from the link's directory or
+ * the root on; the link stays pinned meanwhile.
+ */
+static bool pick_link(struct sim *sim, struct thread *th, struct place *place, struct entry **link)
+{
+	struct path_walk *w = &th->path.walk;
+	uint32_t text = place->file ? place->file->link_text : 0;
+
+	FLOW_BEGIN(th->path.step.at);
+	FLOW_CALL(th->path.step.at, read_link(sim, th, place->file));
+	w->part = names_first_part(sim, text);
+	w->end = names_first_part(sim, text + 1);
+	*link = place->entry;
+	place->entry = NULL;
+	place->file = NULL;
+	if (names_from_root(sim, text)) {
+		place->dir = sim->root;
+		if (place->dir_pin)
+			FLOW_CALL(th->path.step.at, entry_put(sim, th, &place->dir_pin));
 	}
+	FLOW_END(th->path.step.at);
+}
+
+/* follow_dotdot(): nothing is asked for. */
+static bool step_up(struct sim *sim, struct thread *th, struct place *place)
+{
+	FLOW_BEGIN(th->path.step.at);
+	place->entry = place->dir_pin;
+	place->dir = place->entry->dir;
+	place->dir_pin = place->dir->directory->entry;
+	if (place->dir_pin)
+		entry_pin(place->dir_pin);
+	FLOW_CALL(th->path.step.at, entry_put(sim, th, &place->entry));
+	FLOW_END(th->path.step.at);
+}
+
+/* The text of a link has been walked: on with what came behind the link. */
+static void pop_rest(struct path_walk *w)
+{
+	w->nr_rests--;
+	w->part = w->rest[w->nr_rests].part;
+	w->end = w->rest[w->nr_rests].end;
+}
+
+static void push_rest(struct path_walk *w)
+{
+	w->rest[w->nr_rests].part = w->part;
+	w->rest[w->nr_rests].end = w->end;
+	w->nr_rests++;
+}
+
+/* ".." is a name like others in paths of a workload, which none should have. */
+static bool is_step_up(const struct sim *sim, const struct thread *th, const struct place *place)
+{
+	return (th->path.walk.nr_rests || th->path.walk.last) && names_is_up(sim, place->name);
+}
+
+static bool is_link(const struct place *place)
+{
+	return place->file && place->file->type == FILE_SYMLINK;
+}
+
+/*
+ * link_path_walk(): what is left of the path or text, to the directory of its last name. Below
+ * what is no directory, above the root and behind too many links nothing can be.
+ */
+static bool walk_on(struct sim *sim, struct thread *th, struct place *place)
+{
+	struct path_walk *w = &th->path.walk;
+
+	FLOW_BEGIN(w->at);
 	while (true) {
-		FLOW_CALL(th->path.walk.at, check_permission(sim, th, place->dir));
-		place->name = names_part(sim, th->path.walk.part);
-		if (++th->path.walk.part == names_first_part(sim, path + 1))
-			FLOW_RETURN(th->path.walk.at);
-		FLOW_CALL(th->path.walk.at, look_up(sim, th, place, LOOK_UP));
+		FLOW_CALL(w->at, check_permission(sim, th, place->dir));
+		place->name = names_part(sim, w->part);
+		if (++w->part == w->end && !w->nr_rests)
+			FLOW_RETURN(w->at);
+		if (!is_step_up(sim, th, place)) {
+			FLOW_CALL(w->at, look_up(sim, th, place, LOOK_UP));
+		} else if (place->dir_pin) {
+			FLOW_CALL(w->at, step_up(sim, th, place));
+			continue;
+		}
+		if (w->part == w->end) {
+			pop_rest(w);
+			FLOW_CALL(w->at, entry_put(sim, th, &w->rest[w->nr_rests].link));
+		}
+		if (is_link(place) && w->nr_links < MAX_LINKS) {
+			w->nr_links++;
+			push_rest(w);
+			FLOW_CALL(w->at, pick_link(sim, th, place, &w->rest[w->nr_rests - 1].link));
+			continue;
+		}
 		if (!place->file || !place->file->directory)
 			break;
 		step_into(place);
 	}
-	/* Nothing can be below it. */
-	FLOW_CALL(th->path.walk.at, walk_leave(sim, th, place));
-	FLOW_END(th->path.walk.at);
+	while (w->nr_rests) {
+		pop_rest(w);
+		FLOW_CALL(w->at, entry_put(sim, th, &w->rest[w->nr_rests].link));
+	}
+	FLOW_CALL(w->at, walk_leave(sim, th, place));
+	FLOW_END(w->at);
+}
+
+bool walk_parent(struct sim *sim, struct thread *th, uint32_t path, struct place *place)
+{
+	struct path_walk *w = &th->path.walk;
+
+	FLOW_BEGIN(th->path.parent.at);
+	*place = (struct place){.dir = sim->root};
+	w->part = names_first_part(sim, path);
+	w->end = names_first_part(sim, path + 1);
+	w->nr_links = 0;
+	w->nr_rests = 0;
+	if (w->part == w->end) {
+		place->file = sim->root;
+		FLOW_RETURN(th->path.parent.at);
+	}
+	FLOW_CALL(th->path.parent.at, walk_on(sim, th, place));
+	FLOW_END(th->path.parent.at);
+}
+
+bool walk_link(struct sim *sim, struct thread *th, struct place *place)
+{
+	struct path_walk *w = &th->path.walk;
+
+	FLOW_BEGIN(th->path.parent.at);
+	if (w->nr_links == MAX_LINKS) {
+		FLOW_CALL(th->path.parent.at, walk_leave(sim, th, place));
+	} else {
+		w->nr_links++;
+		FLOW_CALL(th->path.parent.at, pick_link(sim, th, place, &w->last));
+		FLOW_CALL(th->path.parent.at, walk_on(sim, th, place));
+	}
+	FLOW_END(th->path.parent.at);
+}
+
+bool walk_link_done(struct sim *sim, struct thread *th)
+{
+	if (!th->path.put.at && !th->path.walk.last)
+		return true;
+	return entry_put(sim, th, &th->path.walk.last);
+}
+
+/* LOOKUP_FOLLOW */
+static bool follows_last(const struct workload_op *op)
+{
+	switch (op->type) {
+	case OP_STAT:
+		return op->flags & OP_FOLLOWS;
+	case OP_STATFS:
+	case OP_CHMOD:
+	case OP_UTIMES:
+	case OP_READDIR:
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool walk(struct sim *sim, struct thread *th, uint32_t path, struct place *place)
@@ -259,6 +405,12 @@ bool walk(struct sim *sim, struct thread *th, uint32_t path, struct place *place
 	FLOW_CALL(th->path.make.at, walk_parent(sim, th, path, place));
 	if (place->dir && !place->file)
 		FLOW_CALL(th->path.make.at, look_up(sim, th, place, LOOK_UP));
+	while (is_link(place) && follows_last(&th->op)) {
+		FLOW_CALL(th->path.make.at, walk_link(sim, th, place));
+		if (place->dir)
+			FLOW_CALL(th->path.make.at, look_up(sim, th, place, LOOK_UP));
+		FLOW_CALL(th->path.make.at, walk_link_done(sim, th));
+	}
 	FLOW_END(th->path.make.at);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The op script parser, and the stream that hands a script's ops to the simulator.
+ * The op script parser.
  *
  * A script that could not be performed (reading a file that is not open, opening one that is not
  * there) is refused here, so that simulation and real run cannot differ by an error.
@@ -33,7 +33,11 @@ static struct held *held(struct parser *p, const struct workload_op *op)
 static int parse_open(struct parser *p, struct workload_op *op)
 {
 	bool create = false;
+	uint32_t real;
+	int err = script_follow(p, op->file, true, &real);
 
+	if (err)
+		return err;
 	for (int i = 2; i < p->nr_words; i++) {
 		if (!strcmp(p->word[i], "direct"))
 			op->flags |= OP_DIRECT;
@@ -48,22 +52,25 @@ static int parse_open(struct parser *p, struct workload_op *op)
 		return script_bad(p, "the file is open already");
 	if (held(p, op)->is_mapped)
 		return script_bad(p, "the file is mapped still: munmap it first");
-	if (p->state[op->file].kind & (SCRIPT_DIRECTORY | SCRIPT_SYMLINK))
+	if (p->state[real].kind == SCRIPT_DIRECTORY)
 		return script_bad(p, "only regular files can be opened");
-	if (!script_has_parent(p, p->word[1]))
+	if (!script_has_parent(p, p->script->files[real].name))
 		return script_bad(p, "its directory is not there");
-	if (create != !p->state[op->file].kind)
+	if (create != !p->state[real].kind)
 		return script_bad(p, create ? "the file is there already: open it without 'create'"
 					    : "the file is not there: open it with 'create'");
-	if (create && script_in_use(p, op->file))
+	if (create && script_in_use(p, real))
 		return script_bad(p, "the file was removed but is open or mapped still");
 	if (create)
 		op->flags |= OP_CREATES;
 	if (op->flags & (OP_CREATES | OP_TRUNCATES))
-		p->state[op->file].size_bytes = 0;
+		p->state[real].size_bytes = 0;
+	p->state[op->file].size_bytes = p->state[real].size_bytes;
+	held(p, op)->real = real;
+	held(p, op)->by_link = p->by_link;
 	held(p, op)->flags = op->flags & OP_DIRECT;
 	held(p, op)->is_open = true;
-	p->state[op->file].kind = SCRIPT_FILE;
+	p->state[real].kind = SCRIPT_FILE;
 	return 0;
 }
 
@@ -171,6 +178,7 @@ static int parse_truncate(struct parser *p, struct workload_op *op)
 	    op->offset_bytes > INT64_MAX / 2)
 		return script_bad(p, "want: truncate NAME SIZE");
 	p->state[op->file].size_bytes = op->offset_bytes;
+	p->state[held(p, op)->real].size_bytes = op->offset_bytes;
 	return 0;
 }
 
@@ -383,6 +391,7 @@ static int parse_line(struct parser *p)
 	struct workload_op op = {0};
 	int err = parse_time(p, &op.not_before_ns);
 
+	p->by_link = false;
 	if (err)
 		return err;
 	if (!strcmp(p->word[0], "file"))
@@ -397,11 +406,12 @@ static int parse_line(struct parser *p)
 	verb = find_verb(p->word[0]);
 	if (!verb)
 		return script_bad(
-			p, "no such op: want file, dir, sleep, open, read, write, fsync, "
-			   "fdatasync, close, mmap, mread, mwrite, msync, munmap, "
-			   "truncate, copy, fadvise, madvise, stat, lookup, statfs, readlink, chmod, "
-			   "utimes, readdir, mkdir, symlink, rmdir, unlink, rename, "
-			   "link, sync, dropcaches, mount or umount");
+			p,
+			"no such op: want file, dir, sleep, open, read, write, fsync, "
+			"fdatasync, close, mmap, mread, mwrite, msync, munmap, "
+			"truncate, copy, fadvise, madvise, stat, lookup, statfs, readlink, chmod, "
+			"utimes, readdir, mkdir, symlink, rmdir, unlink, rename, "
+			"link, sync, dropcaches, mount or umount");
 	err = parse_op(p, verb, &op);
 	if (err)
 		return err;
@@ -409,8 +419,12 @@ static int parse_line(struct parser *p)
 		return -ENOMEM;
 	op.think_ns = p->think_ns[p->task];
 	p->think_ns[p->task] = 0;
-	script->lines[script->nr_lines++] =
-		(struct op_script_line){.number = p->number, .task = p->task, .op = op};
+	script->lines[script->nr_lines++] = (struct op_script_line){
+		.number = p->number,
+		.task = p->task,
+		.op = op,
+		.by_link = p->by_link || held(p, &op)->by_link,
+	};
 	return 0;
 }
 
@@ -494,94 +508,4 @@ void op_script_free(struct op_script *script)
 	free(script->files);
 	free(script->lines);
 	memset(script, 0, sizeof(*script));
-}
-
-bool is_op_script(const char *path)
-{
-	size_t len = strlen(path);
-
-	return len > 4 && !strcmp(path + len - 4, ".ops");
-}
-
-/* One task's ops: its lines of the script. */
-struct script_stream {
-	struct op_stream stream;
-	uint32_t nr_ops;
-	uint32_t next;
-	struct workload_op ops[];
-};
-
-static int next_op(struct op_stream *stream, uint64_t now_ns, struct workload_op *op)
-{
-	struct script_stream *s = (struct script_stream *)stream;
-
-	if (s->next == s->nr_ops)
-		return OP_STREAM_END;
-	*op = s->ops[s->next++];
-	return OP_STREAM_OP;
-}
-
-static void free_stream(struct op_stream *stream)
-{
-	free(stream);
-}
-
-static struct op_stream *stream_of(const struct op_script *script, uint32_t task)
-{
-	struct script_stream *s;
-	uint32_t nr = 0;
-
-	for (uint32_t i = 0; i < script->nr_lines; i++)
-		nr += script->lines[i].task == task;
-	s = calloc(1, sizeof(*s) + nr * sizeof(s->ops[0]));
-	if (!s)
-		return NULL;
-	s->stream = (struct op_stream){.next = next_op, .free = free_stream};
-	for (uint32_t i = 0; i < script->nr_lines; i++)
-		if (script->lines[i].task == task)
-			s->ops[s->nr_ops++] = script->lines[i].op;
-	return &s->stream;
-}
-
-int op_script_to_workload(struct op_script *script, struct workload **out)
-{
-	struct workload *w = calloc(1, sizeof(*w));
-
-	if (!w)
-		return -ENOMEM;
-	w->tasks = calloc(script->nr_tasks, sizeof(*w->tasks));
-	for (uint32_t i = 0; w->tasks && i < script->nr_tasks; i++) {
-		struct workload_task *task = &w->tasks[w->nr_tasks];
-
-		strcpy(task->job, *script->tasks[i] ? script->tasks[i] : "script");
-		task->iodepth = 1;
-		task->stream = stream_of(script, i);
-		if (!task->stream)
-			break;
-		w->nr_tasks++;
-	}
-	if (!w->tasks || w->nr_tasks < script->nr_tasks) {
-		workload_free(w);
-		return -ENOMEM;
-	}
-	w->files = script->files;
-	w->nr_files = script->nr_files;
-	w->makes_directories = true;
-	script->files = NULL;
-	op_script_free(script);
-	*out = w;
-	return 0;
-}
-
-int op_script_load(const char *path, struct workload **out)
-{
-	struct op_script script;
-	int err = op_script_read(path, &script);
-
-	if (err)
-		return err;
-	err = op_script_to_workload(&script, out);
-	if (err)
-		op_script_free(&script);
-	return err;
 }

@@ -17,6 +17,7 @@ struct op_script_line {
 	uint32_t number; /* in the file, from 1 */
 	uint32_t task; /* index into tasks */
 	struct workload_op op; /* think_ns: the sleeps before it */
+	bool by_link; /* what it is about has another name than is written */
 };
 
 struct op_script {

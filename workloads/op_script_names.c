@@ -12,7 +12,7 @@
 
 #define MAX_LIST_BUFFER (1u << 20)
 
-static int find_path(const struct parser *p, const char *name)
+int script_find(const struct parser *p, const char *name)
 {
 	for (uint32_t i = 0; i < p->script->nr_files; i++)
 		if (!strcmp(p->script->files[i].name, name))
@@ -21,7 +21,7 @@ static int find_path(const struct parser *p, const char *name)
 }
 
 /* Components that begin with no dot, slashes between them; or "." for the share's root. */
-static bool is_path(const char *name)
+bool script_is_path(const char *name)
 {
 	if (!strcmp(name, "."))
 		return true;
@@ -39,9 +39,6 @@ static int add_path(struct parser *p, const char *name, uint32_t *path)
 	struct op_script *script = p->script;
 	struct workload_file *file;
 
-	if (strlen(name) >= sizeof(file->name) || !is_path(name))
-		return script_bad(p, "a path is names with slashes between them; no name begins "
-				     "with a dot");
 	if (script->nr_files == SCRIPT_MAX_FILES)
 		return script_bad(p, "too many files");
 	if (array_grow((void **)&script->files, script->nr_files, sizeof(*file)))
@@ -64,16 +61,37 @@ bool script_has_parent(const struct parser *p, const char *name)
 	if (!slash)
 		return true;
 	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - name), name);
-	path = find_path(p, parent);
+	path = script_find(p, parent);
 	return path >= 0 && p->state[path].kind == SCRIPT_DIRECTORY;
 }
 
 int script_path(struct parser *p, const char *word, uint32_t *path)
 {
-	int found = find_path(p, word);
+	int found = script_find(p, word);
 
 	*path = (uint32_t)found;
-	return found >= 0 ? 0 : add_path(p, word, path);
+	if (found >= 0)
+		return 0;
+	if (strlen(word) >= sizeof(p->script->files->name) || !script_is_path(word))
+		return script_bad(p, "a path is names with slashes between them; no name begins "
+				     "with a dot");
+	return add_path(p, word, path);
+}
+
+/* symlink NAME [TEXT] */
+static int parse_symlink(struct parser *p, struct workload_op *op, uint32_t link)
+{
+	const char *text = p->nr_words == 3 ? p->word[2] : "nowhere";
+	int found = script_find(p, text), err = 0;
+
+	if (strlen(text) >= sizeof(p->script->files->name) || !script_is_link_text(text))
+		return script_bad(p, "a link's text is a path, with ../ or a slash in front or "
+				     "without; it ends in a name");
+	op->file2 = (uint32_t)found;
+	if (found < 0)
+		err = add_path(p, text, &op->file2);
+	p->state[link].text = op->file2;
+	return err;
 }
 
 int script_declare(struct parser *p, enum script_kind kind)
@@ -87,11 +105,11 @@ int script_declare(struct parser *p, enum script_kind kind)
 							 : "want: dir NAME");
 	if (p->script->nr_lines)
 		return script_bad(p, "files and directories are declared before the first op");
-	if (find_path(p, p->word[1]) >= 0)
+	if (script_find(p, p->word[1]) >= 0)
 		return script_bad(p, "there is a file of this name already");
 	if (p->nr_words == 3 && (parse_size(p->word[2], &size) || size > SCRIPT_MAX_FILE_BYTES))
 		return script_bad(p, "the file's size is not one up to 1T, like 2M");
-	err = add_path(p, p->word[1], &path);
+	err = script_path(p, p->word[1], &path);
 	if (err)
 		return err;
 	if ((kind == SCRIPT_DIRECTORY || size) && !script_has_parent(p, p->word[1]))
@@ -126,6 +144,7 @@ static bool is_empty(const struct parser *p, uint32_t directory)
 static void move_name(struct parser *p, uint32_t from, uint32_t to)
 {
 	p->state[to].kind = p->state[from].kind;
+	p->state[to].text = p->state[from].text;
 	p->state[to].size_bytes = p->state[from].size_bytes;
 	p->state[from].kind = SCRIPT_NOTHING;
 }
@@ -161,46 +180,49 @@ bool script_in_use(const struct parser *p, uint32_t file)
 	return false;
 }
 
-static int parse_rename(struct parser *p, struct workload_op *op)
+static int parse_rename(struct parser *p, uint32_t old, uint32_t new)
 {
-	enum script_kind kind = p->state[op->file].kind, target;
-	bool is_directory = kind == SCRIPT_DIRECTORY;
+	const struct workload_file *files = p->script->files;
+	enum script_kind target = p->state[new].kind;
+	bool is_directory = p->state[old].kind == SCRIPT_DIRECTORY;
 
-	target = p->state[op->file2].kind;
-	if (op->file2 == op->file || below(p->word[2], p->word[1]))
+	if (new == old || below(files[new].name, files[old].name))
 		return script_bad(p, "nothing can be renamed to itself or to what is below it");
 	if (target && is_directory != (target == SCRIPT_DIRECTORY))
 		return script_bad(p, "a directory replaces only a directory, a file only a file");
-	if (script_in_use(p, op->file2) || (target && is_directory && !is_empty(p, op->file2)))
+	if (script_in_use(p, new) || (target && is_directory && !is_empty(p, new)))
 		return script_bad(p, "what has the new name is open, mapped or not empty");
-	move_name(p, op->file, op->file2);
-	return is_directory ? move_below(p, op->file, op->file2) : 0;
+	move_name(p, old, new);
+	return is_directory ? move_below(p, old, new) : 0;
 }
 
 /* link EXISTING NEW: the op's file is the new name. */
-static int parse_link(struct parser *p, struct workload_op *op)
+static int parse_link(struct parser *p, struct workload_op *op, uint32_t old, uint32_t new)
 {
-	uint32_t new = op->file2;
+	uint32_t file = op->file2;
 
 	if (p->state[new].kind || script_in_use(p, new))
 		return script_bad(p, "the new name is there already, or open");
 	p->state[new].kind = SCRIPT_FILE;
-	p->state[new].size_bytes = p->state[op->file].size_bytes;
+	p->state[new].size_bytes = p->state[old].size_bytes;
 	op->file2 = op->file;
-	op->file = new;
+	op->file = file;
 	return 0;
 }
 
 /* The second path of rename and link. */
-static int second_path(struct parser *p, struct workload_op *op)
+static int second_path(struct parser *p, struct workload_op *op, uint32_t old)
 {
+	uint32_t new;
 	int err = script_path(p, p->word[2], &op->file2);
 
+	if (!err)
+		err = script_follow(p, op->file2, false, &new);
 	if (err)
 		return err;
-	if (!script_has_parent(p, p->word[2]) || !strcmp(p->word[2], "."))
+	if (!script_has_parent(p, p->script->files[new].name) || !strcmp(p->word[2], "."))
 		return script_bad(p, "the directory of the new name is not there");
-	return op->type == OP_RENAME ? parse_rename(p, op) : parse_link(p, op);
+	return op->type == OP_RENAME ? parse_rename(p, old, new) : parse_link(p, op, old, new);
 }
 
 static int parse_list(const struct parser *p, struct workload_op *op)
@@ -222,29 +244,37 @@ static const struct rule {
 	uint32_t kinds;
 	bool may_be_nothing;
 	bool changes;
+	bool follows; /* a link that has this name */
 	enum script_kind after;
 	int min_words, max_words;
 	const char *want;
 } rules[] = {
-	{OP_STAT, ANY, false, false, 0, 2, 2, "want: stat NAME, of what is there"},
-	{OP_LOOKUP, ANY, true, false, 0, 2, 2, "want: lookup NAME"},
-	{OP_STATFS, SCRIPT_FILE | SCRIPT_DIRECTORY, false, false, 0, 2, 2,
-	 "want: statfs NAME, of a file or directory that is there"},
-	{OP_READLINK, SCRIPT_SYMLINK, false, false, 0, 2, 2, "want: readlink NAME, of a link"},
-	{OP_CHMOD, SCRIPT_FILE | SCRIPT_DIRECTORY, false, false, 0, 2, 2,
-	 "want: chmod NAME, of a file or directory that is there"},
-	{OP_UTIMES, SCRIPT_FILE | SCRIPT_DIRECTORY, false, false, 0, 2, 2,
-	 "want: utimes NAME, of a file or directory that is there"},
-	{OP_READDIR, SCRIPT_DIRECTORY, false, false, 0, 2, 3,
-	 "want: readdir NAME [BUFFER], of a directory that is there"},
-	{OP_MKDIR, 0, true, true, SCRIPT_DIRECTORY, 2, 2, "want: mkdir NAME, which is not there"},
-	{OP_SYMLINK, 0, true, true, SCRIPT_SYMLINK, 2, 2, "want: symlink NAME, which is not there"},
-	{OP_RMDIR, SCRIPT_DIRECTORY, false, true, SCRIPT_NOTHING, 2, 2,
-	 "want: rmdir NAME, of an empty directory"},
-	{OP_UNLINK, SCRIPT_FILE | SCRIPT_SYMLINK, false, true, SCRIPT_NOTHING, 2, 2,
-	 "want: unlink NAME, of a file or link that is there"},
-	{OP_RENAME, ANY, false, false, 0, 3, 3, "want: rename OLD NEW; OLD is there"},
-	{OP_LINK, SCRIPT_FILE, false, false, 0, 3, 3, "want: link OLD NEW; OLD is a file"},
+	{OP_STAT, ANY, .min_words = 2, .max_words = 3,
+	 .want = "want: stat NAME [follow], of what is there"},
+	{OP_LOOKUP, ANY, .may_be_nothing = true, .min_words = 2, .max_words = 2,
+	 .want = "want: lookup NAME"},
+	{OP_STATFS, SCRIPT_FILE | SCRIPT_DIRECTORY, .follows = true, .min_words = 2, .max_words = 2,
+	 .want = "want: statfs NAME, of a file or directory that is there"},
+	{OP_READLINK, SCRIPT_SYMLINK, .min_words = 2, .max_words = 2,
+	 .want = "want: readlink NAME, of a link"},
+	{OP_CHMOD, SCRIPT_FILE | SCRIPT_DIRECTORY, .follows = true, .min_words = 2, .max_words = 2,
+	 .want = "want: chmod NAME, of a file or directory that is there"},
+	{OP_UTIMES, SCRIPT_FILE | SCRIPT_DIRECTORY, .follows = true, .min_words = 2, .max_words = 2,
+	 .want = "want: utimes NAME, of a file or directory that is there"},
+	{OP_READDIR, SCRIPT_DIRECTORY, .follows = true, .min_words = 2, .max_words = 3,
+	 .want = "want: readdir NAME [BUFFER], of a directory that is there"},
+	{OP_MKDIR, 0, .may_be_nothing = true, .changes = true, .after = SCRIPT_DIRECTORY,
+	 .min_words = 2, .max_words = 2, .want = "want: mkdir NAME, which is not there"},
+	{OP_SYMLINK, 0, .may_be_nothing = true, .changes = true, .after = SCRIPT_SYMLINK,
+	 .min_words = 2, .max_words = 3, .want = "want: symlink NAME [TEXT]; NAME is not there"},
+	{OP_RMDIR, SCRIPT_DIRECTORY, .changes = true, .min_words = 2, .max_words = 2,
+	 .want = "want: rmdir NAME, of an empty directory"},
+	{OP_UNLINK, SCRIPT_FILE | SCRIPT_SYMLINK, .changes = true, .min_words = 2, .max_words = 2,
+	 .want = "want: unlink NAME, of a file or link that is there"},
+	{OP_RENAME, ANY, .min_words = 3, .max_words = 3,
+	 .want = "want: rename OLD NEW; OLD is there"},
+	{OP_LINK, SCRIPT_FILE, .min_words = 3, .max_words = 3,
+	 .want = "want: link OLD NEW; OLD is a file"},
 };
 
 static const struct rule *find_rule(enum op_type type)
@@ -256,27 +286,55 @@ static const struct rule *find_rule(enum op_type type)
 	return &rules[i];
 }
 
+/* What the op takes behind its name; real: what the name leads to. */
+static int parse_rest(struct parser *p, struct workload_op *op, uint32_t real)
+{
+	switch (op->type) {
+	case OP_READDIR:
+		return parse_list(p, op);
+	case OP_SYMLINK:
+		return parse_symlink(p, op, real);
+	case OP_RENAME:
+	case OP_LINK:
+		return second_path(p, op, real);
+	default:
+		return 0;
+	}
+}
+
+/* stat NAME follow */
+static bool is_followed(const struct parser *p, const struct workload_op *op)
+{
+	return op->type == OP_STAT && p->nr_words == 3 && !strcmp(p->word[2], "follow");
+}
+
 int script_parse_names(struct parser *p, struct workload_op *op)
 {
 	const struct rule *rule = find_rule(op->type);
-	enum script_kind kind = p->state[op->file].kind;
-	bool is_root = !strcmp(p->word[1], ".");
+	bool is_root = !strcmp(p->word[1], "."), followed = is_followed(p, op);
+	enum script_kind kind;
+	uint32_t real;
+	int err = script_follow(p, op->file, rule->follows || followed, &real);
 
+	if (err)
+		return err;
+	kind = p->state[real].kind;
+	if (followed)
+		op->flags |= OP_FOLLOWS;
 	if (p->nr_words < rule->min_words || p->nr_words > rule->max_words ||
+	    (op->type == OP_STAT && p->nr_words == 3 && !followed) ||
 	    !(kind ? kind & rule->kinds : rule->may_be_nothing) ||
 	    (is_root && (rule->changes || op->type == OP_RENAME)))
 		return script_bad(p, rule->want);
-	if (op->type != OP_LOOKUP && !script_has_parent(p, p->word[1]))
+	if (op->type != OP_LOOKUP && !script_has_parent(p, p->script->files[real].name))
 		return script_bad(p, "its directory is not there");
-	if (rule->after && script_in_use(p, op->file))
+	if (rule->after && (script_in_use(p, op->file) || script_in_use(p, real)))
 		return script_bad(p, "a file of this name is open or mapped still");
-	if (op->type == OP_RMDIR && !is_empty(p, op->file))
+	if (op->type == OP_RMDIR && !is_empty(p, real))
 		return script_bad(p, "the directory is not empty");
 	if (rule->changes)
-		p->state[op->file].kind = rule->after;
-	if (op->type == OP_READDIR)
-		return parse_list(p, op);
-	return rule->max_words == 3 ? second_path(p, op) : 0;
+		p->state[real].kind = rule->after;
+	return parse_rest(p, op, real);
 }
 
 int script_parse_share(struct parser *p, const struct workload_op *op)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the parser of op scripts knows while it reads one, so that it can refuse what could not be
- * performed. Internal to op_script.c and op_script_names.c.
+ * performed. Internal to op_script.c, op_script_names.c and op_script_links.c.
  */
 #ifndef VFSCOPE_WORKLOADS_OP_SCRIPT_PARSER_H
 #define VFSCOPE_WORKLOADS_OP_SCRIPT_PARSER_H
@@ -28,6 +28,7 @@ struct parser {
 	/* What has a name now. */
 	struct script_state {
 		enum script_kind kind;
+		uint32_t text; /* of a link: what it says, as a path */
 		uint64_t size_bytes; /* at least, also of what was opened by that name */
 	} state[SCRIPT_MAX_FILES];
 	/*
@@ -38,12 +39,15 @@ struct parser {
 		bool is_open;
 		bool is_mapped; /* bytes from map_start to before map_end */
 		bool map_is_private;
+		bool by_link; /* what was opened has another name */
+		uint32_t real; /* that name's path */
 		uint32_t flags; /* OP_DIRECT */
 		uint64_t map_start, map_end;
 	} held[OP_SCRIPT_TASKS][SCRIPT_MAX_FILES];
 	uint32_t task; /* of the line */
 	uint64_t think_ns[OP_SCRIPT_TASKS]; /* sleeps since its last op */
 	bool is_unmounted;
+	bool by_link; /* a path of the line led through a link */
 	char *word[SCRIPT_MAX_WORDS];
 	int nr_words;
 };
@@ -52,6 +56,15 @@ struct parser {
 int script_bad(const struct parser *p, const char *why);
 /* Lines "file" and "dir". */
 int script_declare(struct parser *p, enum script_kind kind);
+int script_find(const struct parser *p, const char *name); /* a path; -1: not named yet */
+bool script_is_path(const char *name);
+/*
+ * The path without links that this one leads to; follow: also if it is a link itself. What is
+ * missing on the way is left as it is written.
+ */
+int script_follow(struct parser *p, uint32_t path, bool follow, uint32_t *real);
+/* "../name", "/name" and paths: what a link can say. */
+bool script_is_link_text(const char *text);
 /* The path in a word of the line; one that was not named before is there from now on as nothing. */
 int script_path(struct parser *p, const char *word, uint32_t *path);
 /* Is the directory that the name lies in there? */

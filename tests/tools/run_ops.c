@@ -306,25 +306,34 @@ static int list(struct task *t, const char *path, uint32_t size)
 	return n < 0 ? (int)n : 0;
 }
 
-/* The text of a link leads nowhere and is never followed. */
+/* A slash in front of a link's text is the share's root. */
+static int make_link(const struct run *r, uint32_t file, const char *path)
+{
+	const char *name = r->script.files[file].name;
+	char text[PATH_MAX];
+
+	snprintf(text, sizeof(text), "%s%s", *name == '/' ? r->dir : "", name);
+	return symlink(text, path) ? -errno : 0;
+}
+
 static int perform_on_names(struct task *t, const struct workload_op *op)
 {
 	const struct run *r = t->run;
 	static const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-	char room[PATH_MAX], room2[PATH_MAX], target[16];
+	char room[PATH_MAX], room2[PATH_MAX], text[PATH_MAX];
 	const char *path = path_of(r, op->file, room), *path2 = path_of(r, op->file2, room2);
 	struct statfs fs;
 	struct stat st;
 
 	switch (op->type) {
 	case OP_STAT:
-		return lstat(path, &st) ? -errno : 0;
+		return (op->flags & OP_FOLLOWS ? stat(path, &st) : lstat(path, &st)) ? -errno : 0;
 	case OP_LOOKUP:
 		return look_up(path);
 	case OP_STATFS:
 		return statfs(path, &fs) ? -errno : 0;
 	case OP_READLINK:
-		return readlink(path, target, sizeof(target)) < 0 ? -errno : 0;
+		return readlink(path, text, sizeof(text)) < 0 ? -errno : 0;
 	case OP_CHMOD:
 		return chmod(path, 0755) ? -errno : 0;
 	case OP_UTIMES:
@@ -334,7 +343,7 @@ static int perform_on_names(struct task *t, const struct workload_op *op)
 	case OP_MKDIR:
 		return mkdir(path, 0755) ? -errno : 0;
 	case OP_SYMLINK:
-		return symlink("nowhere", path) ? -errno : 0;
+		return make_link(r, op->file2, path);
 	case OP_RMDIR:
 		return rmdir(path) ? -errno : 0;
 	case OP_UNLINK:
@@ -437,16 +446,21 @@ static bool walks_path(const struct workload_op *op)
 	}
 }
 
-/* Whether both look at the attributes of one inode: of a file, or of the root. */
-static bool share_attributes(const struct workload_op *a, const struct workload_op *b)
+/*
+ * Whether both may look at the attributes of one inode: of a file, or of the root. What is named by
+ * way of a link may be any file.
+ */
+static bool share_attributes(const struct op_script_line *x, const struct op_script_line *y)
 {
+	const struct workload_op *a = &x->op, *b = &y->op;
+
 	if (a->type == OP_DROP_CACHES || b->type == OP_DROP_CACHES)
 		return false;
-	return a->file == b->file || (walks_path(a) && walks_path(b));
+	return a->file == b->file || x->by_link || y->by_link || (walks_path(a) && walks_path(b));
 }
 
 /* When the op may begin so that its attributes have clearly timed out, or clearly not. */
-static uint64_t clear_time(struct run *r, const struct workload_op *op, uint64_t time_ns)
+static uint64_t clear_time(struct run *r, const struct op_script_line *line, uint64_t time_ns)
 {
 	bool again = r->attr_timeout_ns != 0;
 
@@ -457,7 +471,7 @@ static uint64_t clear_time(struct run *r, const struct workload_op *op, uint64_t
 			uint64_t first = done->start_ns + r->attr_timeout_ns;
 			uint64_t last = done->end_ns + r->attr_timeout_ns + ROUNDING_NS;
 
-			if (!done->end_ns || !share_attributes(op, &r->script.lines[i].op) ||
+			if (!done->end_ns || !share_attributes(line, &r->script.lines[i]) ||
 			    time_ns + LOOK_NS < first || time_ns > last)
 				continue;
 			time_ns = last + 1;
@@ -477,14 +491,14 @@ static void wait_for_turn(struct run *r, uint32_t line)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void wait_until_clear(struct run *r, const struct workload_op *op)
+static void wait_until_clear(struct run *r, const struct op_script_line *line)
 {
 	uint64_t now, time_ns;
 
 	do {
 		now = now_ns();
 		pthread_mutex_lock(&r->lock);
-		time_ns = clear_time(r, op, now);
+		time_ns = clear_time(r, line, now);
 		pthread_mutex_unlock(&r->lock);
 		if (time_ns > now)
 			sleep_ns(time_ns - now);
@@ -503,7 +517,7 @@ static int64_t perform_line(struct task *t, uint32_t nr)
 	if (r->parallel && walks_path(&line->op))
 		pthread_mutex_lock(&r->path_lock);
 	sleep_ns(r->pause_ns + line->op.think_ns);
-	wait_until_clear(r, &line->op);
+	wait_until_clear(r, line);
 	done.start_ns = now_ns();
 	err = perform(t, line);
 	done.end_ns = now_ns();

@@ -260,6 +260,21 @@ static void test_names_refused(void **state)
 		"readlink a\n",
 		"file a 1\nreadlink a\n",
 		"symlink l\nopen l\n",
+		"symlink l ../a\nstat l follow\n", /* out of the share */
+		"symlink l l\nstat l follow\n",
+		"symlink l m\nsymlink m l\nstat l/a\n",
+		"symlink l a/../b\n",
+		"symlink l ..\n",
+		"symlink l /../a\n",
+		"symlink l a b\n",
+		"symlink l a\nstat l follow\n", /* leads to nothing */
+		"file a 1\nsymlink l a\nsymlink l a\n",
+		"file a 1\nsymlink l a\nopen l create\n",
+		"dir d\nsymlink l d\nopen l\n",
+		"dir d\nsymlink l d\nrmdir l\n",
+		"dir d\nfile d/a 1\nsymlink l d\nmkdir l/a\n",
+		"dir d\nsymlink l d\nrename d l/d\n", /* to below itself */
+		"file a 1\nstat a nofollow\n",
 		"file a 1\nreaddir a\n",
 		"dir d\nreaddir d 4\n",
 		"file a 1\nopen a\nrename a b\nmkdir a\n",
@@ -277,15 +292,43 @@ static void test_names_refused(void **state)
 			fail_msg("'%s' is not refused", texts[i]);
 }
 
+/* By way of links all that they lead to can be used, and is what its own name says. */
+static void test_links(void **state)
+{
+	static const char text[] = "dir d\ndir e\nfile d/a 8k\n"
+				   "symlink e/up ../d\nsymlink root /e/up\nsymlink l root/a\n"
+				   "symlink new d/b\nsymlink no\n"
+				   "open l\nmmap l\nmread l 4k 4k\n"
+				   "open e/up/a\nread e/up/a 0 4k\n"
+				   "open new create\nwrite new 0 4k\nclose new\nstat d/b\n"
+				   "rename root/b e/up/c\nunlink d/c\n"
+				   "readdir root\nstat e/up follow\nstat e/up\nreadlink no\n"
+				   "rename e/up e/moved\nlookup root\n"
+				   "rename e/moved e/up\nstat l follow\n";
+	struct op_script s;
+	const struct op_script_line *lines;
+
+	assert_int_equal(parse(text, &s), 0);
+	lines = s.lines;
+	assert_string_equal(s.files[lines[0].op.file2].name, "../d");
+	assert_string_equal(s.files[lines[1].op.file2].name, "/e/up");
+	assert_string_equal(s.files[lines[4].op.file2].name, "nowhere");
+	/* The name is what is written, and that it is another's is known. */
+	assert_string_equal(s.files[lines[5].op.file].name, "l");
+	assert_true(lines[5].by_link && lines[7].by_link && lines[9].by_link);
+	assert_false(lines[0].by_link);
+	assert_int_equal(lines[17].op.flags, OP_FOLLOWS);
+	assert_int_equal(lines[18].op.flags, 0);
+	op_script_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ops),
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_tasks),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_names_refused),
+		cmocka_unit_test(test_ops),   cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_tasks), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_names), cmocka_unit_test(test_names_refused),
+		cmocka_unit_test(test_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

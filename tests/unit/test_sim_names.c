@@ -265,10 +265,12 @@ static void test_failing_ops(void **state)
 #define RANDOM_OPS 402
 
 /* Files that are made are closed at once, by whatever name they have then. */
-static void random_ops(struct rng *rng, uint32_t nr_names, struct workload_op ops[RANDOM_OPS])
+static void random_ops(struct rng *rng, uint32_t nr_names, uint32_t nr_texts,
+		       struct workload_op ops[RANDOM_OPS])
 {
-	static const enum op_type types[] = {OP_MKDIR,	OP_RMDIR,   OP_RENAME, OP_UNLINK, OP_LINK,
-					     OP_CREATE, OP_READDIR, OP_STAT,   OP_LOOKUP, OP_CHMOD};
+	static const enum op_type types[] = {OP_MKDIR, OP_RMDIR,   OP_RENAME, OP_UNLINK,
+					     OP_LINK,  OP_CREATE,  OP_STAT,   OP_LOOKUP,
+					     OP_CHMOD, OP_READDIR, OP_SYMLINK};
 
 	for (int i = 0; i < RANDOM_OPS - 2; i += 2) {
 		ops[i] = (struct workload_op){
@@ -276,6 +278,8 @@ static void random_ops(struct rng *rng, uint32_t nr_names, struct workload_op op
 			.file = rng_below(rng, nr_names),
 			.file2 = rng_below(rng, nr_names),
 		};
+		if (ops[i].type == OP_SYMLINK)
+			ops[i].file2 = rng_below(rng, nr_texts);
 		ops[i + 1] = ops[i];
 		ops[i + 1].type = ops[i].type == OP_CREATE ? OP_CLOSE : OP_LOOKUP;
 	}
@@ -286,7 +290,9 @@ static void random_ops(struct rng *rng, uint32_t nr_names, struct workload_op op
 /* Whatever tasks do to each other's names, no lock is left and all ops end. */
 static void test_random_ops(void **state)
 {
-	static const char *const names[] = {"d", "e", "d/a", "d/b", "e/a", "e/b", "a", "b"};
+	static const char *const names[] = {"d",   "e", "d/a", "d/b",  "e/a",
+					    "e/b", "a", "b",   "../e", "/d/a"};
+	const uint32_t nr_texts = ARRAY_SIZE(names), nr_names = nr_texts - 2;
 
 	for (uint64_t seed = 1; seed <= 40; seed++) {
 		struct workload *w = files_new(TASKS, names, ARRAY_SIZE(names));
@@ -298,9 +304,11 @@ static void test_random_ops(void **state)
 
 		rng_init(&rng, seed, 0);
 		w->files[0].type = w->files[1].type = FILE_DIRECTORY;
+		for (uint32_t i = nr_names; i < nr_texts; i++)
+			w->files[i].size_bytes = 0;
 		w->makes_directories = true;
 		for (int t = 0; t < TASKS; t++) {
-			random_ops(&rng, ARRAY_SIZE(names), ops[t]);
+			random_ops(&rng, nr_names, nr_texts, ops[t]);
 			w->tasks[t].stream = script_stream_new(ops[t], RANDOM_OPS);
 		}
 		names_stack(&stack);
