@@ -236,6 +236,15 @@ static const json_t *of_slot(const json_t *daemons, json_int_t slot)
 	return NULL;
 }
 
+/* The same process with other rings: the one that it follows; else NULL. */
+static const json_t *same_before(const json_t *daemons, const json_t *entry)
+{
+	const json_t *follows = json_object_get(entry, "follows"), *before;
+
+	before = json_is_integer(follows) ? of_slot(daemons, json_integer_value(follows)) : NULL;
+	return before && number_of(before, "pid") == number_of(entry, "pid") ? before : NULL;
+}
+
 /* What the footer knows of one of several daemons. */
 static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *entry,
 				const json_t *daemon)
@@ -253,7 +262,7 @@ static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *
 			format_ns((double)number_of(entry, "cpu_wait_ns"), waited, sizeof(waited)),
 			number_of(entry, "cpu_waits"));
 	before = json_is_integer(follows) ? of_slot(daemons, json_integer_value(follows)) : NULL;
-	if (before && number_of(before, "pid") == number_of(entry, "pid"))
+	if (same_before(daemons, entry))
 		fprintf(out, "; after the guest had set up the device anew");
 	else if (before)
 		fprintf(out, "; takes the place of %" JSON_INTEGER_FORMAT,
@@ -271,24 +280,27 @@ static void print_daemon_counts(FILE *out, const json_t *daemons, const json_t *
 static void print_daemons(FILE *out, const json_t *host, const json_t *footer)
 {
 	const json_t *started = json_object_get(host, "daemons");
-	const json_t *known = json_object_get(footer, "daemons"), *entry;
+	const json_t *known = json_object_get(footer, "daemons"), *entry, *last = NULL;
 	size_t i;
 
 	if (!json_array_size(started)) {
+		last = of_slot(known, 0);
 		print_daemon(out, json_object_get(host, "daemon"));
 		print_daemon_counts(out, known, of_slot(known, 0), json_object_get(host, "daemon"));
 	}
 	json_array_foreach((json_t *)started, i, entry)
 	{
+		last = of_slot(known, number_of(entry, "slot"));
 		print_daemon(out, json_object_get(entry, "daemon"));
-		print_daemon_counts(out, known, of_slot(known, number_of(entry, "slot")),
-				    json_object_get(entry, "daemon"));
+		print_daemon_counts(out, known, last, json_object_get(entry, "daemon"));
 	}
 	json_array_foreach((json_t *)known, i, entry)
 	{
 		if (!json_object_get(entry, "daemon"))
 			continue;
-		print_daemon(out, json_object_get(entry, "daemon"));
+		if (!last || same_before(known, entry) != last)
+			print_daemon(out, json_object_get(entry, "daemon"));
+		last = entry;
 		print_daemon_counts(out, known, entry, json_object_get(entry, "daemon"));
 	}
 }
