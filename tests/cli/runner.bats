@@ -91,6 +91,22 @@ runs() {
 	[[ $output == *$'failed:\n'*'unit/test_a: 2 - bad'* ]]
 }
 
+@test "without arguments: when the other suites are done they help with vm; no file runs twice" {
+	mkdir "$TREE/tests/vm"
+	program a <<<'printf "1..1\nok 1\n"'
+	# Both wait for each other.
+	for i in 1 2; do
+		printf '%s\n' '@test "x" {' "	echo >>ran.tmp; until [ \$(wc -l <ran.tmp) = 2 ]; do sleep 0.05; done" \
+			'}' >"$TREE/tests/vm/v$i.bats"
+	done
+	for i in 3 4 5; do
+		printf '%s\n' '@test "x" {' '	true' '}' >"$TREE/tests/vm/v$i.bats"
+	done
+	expect 1 "$TREE/tests/run"
+	# test_a is not built for san.
+	[ "$(tail -1 <<<"$output")" = '6 passed, 1 failed, 0 skipped' ]
+}
+
 @test "a signal ends the test that runs, and the runner" {
 	program a <<<'echo $$ >pid.tmp; mv pid.tmp pid; exec sleep 1000'
 	"$TREE/tests/run" unit >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
