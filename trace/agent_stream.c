@@ -26,7 +26,6 @@ int agent_stream_open(struct agent_stream *s, int fd)
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
 	s->silence_ms = AGENT_SILENCE_MS;
-	s->heard_ns = clock_ns(CLOCK_MONOTONIC);
 	s->in = malloc(AGENT_FRAME_MAX_WHOLE);
 	s->out = malloc(AGENT_FRAME_MAX_WHOLE);
 	if (s->in && s->out)
@@ -53,6 +52,17 @@ static ssize_t put_bytes(int fd, const void *data, size_t len)
 	return n < 0 && errno == ENOTSOCK ? write(fd, data, len) : n;
 }
 
+/* poll(), which adds to *waited_ns how long it waited: no more than it was to (agent_stream.h). */
+static int wait_for(struct pollfd *p, int timeout_ms, uint64_t *waited_ns)
+{
+	uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
+	int n = poll(p, 1, timeout_ms);
+
+	*waited_ns +=
+		min_u64(clock_ns(CLOCK_MONOTONIC) - begin_ns, (uint64_t)timeout_ms * NS_PER_MS);
+	return n;
+}
+
 /*
  * A port whose host is gone hangs up and takes nothing. Who is to end does not wait for as long as
  * the other end may be silent, which may be hours: it may be stopped, or its VM.
@@ -60,17 +70,17 @@ static ssize_t put_bytes(int fd, const void *data, size_t len)
 static int wait_for_room(const struct agent_stream *s)
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLOUT};
-	uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC), waited_ms = 0;
+	uint64_t limit_ns = s->silence_ms * NS_PER_MS, waited_ns = 0;
 
-	while (waited_ms < s->silence_ms) {
-		int n = poll(&p, 1, (int)min_u64(ROOM_TICK_MS, s->silence_ms - waited_ms));
+	while (waited_ns < limit_ns) {
+		uint64_t left_ms = (limit_ns - waited_ns + NS_PER_MS - 1) / NS_PER_MS;
+		int n = wait_for(&p, (int)min_u64(ROOM_TICK_MS, left_ms), &waited_ns);
 
 		if (n > 0)
 			return p.revents & (POLLHUP | POLLERR | POLLNVAL) ? -EPIPE : 0;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		waited_ms = (clock_ns(CLOCK_MONOTONIC) - begin_ns) / NS_PER_MS;
-		if (end_signal_came() && waited_ms >= END_GRACE_MS)
+		if (end_signal_came() && waited_ns >= END_GRACE_MS * NS_PER_MS)
 			return -EINTR;
 	}
 	return -ETIMEDOUT;
@@ -105,10 +115,8 @@ static int fill(struct agent_stream *s, int timeout_ms)
 	struct pollfd p = {.fd = s->fd, .events = POLLIN};
 	ssize_t n;
 
-	if (poll(&p, 1, timeout_ms) <= 0)
-		return clock_ns(CLOCK_MONOTONIC) - s->heard_ns > s->silence_ms * NS_PER_MS
-			       ? -ETIMEDOUT
-			       : 0;
+	if (wait_for(&p, timeout_ms, &s->silent_ns) <= 0)
+		return s->silent_ns > s->silence_ms * NS_PER_MS ? -ETIMEDOUT : 0;
 	memmove(s->in, s->in + s->in_start, s->in_end - s->in_start);
 	s->in_end -= s->in_start;
 	s->in_start = 0;
@@ -118,7 +126,7 @@ static int fill(struct agent_stream *s, int timeout_ms)
 	if (!n)
 		return -EPIPE;
 	s->in_end += (size_t)n;
-	s->heard_ns = clock_ns(CLOCK_MONOTONIC);
+	s->silent_ns = 0;
 	return 1;
 }
 

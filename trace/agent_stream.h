@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Frames over the descriptor of an agent's channel. Everything has a time limit: an end that says
- * nothing for silence_ms is gone.
+ * nothing for silence_ms is gone. Only time spent waiting for it counts: a process or VM that was
+ * itself kept from running for longer has not listened, and what it was told meanwhile may still be
+ * on its way to it.
  */
 #ifndef VFSCOPE_TRACE_AGENT_STREAM_H
 #define VFSCOPE_TRACE_AGENT_STREAM_H
@@ -19,7 +21,7 @@ struct agent_stream {
 	unsigned char *in; /* AGENT_FRAME_MAX_WHOLE bytes each */
 	unsigned char *out;
 	size_t in_start, in_end;
-	uint64_t heard_ns; /* when the last bytes came */
+	uint64_t silent_ns; /* waited since the last bytes came */
 };
 
 /* Takes over fd, which does not block. */

@@ -110,6 +110,30 @@ static void test_frames_arrive_byte_by_byte(void **state)
 	agent_stream_close(&s);
 }
 
+static void test_silence_is_what_was_listened_to(void **state)
+{
+	struct agent_frame frame;
+	struct agent_stream s;
+	int peer, waits = 0, n;
+
+	open_pair(&s, &peer);
+	s.silence_ms = 50;
+	/* It was kept from running, and the other end not yet able to say anything. */
+	usleep(80000);
+	assert_int_equal(agent_stream_receive(&s, &frame, 0), 0);
+	/* Each wait counts as what was asked for, however long this end was kept from going on. */
+	while (!(n = agent_stream_receive(&s, &frame, 10)))
+		waits++;
+	assert_int_equal(n, -ETIMEDOUT);
+	assert_int_equal(waits, 5);
+	/* A byte is a sign of life. */
+	assert_int_equal(write(peer, "V", 1), 1);
+	assert_int_equal(agent_stream_receive(&s, &frame, 10), 0);
+	assert_int_equal(agent_stream_receive(&s, &frame, 10), 0);
+	close(peer);
+	agent_stream_close(&s);
+}
+
 static void test_greeting_is_found_behind_garbage(void **state)
 {
 	unsigned char bytes[4096];
@@ -213,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refuses_what_is_no_frame),
 		cmocka_unit_test(test_frames_arrive_byte_by_byte),
+		cmocka_unit_test(test_silence_is_what_was_listened_to),
 		cmocka_unit_test(test_greeting_is_found_behind_garbage),
 		cmocka_unit_test(test_end_that_takes_nothing),
 		cmocka_unit_test(test_hybrid_vsock),
