@@ -18,6 +18,7 @@
 
 struct guest_bpf;
 struct guest_kprobe_bpf;
+struct kernel_functions;
 
 struct guest_probes {
 	struct guest_bpf *bpf; /* fentry programs, and the maps of both */
@@ -26,6 +27,8 @@ struct guest_probes {
 	struct bpf_link **links;
 	size_t nr_links;
 	struct kretprobes kretprobes;
+	struct kernel_functions *kernel; /* until programs are loaded */
+	int handlers[2]; /* of libbpf, for the sections of fentry programs; 0: none */
 	struct guest_recorded what;
 	bool fell_back; /* choices changed when they were attached */
 };

@@ -111,24 +111,38 @@ static bool pass_is_known(const struct search *s, uint32_t task)
 	return !bpf_map_lookup_elem(bpf_map__fd(s->maps->passes), &task, &pass);
 }
 
+/* What the task is in, in *in. The length of its stack's text, or -errno if it cannot be read. */
+static ssize_t find_in_stack(const struct search *s, int dir, const char *task,
+			     struct guest_stack *in)
+{
+	char text[STACK_TEXT_BYTES];
+	ssize_t len = read_stack(dir, task, text, sizeof(text));
+
+	*in = (struct guest_stack){};
+	if (len > 0)
+		*in = guest_stack_of(text, s->choices, s->what);
+	return len;
+}
+
 /*
  * Looked up before and after: an op that began in between is there afterwards, one that ended in
- * between was there before. -errno if stacks cannot be read.
+ * between was there before. Most tasks are in none at all, which their stack alone tells. -errno if
+ * stacks cannot be read.
  */
 static int look_at(struct search *s, int dir, const char *name)
 {
 	uint32_t task = (uint32_t)strtoul(name, NULL, 10);
-	char text[STACK_TEXT_BYTES];
-	bool op_before = op_is_known(s, task);
-	bool pass_before = pass_is_known(s, task);
-	ssize_t len = read_stack(dir, name, text, sizeof(text));
+	bool op_before, pass_before;
 	struct guest_stack in;
+	ssize_t len = find_in_stack(s, dir, name, &in);
 
 	if (len == -EACCES || len == -EPERM)
 		return (int)len;
-	if (len <= 0) /* it has ended */
+	if (!in.op && !in.pass) /* or the task has ended */
 		return 0;
-	in = guest_stack_of(text, s->choices, s->what);
+	op_before = op_is_known(s, task);
+	pass_before = pass_is_known(s, task);
+	find_in_stack(s, dir, name, &in);
 	s->found += in.op && !op_before && !op_is_known(s, task);
 	s->found += in.pass && !pass_before && !pass_is_known(s, task);
 	return 0;
