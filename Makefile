@@ -125,10 +125,11 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(MODULE_OBJ)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(MODULE_OBJ) $(LDLIBS) -lcmocka
 
 # Programs that tests run: generators of input files.
+$(BUILD)/tests/tools/gen_ops: tests/tools/gen/gen_names.c tests/tools/gen/gen_ops.h
 $(BUILD)/tests/tools/%: tests/tools/%.c $(MODULE_OBJ)
 	$(call msg,TOOL,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(MODULE_OBJ) $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $(filter %.c,$^) $(MODULE_OBJ) $(LDLIBS)
 
 # Each fuzz target is a libFuzzer entry; replay.c gives it a main() that runs the files it is given.
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(MODULE_OBJ)

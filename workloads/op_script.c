@@ -70,6 +70,8 @@ static int parse_open(struct parser *p, struct workload_op *op)
 	held(p, op)->by_link = p->by_link;
 	held(p, op)->flags = op->flags & OP_DIRECT;
 	held(p, op)->is_open = true;
+	if (create)
+		p->state[real].inode = ++p->nr_inodes;
 	p->state[real].kind = SCRIPT_FILE;
 	return 0;
 }

@@ -119,6 +119,7 @@ int script_declare(struct parser *p, enum script_kind kind)
 	p->script->files[path].size_bytes = size;
 	if (kind == SCRIPT_DIRECTORY || size)
 		p->state[path].kind = kind;
+	p->state[path].inode = ++p->nr_inodes;
 	p->state[path].size_bytes = size;
 	return 0;
 }
@@ -145,6 +146,7 @@ static void move_name(struct parser *p, uint32_t from, uint32_t to)
 {
 	p->state[to].kind = p->state[from].kind;
 	p->state[to].text = p->state[from].text;
+	p->state[to].inode = p->state[from].inode;
 	p->state[to].size_bytes = p->state[from].size_bytes;
 	p->state[from].kind = SCRIPT_NOTHING;
 }
@@ -190,6 +192,10 @@ static int parse_rename(struct parser *p, uint32_t old, uint32_t new)
 		return script_bad(p, "nothing can be renamed to itself or to what is below it");
 	if (target && is_directory != (target == SCRIPT_DIRECTORY))
 		return script_bad(p, "a directory replaces only a directory, a file only a file");
+	/* rename(2) does nothing then. */
+	if (target == SCRIPT_FILE && p->state[old].kind == SCRIPT_FILE &&
+	    p->state[new].inode == p->state[old].inode)
+		return 0;
 	if (script_in_use(p, new) || (target && is_directory && !is_empty(p, new)))
 		return script_bad(p, "what has the new name is open, mapped or not empty");
 	move_name(p, old, new);
@@ -205,6 +211,7 @@ static int parse_link(struct parser *p, struct workload_op *op, uint32_t old, ui
 		return script_bad(p, "the new name is there already, or open");
 	p->state[new].kind = SCRIPT_FILE;
 	p->state[new].size_bytes = p->state[old].size_bytes;
+	p->state[new].inode = p->state[old].inode;
 	op->file2 = op->file;
 	op->file = file;
 	return 0;

@@ -30,6 +30,7 @@ struct parser {
 		enum script_kind kind;
 		uint32_t text; /* of a link: what it says, as a path */
 		uint64_t size_bytes; /* at least, also of what was opened by that name */
+		uint32_t inode; /* of a file: the same for all its names */
 	} state[SCRIPT_MAX_FILES];
 	/*
 	 * What a task has of the file that it opened by a name; it may have another name since, or
@@ -44,6 +45,7 @@ struct parser {
 		uint32_t flags; /* OP_DIRECT */
 		uint64_t map_start, map_end;
 	} held[OP_SCRIPT_TASKS][SCRIPT_MAX_FILES];
+	uint32_t nr_inodes;
 	uint32_t task; /* of the line */
 	uint64_t think_ns[OP_SCRIPT_TASKS]; /* sleeps since its last op */
 	bool is_unmounted;

@@ -275,6 +275,7 @@ static void test_names_refused(void **state)
 		"dir d\nfile d/a 1\nsymlink l d\nmkdir l/a\n",
 		"dir d\nsymlink l d\nrename d l/d\n", /* to below itself */
 		"file a 1\nstat a nofollow\n",
+		"dir d\nfile d/a 1\nlink d/a d/b\nrename d/a d/b\nunlink d/b\nrmdir d\n",
 		"file a 1\nreaddir a\n",
 		"dir d\nreaddir d 4\n",
 		"file a 1\nopen a\nrename a b\nmkdir a\n",
@@ -322,13 +323,25 @@ static void test_links(void **state)
 	op_script_free(&s);
 }
 
+/* rename(2) of one name of a file to another does nothing. */
+static void test_names_of_one_file(void **state)
+{
+	struct op_script s;
+
+	assert_int_equal(parse("dir d\nopen d/a create\nclose d/a\nlink d/a b\nrename d/a b\n"
+			       "open d/a\nunlink b\n",
+			       &s),
+			 0);
+	op_script_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops),   cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_tasks), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_names), cmocka_unit_test(test_names_refused),
-		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_links), cmocka_unit_test(test_names_of_one_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
