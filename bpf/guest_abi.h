@@ -6,6 +6,7 @@
 #define VFSCOPE_BPF_GUEST_ABI_H
 
 #include "bpf/events.h"
+#include "bpf/guest_conn_flags.h"
 
 /* Most connections (mounts) of one recording unless more are asked for, and queues of all of them.
  */
@@ -68,28 +69,21 @@ struct guest_request_name {
 	__ev_u32 pad;
 };
 
-enum guest_conn_flags {
-	GCONN_WRITEBACK = 1u << 0,
-	GCONN_ASYNC_READ = 1u << 1,
-	GCONN_ASYNC_DIO = 1u << 2,
-	GCONN_AUTO_INVAL = 1u << 3,
-	GCONN_READDIRPLUS = 1u << 4,
-	GCONN_DAX = 1u << 5, /* the mount has a DAX window in use */
-	GCONN_INODE_DAX = 1u << 6,
-	GCONN_PARALLEL_DIROPS = 1u << 7, /* lookups in one directory at a time */
-	GCONN_KILLPRIV_V2 = 1u << 8, /* else GETXATTR asks before each write */
-	GCONN_POSIX_ACL = 1u << 9,
-	GCONN_NO_GETXATTR = 1u << 10, /* the daemon has answered ENOSYS once */
-	GCONN_AUTO_SUBMOUNTS = 1u << 11,
-	GCONN_DIRECT_IO_ALLOW_MMAP = 1u << 12,
+enum guest_conn_dax {
+	GCONN_DAX_UNKNOWN, /* no CONFIG_FUSE_DAX */
+	GCONN_DAX_NONE,
+	GCONN_DAX_WINDOW, /* the mount has one in use */
 };
 
 /* What a connection negotiated, read from the kernel. */
 struct guest_connection {
 	__ev_u64 virtio_features; /* of the device */
 	__ev_u64 dax_window_bytes;
+	__ev_u64 flags; /* bits enum guest_conn_flag */
+	__ev_u64 known; /* likewise: those that this kernel has */
 	__ev_u32 conn;
-	__ev_u32 flags; /* enum guest_conn_flags */
+	__ev_u32 dax; /* enum guest_conn_dax */
+	__ev_u32 dax_mode; /* enum fuse_dax_mode and 1 more; 0: not known */
 	__ev_u32 proto_minor; /* FUSE 7.x */
 	__ev_u32 max_read;
 	__ev_u32 max_write;
@@ -99,5 +93,7 @@ struct guest_connection {
 	__ev_u32 nr_request_queues;
 	__ev_u32 queue_size; /* ring entries of a request queue; 0 if unknown */
 };
+
+_Static_assert(NR_GUEST_CONN_FLAGS <= 64, "struct guest_connection has a bit for each");
 
 #endif

@@ -78,7 +78,7 @@ static __always_inline void op_dirties(u32 type, struct inode *inode)
 	if (state->ev.flags & (OP_DIRECT | OP_FOPEN_DIRECT | OP_DAX))
 		return;
 	fc = inode_conn(inode);
-	if (type == OP_MMAP_FAULT || CONN_FLAG(fc, writeback_cache, true))
+	if (type == OP_MMAP_FAULT || BPF_CORE_READ_BITFIELD_PROBED(fc, writeback_cache))
 		note_dirtied(&state->ev, state->ev.offset_bytes, state->ev.size_bytes);
 }
 

@@ -21,9 +21,25 @@ struct {
 /* There is no room to describe this connection: asked again at each of its requests. */
 static __always_inline void connection_left_out(u32 conn);
 
-/* A kernel that has not got the field has not got what it tells of. */
-#define CONN_FLAG(fc, field, flag)                                                                 \
-	(bpf_core_field_exists((fc)->field) && BPF_CORE_READ_BITFIELD_PROBED(fc, field) ? (flag) : 0)
+/* A kernel that has not got the field: not known. Without a branch for each, of which there are
+ * many. */
+#define NOTE_CONN_FLAG(field, name)                                                                \
+	if (bpf_core_field_exists(fc->field)) {                                                    \
+		c->known |= 1ULL << GCONN_##field;                                                 \
+		c->flags |= (u64)BPF_CORE_READ_BITFIELD_PROBED(fc, field) << GCONN_##field;        \
+	}
+
+/* Not a part of its callers: they run for each request, and this once for each connection. */
+static __noinline int note_conn_flags(struct fuse_conn *fc, struct guest_connection *c)
+{
+	GUEST_CONN_NEGOTIATED(NOTE_CONN_FLAG)
+	GUEST_CONN_LEARNED(NOTE_CONN_FLAG)
+	if (bpf_core_field_exists(fc->dax))
+		c->dax = BPF_CORE_READ(fc, dax) ? GCONN_DAX_WINDOW : GCONN_DAX_NONE;
+	if (bpf_core_field_exists(fc->dax_mode))
+		c->dax_mode = BPF_CORE_READ(fc, dax_mode) + 1;
+	return 0;
+}
 
 static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_fs_vq *fsvq)
 {
@@ -43,24 +59,10 @@ static __always_inline void note_connection(struct fuse_conn *fc, struct virtio_
 	c.max_pages = KREAD(fc, max_pages);
 	c.congestion_threshold = KREAD(fc, congestion_threshold);
 	c.max_background = conn_max_background(fc);
-	c.flags |= CONN_FLAG(fc, writeback_cache, GCONN_WRITEBACK);
-	c.flags |= CONN_FLAG(fc, async_read, GCONN_ASYNC_READ);
-	c.flags |= CONN_FLAG(fc, async_dio, GCONN_ASYNC_DIO);
-	c.flags |= CONN_FLAG(fc, auto_inval_data, GCONN_AUTO_INVAL);
-	c.flags |= CONN_FLAG(fc, do_readdirplus, GCONN_READDIRPLUS);
-	c.flags |= CONN_FLAG(fc, parallel_dirops, GCONN_PARALLEL_DIROPS);
-	c.flags |= CONN_FLAG(fc, handle_killpriv_v2, GCONN_KILLPRIV_V2);
-	c.flags |= CONN_FLAG(fc, posix_acl, GCONN_POSIX_ACL);
-	c.flags |= CONN_FLAG(fc, no_getxattr, GCONN_NO_GETXATTR);
-	c.flags |= CONN_FLAG(fc, auto_submounts, GCONN_AUTO_SUBMOUNTS);
-	c.flags |= CONN_FLAG(fc, direct_io_allow_mmap, GCONN_DIRECT_IO_ALLOW_MMAP); /* 6.6 */
-	/* Both exist only with CONFIG_FUSE_DAX. */
-	c.flags |= CONN_FLAG(fc, inode_dax, GCONN_INODE_DAX);
-	if (bpf_core_field_exists(fc->dax) && BPF_CORE_READ(fc, dax))
-		c.flags |= GCONN_DAX;
+	note_conn_flags(fc, &c);
 	fs = conn_transport(fc);
 	c.nr_request_queues = BPF_CORE_READ(fs, num_request_queues);
-	if (c.flags & GCONN_DAX)
+	if (c.dax == GCONN_DAX_WINDOW)
 		c.dax_window_bytes = BPF_CORE_READ(fs, window_len);
 	c.virtio_features = BPF_CORE_READ(fsvq, vq, vdev, features);
 	c.queue_size = vq_size(KREAD(fsvq, vq));

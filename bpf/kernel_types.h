@@ -19,6 +19,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "bpf/guest_attach.bpf.h"
+#include "bpf/guest_conn_flags.h"
 
 typedef __u8 u8;
 typedef __u16 u16;
@@ -244,18 +245,11 @@ struct fuse_conn {
 	unsigned int congestion_threshold;
 	unsigned int max_background; /* until 7.1; 7.2 moved it to struct fuse_chan */
 	struct fuse_iqueue iq; /* until 7.1, likewise */
-	unsigned int async_read : 1;
-	unsigned int writeback_cache : 1;
-	unsigned int auto_inval_data : 1;
-	unsigned int do_readdirplus : 1;
-	unsigned int async_dio : 1;
-	unsigned int inode_dax : 1;
-	unsigned int parallel_dirops : 1;
-	unsigned int handle_killpriv_v2 : 1;
-	unsigned int posix_acl : 1;
-	unsigned int no_getxattr : 1;
-	unsigned int auto_submounts : 1;
-	unsigned int direct_io_allow_mmap : 1;
+#define DECLARE_CONN_FLAG(field, name) unsigned int field : 1;
+	GUEST_CONN_NEGOTIATED(DECLARE_CONN_FLAG)
+	GUEST_CONN_LEARNED(DECLARE_CONN_FLAG)
+#undef DECLARE_CONN_FLAG
+	int dax_mode; /* an enum; this and dax only with CONFIG_FUSE_DAX */
 	void *dax;
 };
 

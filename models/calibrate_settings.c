@@ -182,6 +182,67 @@ static void set_dax(struct said *said, const json_t *guest, struct stack *stack)
 	}
 }
 
+/* Writes through a cache that the guest has been told to write back: known without the daemon, too.
+ */
+static void set_writeback(struct said *said, const json_t *guest, struct stack *stack)
+{
+	if (!json_is_true(calibrate_find(guest, "writeback")) ||
+	    stack->daemon.mode != MODE_WRITETHROUGH)
+		return;
+	stack->daemon.mode = MODE_WRITEBACK;
+	say(said, "mode: writeback (negotiated)");
+}
+
+/* Left at auto where that means the same, so that it follows the mode when another one is tried. */
+static void set_readdirplus(struct said *said, const json_t *guest, struct stack *stack)
+{
+	const json_t *plus = calibrate_find(guest, "readdirplus");
+	struct daemon_settings *d = &stack->daemon;
+	bool now = d->readdirplus == READDIRPLUS_AUTO ? d->mode != MODE_DIRECT
+						      : d->readdirplus == READDIRPLUS_YES;
+
+	if (!json_is_boolean(plus))
+		return;
+	if (json_is_true(plus) != now)
+		d->readdirplus = json_is_true(plus) ? READDIRPLUS_YES : READDIRPLUS_NO;
+	say(said, "readdirplus: %s", json_is_true(plus) ? "on" : "off");
+}
+
+/* What a daemon may have decided otherwise than the simulated guest takes it to be. */
+static void say_not_simulated(struct said *said, const json_t *guest)
+{
+	static const struct {
+		const char *key;
+		bool simulated;
+	} flags[] = {
+		{"atomic_o_trunc", true}, {"async_read", true},	  {"big_writes", true},
+		{"auto_inval", true},	  {"no_open", false},	  {"no_opendir", false},
+		{"no_flush", false},	  {"no_fsync", false},	  {"no_create", false},
+		{"posix_acl", false},	  {"killpriv_v2", false}, {"passthrough", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		const json_t *value = calibrate_find(guest, flags[i].key);
+
+		if (json_is_boolean(value) && json_is_true(value) != flags[i].simulated)
+			say(said, "%s: %s, which is not simulated", flags[i].key,
+			    json_is_true(value) ? "on" : "off");
+	}
+}
+
+/* What the guest learned from its daemon, whatever that was told on its command line. */
+static void set_negotiated(struct said *said, const json_t *guest, struct stack *stack)
+{
+	set_flag(said, guest, "parallel_dirops", &stack->daemon.parallel_dirops);
+	if (json_is_true(calibrate_find(guest, "no_getxattr"))) {
+		stack->daemon.xattr = false;
+		say(said, "xattr: off (the daemon has answered ENOSYS)");
+	}
+	set_writeback(said, guest, stack);
+	set_readdirplus(said, guest, stack);
+	say_not_simulated(said, guest);
+}
+
 /* The host half knows the guest's memory from the regions that the VMM shares. */
 static void set_memory(struct said *said, const json_t *header, struct stack *stack)
 {
@@ -231,6 +292,7 @@ int calibrate_settings(struct stack *stack, const json_t *header, char **lines)
 	set_features(&said, guest, stack);
 	set_daemon(&said, host, stack);
 	set_dax(&said, guest, stack);
+	set_negotiated(&said, guest, stack);
 	if (host != header)
 		set_u32(&said, host, "cpus", 1, 65535, &stack->host.cpus);
 	return fclose(said.out) ? -ENOMEM : 0;

@@ -108,13 +108,28 @@ __attribute__((format(printf, 3, 0))) static void print_part(FILE *out, size_t *
 	print_word(out, column, part);
 }
 
-/* The negotiated flags that are set: each key that is true. */
+/* The flags that are set: each key that is true. */
+static void print_flags(FILE *out, const char *title, const json_t *flags)
+{
+	size_t column = 0;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)flags, key, value)
+	{
+		if (!json_is_true(value) || !is_word(key))
+			continue;
+		if (!column && *title)
+			print_word(out, &column, title);
+		print_word(out, &column, key);
+	}
+	end_words(out, column);
+}
+
 static void print_connection(FILE *out, const json_t *connection)
 {
 	char max_write[48], bytes[32];
 	size_t column = 0;
-	const char *key;
-	json_t *value;
 
 	if (!connection)
 		return;
@@ -131,13 +146,8 @@ static void print_connection(FILE *out, const json_t *connection)
 		   number_of(connection, "request_queues"));
 	print_part(out, &column, "ring %" JSON_INTEGER_FORMAT, number_of(connection, "queue_size"));
 	end_words(out, column);
-	column = 0;
-	json_object_foreach((json_t *)connection, key, value)
-	{
-		if (json_is_true(value) && is_word(key))
-			print_word(out, &column, key);
-	}
-	end_words(out, column);
+	print_flags(out, "", connection);
+	print_flags(out, "learned from ENOSYS before:", json_object_get(connection, "learned"));
 }
 
 static void print_mounts(FILE *out, const json_t *guest, const json_t *connections)

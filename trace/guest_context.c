@@ -19,37 +19,55 @@
 /* The skeleton names its types after the file, not after our rules. */
 #include "bpf/guest_context.skel.h"
 
+struct flag_name {
+	enum guest_conn_flag bit;
+	const char *name;
+};
+
+#define FLAG_NAME(field, name) {GCONN_##field, name},
+
+/* Those that the kernel has. */
+static void set_flags(json_t *object, const struct guest_connection *n,
+		      const struct flag_name *names, size_t count)
+{
+	for (size_t i = 0; object && i < count; i++)
+		if (n->known >> names[i].bit & 1)
+			json_object_set_new(object, names[i].name,
+					    json_boolean(n->flags >> names[i].bit & 1));
+}
+
+static void set_dax(json_t *object, const struct guest_connection *n)
+{
+	/* enum fuse_dax_mode in fs/fuse/fuse_i.h, and the mount options that set them. */
+	static const char *const modes[] = {NULL, "default", "always", "never", "inode"};
+
+	if (n->dax != GCONN_DAX_UNKNOWN)
+		json_object_set_new(object, "dax", json_boolean(n->dax == GCONN_DAX_WINDOW));
+	if (n->dax_mode && n->dax_mode < ARRAY_SIZE(modes))
+		json_object_set_new(object, "dax_mode", json_string(modes[n->dax_mode]));
+}
+
 json_t *guest_connection_json(const struct guest_connection *n)
 {
-	static const char *const flags[] = {
-		"writeback",
-		"async_read",
-		"async_dio",
-		"auto_inval",
-		"readdirplus",
-		"dax",
-		"inode_dax",
-		"parallel_dirops",
-		"killpriv_v2",
-		"posix_acl",
-		"no_getxattr",
-		"auto_submounts",
-		"direct_io_allow_mmap",
-	};
+	static const struct flag_name negotiated[] = {GUEST_CONN_NEGOTIATED(FLAG_NAME)};
+	static const struct flag_name learned[] = {GUEST_CONN_LEARNED(FLAG_NAME)};
+	json_t *object, *so_far = json_object();
 	char features[32];
-	json_t *object;
 
 	snprintf(features, sizeof(features), "0x%llx", (unsigned long long)n->virtio_features);
+	set_flags(so_far, n, learned, ARRAY_SIZE(learned));
 	object = json_pack(
-		"{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:s}", "conn", (json_int_t)n->conn,
+		"{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:s s:o}", "conn", (json_int_t)n->conn,
 		"fuse_minor", (json_int_t)n->proto_minor, "max_read", (json_int_t)n->max_read,
 		"max_write", (json_int_t)n->max_write, "max_pages", (json_int_t)n->max_pages,
 		"max_background", (json_int_t)n->max_background, "congestion_threshold",
 		(json_int_t)n->congestion_threshold, "request_queues",
 		(json_int_t)n->nr_request_queues, "queue_size", (json_int_t)n->queue_size,
-		"dax_window_bytes", (json_int_t)n->dax_window_bytes, "virtio_features", features);
-	for (size_t i = 0; object && i < ARRAY_SIZE(flags); i++)
-		json_object_set_new(object, flags[i], json_boolean(n->flags & 1u << i));
+		"dax_window_bytes", (json_int_t)n->dax_window_bytes, "virtio_features", features,
+		"learned", so_far);
+	set_flags(object, n, negotiated, ARRAY_SIZE(negotiated));
+	if (object)
+		set_dax(object, n);
 	return object;
 }
 

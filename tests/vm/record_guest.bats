@@ -80,6 +80,10 @@ direct_reads() { # NUMBER
 	[ "$(raw '[.[0].header.mounts[0].conn] == [.[-1].footer.connections[].conn]')" = true ]
 	# The same is known before the first request.
 	[ "$(raw '.[0].header.connections == .[-1].footer.connections')" = true ]
+	# What this kernel does not have is not there; what it may still learn is.
+	[ "$(raw '.[0].header.connections[0] | [.atomic_o_trunc, .big_writes, .writeback, .dax,
+		has("passthrough"), .learned.no_open, (.learned | has("no_statx"))] | tostring')" = \
+		'[true,true,false,false,false,false,false]' ]
 	[ "$(raw '.[0].header.mounts[0] | [.options, .mount_options] | tostring')" = '["rw","rw,relatime"]' ]
 	[ "$(raw '.[0].header.devices | length')" -eq 3 ]
 	[ "$(raw '.[0].header.devices[2].queues | map(.name) | join(" ")')" = 'hiprio requests.0' ]

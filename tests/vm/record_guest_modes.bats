@@ -56,8 +56,9 @@ spans() { # JQ_FILTER
 		[ $(($(spans 'map(select(.op == "read")) | length') + lost)) -ge 1000 ]
 	done
 	[ "$("$TOP/build/vfscope" export --format raw "$TRACE" | head -n 1 | jq -r '.header |
-		[.connections[0].queue_size, .connections[0].max_pages, .devices[2].tag, .preemption] | tostring')" = \
-		'[16,12,"vfs","lazy"]' ]
+		[.connections[0].queue_size, .connections[0].max_pages, .devices[2].tag, .preemption,
+		(.connections[0] | .passthrough, .learned.no_statx, .learned.no_link)] | tostring')" = \
+		'[16,12,"vfs","lazy",false,false,false]' ]
 	[ "$lost" -eq 0 ]
 	[ "$(spans 'map(select(.op == "read")) | length')" -eq 1000 ]
 }
