@@ -194,7 +194,10 @@ void span_from_both(struct span *span, const struct guest_request_event *g,
 		span->flags |= SPAN_SIGNALLED;
 	if (is_skewed(g, h, &c, band))
 		span->flags |= SPAN_SKEWED;
-	set_stage(span, STAGE_BG_WAIT, c.send - c.issue);
+	if (g->flags & GREQ_NO_ISSUE)
+		span->unsplit_ns = c.send - c.issue;
+	else
+		set_stage(span, STAGE_BG_WAIT, c.send - c.issue);
 	set_stage(span, STAGE_RING_WAIT, c.queued - c.send);
 	set_stage(span, STAGE_NOTIFY, taken - c.queued);
 	set_stage(span, STAGE_POOL, start - taken);
@@ -202,8 +205,6 @@ void span_from_both(struct span *span, const struct guest_request_event *g,
 	set_stage(span, STAGE_INTERRUPT, irq - used);
 	set_stage(span, STAGE_COMPLETION, c.end - irq);
 	set_stage(span, STAGE_WAKEUP, c.wake - c.end);
-	if (g->flags & GREQ_NO_ISSUE)
-		span->stages_known &= (uint16_t) ~(1u << STAGE_BG_WAIT);
 	/* A thread that was woken for an earlier request waited longer than this one. */
 	span->cpu_wait_ns = min_u64(h->cpu_wait_ns, taken - c.queued);
 	span->host_io_ns = min_u64(h->host_io_ns, used - start);
