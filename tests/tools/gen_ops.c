@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Prints a random op script: gen_ops SEED NR_OPS PREFIX auto|never|wb|flood NR_TASKS [apart]
+ * Prints a random op script: gen_ops SEED NR_OPS PREFIX auto|never|wb|flood NR_TASKS [apart|names]
  *
  * Files are opened, read, written, synced, closed and removed in ways that reach page cache
  * corners: partial pages, streams forward, backward and with gaps, the end of the file and beyond,
@@ -13,7 +13,8 @@
  * file PRIME that is written for that, up to a line "# from here".
  *
  * Several tasks share the files, each with its own open files; apart: each has files of its own,
- * and caches are not dropped, so that they can run side by side.
+ * and caches are not dropped, so that they can run side by side; names: most ops are on names, and
+ * more links are made.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -297,7 +298,7 @@ static void some_op(struct gen *g)
 	uint64_t dice = below(g, 100);
 
 	g->task = g->apart ? nr % g->nr_tasks : (int)below(g, g->nr_tasks);
-	if (!g->apart && below(g, 3) == 0) {
+	if (!g->apart && (g->names ? below(g, 8) != 0 : below(g, 3) == 0)) {
 		if (below(g, 3))
 			name_op(g);
 		else
@@ -371,11 +372,12 @@ int main(int argc, char **argv)
 	if (argc >= 6) {
 		g.nr_tasks = atoi(argv[5]);
 		g.apart = argc == 7 && !strcmp(argv[6], "apart");
+		g.names = argc == 7 && !strcmp(argv[6], "names");
 	}
 	if (argc < 6 || argc > 7 || g.nr_tasks < 1 || g.nr_tasks > MAX_TASKS ||
-	    (argc == 7 && !g.apart)) {
-		fprintf(stderr,
-			"usage: gen_ops SEED NR_OPS PREFIX auto|never|wb|flood NR_TASKS [apart]\n");
+	    (argc == 7 && !g.apart && !g.names)) {
+		fprintf(stderr, "usage: gen_ops SEED NR_OPS PREFIX auto|never|wb|flood NR_TASKS "
+				"[apart|names]\n");
 		return 2;
 	}
 	rng_init(&g.rng, strtoull(argv[1], NULL, 10), 0);

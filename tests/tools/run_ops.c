@@ -563,6 +563,13 @@ static int task_init(struct run *r, struct task *t, uint32_t index)
 	return 0;
 }
 
+static void task_free(struct task *t)
+{
+	free(t->fd);
+	free(t->map);
+	free(t->buffer);
+}
+
 /* The script's lines up to that number; that one with its time before it. */
 static void print_line(FILE *script, uint32_t *at, uint32_t number, uint64_t ns)
 {
@@ -623,6 +630,8 @@ static int run(struct run *r, FILE *text)
 	}
 	for (uint32_t i = 0; i < r->script.nr_tasks; i++)
 		pthread_join(tasks[i].thread, NULL);
+	for (uint32_t i = 0; i < r->script.nr_tasks; i++)
+		task_free(&tasks[i]);
 	return r->failed ? 1 : print_script(r, text);
 }
 
@@ -634,6 +643,7 @@ int main(int argc, char **argv)
 		.turn_passed = PTHREAD_COND_INITIALIZER,
 	};
 	FILE *text;
+	int status;
 
 	r.parallel = argc == 6 && !strcmp(argv[5], "parallel");
 	if (argc < 5 || argc > 6 || parse_time_ns(argv[3], &r.pause_ns) ||
@@ -649,5 +659,9 @@ int main(int argc, char **argv)
 	if (!text || !r.done)
 		return 1;
 	r.nr_first = count_first(&r.script, text);
-	return run(&r, text);
+	status = run(&r, text);
+	fclose(text);
+	free(r.done);
+	op_script_free(&r.script);
+	return status;
 }

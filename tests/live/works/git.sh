@@ -1,4 +1,5 @@
 # A repository made, filled, changed and packed.
+# needs git
 prepare() {
 	mkdir tree
 	for n in 1 2 3 4 5 6 7 8; do

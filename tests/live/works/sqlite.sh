@@ -1,4 +1,5 @@
 # A database with a rollback journal, then with a write-ahead log (mapped, unless the mode is never).
+# needs sqlite3
 prepare() { :; }
 work() {
 	sqlite3 db 'create table t(a integer primary key, b text);'

@@ -335,7 +335,7 @@ void print_names(struct gen *g)
 
 void make_links(struct gen *g)
 {
-	for (int i = 0; i < NR_LINKS; i++) {
+	for (int i = 0; i < (g->names ? 3 : 1) * NR_LINKS; i++) {
 		struct spot spot = some_spot(g);
 
 		if (!at(g, spot)->kind)

@@ -64,7 +64,7 @@ struct gen {
 	const char *prefix;
 	bool flood, writeback; /* else only mapped memory gets dirty */
 	int nr_tasks, task; /* task: of the next line */
-	bool apart;
+	bool apart, names;
 	bool has_place[NR_PLACES];
 	struct name_state name[NR_PLACES][NR_NAMES];
 	int nr_inodes;
