@@ -92,6 +92,20 @@ static void print_words(const json_t *object, const char *label)
 	}
 }
 
+/* Of recorders that were killed. */
+static void print_stale(const json_t *stale)
+{
+	char remedy[336];
+
+	if (stale)
+		printf("%-13s %zu definitions of kretprobes, of recorders that were killed: "
+		       "disabled, without cost.\n"
+		       "%-13s The next recording by kprobes removes them; or:\n"
+		       "%-13s %s\n",
+		       "left over", json_array_size(json_object_get(stale, "names")), "", "",
+		       text(stale, "remedy", remedy, sizeof(remedy)));
+}
+
 static void print_machine(const json_t *machine)
 {
 	const json_t *modules = json_object_get(machine, "btf_modules"), *module;
@@ -114,6 +128,7 @@ static void print_machine(const json_t *machine)
 	print_words(json_object_get(machine, "settings"), "settings");
 	if (is_true(json_object_get(machine, "settings"), "memlock_counts"))
 		printf("%-13s counts for BPF on this kernel: ulimit -l unlimited\n", "memlock");
+	print_stale(json_object_get(machine, "stale_definitions"));
 }
 
 static void print_problems(const json_t *side)

@@ -25,12 +25,11 @@ static int command(int fd, const char *text)
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-/* Definitions of recorders that were killed. */
-static void sweep(int fd)
+void kretprobes_each_stale(kretprobe_stale_fn each, void *ctx)
 {
 	int in = tracefs_open("kprobe_events", O_RDONLY);
 	FILE *file = in < 0 ? NULL : fdopen(in, "r");
-	char line[256], text[256], event[128];
+	char line[256], event[128], name[160];
 	int pid;
 
 	while (file && fgets(line, sizeof(line), file)) {
@@ -38,13 +37,22 @@ static void sweep(int fd)
 			continue;
 		if (pid <= 0 || !kill(pid, 0) || errno != ESRCH)
 			continue;
-		snprintf(text, sizeof(text), "-:" GROUP "%d/%s", pid, event);
-		command(fd, text);
+		snprintf(name, sizeof(name), GROUP "%d/%s", pid, event);
+		each(ctx, name);
 	}
 	if (file)
 		fclose(file);
 	else if (in >= 0)
 		close(in);
+}
+
+static void remove_stale(void *ctx, const char *name)
+{
+	const int *fd = ctx;
+	char text[192];
+
+	snprintf(text, sizeof(text), "-:%s", name);
+	command(*fd, text);
 }
 
 static int remember(struct kretprobes *k, const char *name)
@@ -80,7 +88,7 @@ static int define(struct kretprobes *k, const char *name, const char *function)
 		k->fd = tracefs_open("kprobe_events", O_WRONLY | O_APPEND);
 		if (k->fd < 0)
 			return k->fd;
-		sweep(k->fd);
+		kretprobes_each_stale(remove_stale, &k->fd);
 	}
 	snprintf(text, sizeof(text), "r%d:" GROUP "%d/%s %s", MAX_ACTIVE, (int)getpid(), name,
 		 function);

@@ -39,4 +39,11 @@ struct bpf_link *kretprobe_attach(struct kretprobes *k, struct bpf_program *prog
 /* After the links are gone. */
 void kretprobes_free(struct kretprobes *k);
 
+/*
+ * Definitions of recorders that were killed, as "vfscope_PID/NAME", which is what removes one after
+ * "-:" in kprobe_events. None where that cannot be read.
+ */
+typedef void (*kretprobe_stale_fn)(void *ctx, const char *name);
+void kretprobes_each_stale(kretprobe_stale_fn each, void *ctx);
+
 #endif

@@ -20,6 +20,7 @@
 #include "trace/guest_points.h"
 #include "trace/host_points.h"
 #include "trace/kernel_functions.h"
+#include "trace/kretprobe.h"
 #include "trace/machine.h"
 #include "trace/privilege.h"
 #include "trace/probe.h"
@@ -72,6 +73,39 @@ static json_t *mechanisms_json(struct kernel_functions *k)
 		attach_error_text(attach_has_uprobes() ? 0 : -EOPNOTSUPP));
 }
 
+static void add_stale(void *ctx, const char *name)
+{
+	json_array_append_new(ctx, json_string(name));
+}
+
+/* What recorders left that were killed: it is disabled and costs nothing, but whose is it? */
+static void describe_stale(json_t *machine)
+{
+	json_t *names = json_array(), *name;
+	char pids[160] = "", command[320];
+	size_t i, at = 0;
+	int last = 0; /* one recorder's are together */
+
+	kretprobes_each_stale(add_stale, names);
+	json_array_foreach(names, i, name)
+	{
+		int pid = atoi(json_string_value(name) + strlen("vfscope_"));
+
+		if (pid != last && at + 12 < sizeof(pids))
+			at += (size_t)snprintf(pids + at, sizeof(pids) - at, "%s%d", at ? "|" : "",
+					       pid);
+		last = pid;
+	}
+	snprintf(command, sizeof(command),
+		 "sudo sh -c 'cd /sys/kernel/tracing && grep -oE \"vfscope_(%s)/[^ ]+\" "
+		 "kprobe_events | sed s/^/-:/ >>kprobe_events'",
+		 pids);
+	if (i)
+		json_object_set_new(machine, "stale_definitions",
+				    json_pack("{s:O s:s}", "names", names, "remedy", command));
+	json_decref(names);
+}
+
 json_t *probe_machine(void)
 {
 	struct kernel_functions *k = NULL;
@@ -89,8 +123,10 @@ json_t *probe_machine(void)
 			    mechanisms_json(k), "capabilities", capabilities_json(), "settings",
 			    settings_json());
 	kernel_functions_close(k);
-	if (machine)
+	if (machine) {
 		machine_describe(machine);
+		describe_stale(machine);
+	}
 	return machine;
 }
 

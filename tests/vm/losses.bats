@@ -351,7 +351,16 @@ end_badly() { # SCRIPT
 	done
 	stop_reads
 	[ -s "$VM_DIR/left" ]
-	# The next recorder that defines some removes them.
+	# probe tells of them, and how they are removed.
+	run --separate-stderr guest "$VFSCOPE" probe --guest --format json
+	echo "$output" >"$VM_DIR/probe.json"
+	[ "$(jq '.machine.stale_definitions.names | length' "$VM_DIR/probe.json")" -eq "$(wc -l <"$VM_DIR/left")" ]
+	guest bash -c "shopt -s expand_aliases; alias sudo=
+		$(jq -r .machine.stale_definitions.remedy "$VM_DIR/probe.json")"
+	run guest cat /sys/kernel/tracing/kprobe_events
+	[ -z "$output" ]
+	# So does the next recorder that defines some.
+	guest sh -c 'echo "r8:vfscope_99999/left virtio_fs_enqueue_req" >/sys/kernel/tracing/kprobe_events'
 	record_guest --mechanism kprobe -- true
 	[ "$status" -eq 0 ]
 	run guest cat /sys/kernel/tracing/kprobe_events
