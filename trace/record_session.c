@@ -468,6 +468,9 @@ int record_session_run(const struct capture_ops *ops, const struct record_config
 	int err, close_err, status = EXIT_CANNOT;
 	bool leave_command;
 
+	/* Before what takes seconds; but with --wait it may lie on the share that is to come. */
+	if (config->command && !config->capture.wait_ns && record_command_check(config->command))
+		return EXIT_CANNOT;
 	if (ops->open(&s.capture, &config->capture))
 		return EXIT_CANNOT;
 	if (open_output(&s)) {
