@@ -216,7 +216,7 @@ let_open() {
 }
 
 @test "left_out: more connections and daemons than --max-shares" {
-	begin_guest --max-shares 1
+	begin_guest --no-ops --max-shares 1
 	begin_host --daemon all --max-shares 1
 	guest sh -c 'stat /mnt/vfs/file /run/lab/begun /usr/bin/true; cat /run/lab/begun; ls /usr/share' >/dev/null
 	end_guest
@@ -292,19 +292,19 @@ end_badly() { # SCRIPT
 
 @test "a full disk ends the recorder, which says so; the workload goes on" {
 	# shellcheck disable=SC2016
-	end_badly 'mkdir -p /tmp/small && mount -t tmpfs -o size=64k none /tmp/small || exit 9
-		"$0" record --guest --mount /mnt/vfs -o /tmp/small/full.vft -- sh -c "$1" sh "${@:2}"'
+	end_badly 'mkdir -p /tmp/small && mount -t tmpfs -o size=16k none /tmp/small || exit 9
+		"$0" record --guest --no-ops --mount /mnt/vfs -o /tmp/small/full.vft -- sh -c "$1" sh "${@:2}"'
 	[[ $stderr == *"No space left"* ]]
 }
 
 @test "a pipe whose reader goes away, or is killed, ends the guest's recorder; the workload goes on" {
 	# shellcheck disable=SC2016
 	end_badly 'mkfifo /tmp/pipe1; head -c 1000 </tmp/pipe1 >/dev/null &
-		"$0" record --guest --mount /mnt/vfs -o /tmp/pipe1 -- sh -c "$1" sh "${@:2}"'
+		"$0" record --guest --no-ops --mount /mnt/vfs -o /tmp/pipe1 -- sh -c "$1" sh "${@:2}"'
 	[[ $stderr == *"Broken pipe"* ]]
 	# shellcheck disable=SC2016
 	end_badly 'mkfifo /tmp/pipe2; cat </tmp/pipe2 >/dev/null & reader=$!
-		"$0" record --guest --mount /mnt/vfs -o /tmp/pipe2 -- sh -c "kill -KILL $reader; $1" sh "${@:2}"'
+		"$0" record --guest --no-ops --mount /mnt/vfs -o /tmp/pipe2 -- sh -c "kill -KILL $reader; $1" sh "${@:2}"'
 	[[ $stderr == *"Broken pipe"* ]]
 }
 
@@ -330,6 +330,26 @@ end_badly() { # SCRIPT
 	[ "$status" -eq 3 ]
 	grep 'cannot write to pipe: Broken pipe' host.err
 	"$VFSCOPE" report part.vft | grep interrupted
+}
+
+@test "kill -9 leaves a readable file, no program or map, and I/O that goes on" {
+	# shellcheck disable=SC2016
+	run --separate-stderr guest bash -c '
+		"$0" record --guest --no-ops --mount /mnt/vfs -o /run/lab/killed.vft --ready-file /tmp/k.ready & pid=$!
+		until [ -e /tmp/k.ready ] || ! kill -0 $pid; do sleep 0.1; done
+		dd if=/mnt/vfs/file of=/dev/null bs=4k count=50 iflag=direct status=none
+		until [ "$("$0" export /run/lab/killed.vft 2>/dev/null | grep -c READ)" -eq 50 ] || ! kill -0 $pid; do sleep 0.2; done
+		kill -KILL $pid; wait $pid; rm /tmp/k.ready
+		dd if=/mnt/vfs/file of=/dev/null bs=4k count=50 iflag=direct status=none || exit 1
+		while bpftool prog show | grep -E "enqueue_begin|request_end|waiter_woke"; do sleep 0.1; done
+		while bpftool map show | grep -E "requests|issues|enqueues"; do sleep 0.1; done
+		true' "$VFSCOPE"
+	[ "$status" -eq 0 ]
+	[ "$(count "$VM_DIR/killed.vft" '.opcode == "READ"')" -eq 50 ]
+	[ "$("$VFSCOPE" export --format raw "$VM_DIR/killed.vft" 2>/dev/null | tail -n 1 | jq .interrupted)" = true ]
+	run --separate-stderr "$VFSCOPE" export "$VM_DIR/killed.vft"
+	[ "$status" -eq 0 ]
+	[ -n "$stderr" ]
 }
 
 @test "kill -9 of recorders by fentry and by kprobes leaves no program, link or live probe" {
@@ -361,7 +381,7 @@ end_badly() { # SCRIPT
 	[ -z "$output" ]
 	# So does the next recorder that defines some.
 	guest sh -c 'echo "r8:vfscope_99999/left virtio_fs_enqueue_req" >/sys/kernel/tracing/kprobe_events'
-	record_guest --mechanism kprobe -- true
+	record_guest --no-ops --mechanism kprobe -- true
 	[ "$status" -eq 0 ]
 	run guest cat /sys/kernel/tracing/kprobe_events
 	[ -z "$output" ]
