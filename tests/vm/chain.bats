@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The chain on a real VM: what is recorded on both sides at once joins without remainder, its stages
-# sum to the latency, and the latency is what fio saw, less the system call.
+# The chain on a real VM: of a known number of requests, recorded on both sides at once, exactly that
+# many are joined, without remainder; their stages sum to the latency; the latency lies within the op that
+# waited for it, and is what fio saw, less the system call.
 
 bats_require_minimum_version 1.5.0
 load vm
@@ -35,20 +36,23 @@ count() { # NAME CONDITION
 	jq -n "[inputs | select(.type == \"request\") | select($2)] | length" "$OUT/$1.jsonl"
 }
 
-@test "of 23 and of 10007 direct reads, exactly as many are joined, each with all its stages" {
-	local n
-	for n in 23 10007; do
-		record_both "reads$n" "dd if=file of=/dev/null bs=4k count=$n iflag=direct 2>/dev/null"
-		[ "$(count "reads$n" '.opcode == "READ"')" -eq "$n" ]
-		[ "$(count "reads$n" '.opcode == "READ" and .size == 4096 and .reply_bytes == 4096 and
-			(.flags | contains(["guest", "host"])) and .unsplit_ns == 0 and
-			([.stages[]] | all(. != null))')" -eq "$n" ]
-		# None doubled: each offset and each unique once.
-		[ "$(jq -n '[inputs | select(.opcode == "READ") | .offset] | unique | length' \
-			"$OUT/reads$n.jsonl")" -eq "$n" ]
-		[ "$(jq -n '[inputs | select(.opcode == "READ") | .unique] | unique | length' \
-			"$OUT/reads$n.jsonl")" -eq "$n" ]
-	done
+@test "of 10007 direct reads, exactly as many are joined, each with all its stages, within its op" {
+	record_both reads "dd if=file of=/dev/null bs=4k count=10007 iflag=direct 2>/dev/null"
+	[ "$(jq '.join | .guest_without_host.inside + .host_without_guest.inside + .skewed' "$OUT/reads.json")" = 0 ]
+	[ "$(count reads '.opcode == "READ"')" -eq 10007 ]
+	[ "$(count reads '.opcode == "READ" and .size == 4096 and .reply_bytes == 4096 and .class == "direct" and
+		(.flags | contains(["guest", "host"])) and .unsplit_ns == 0 and
+		([.stages[]] | all(. != null))')" -eq 10007 ]
+	# None missing, none doubled: each offset and each unique once.
+	[ "$(jq -n '[inputs | select(.type == "request" and .opcode == "READ") | .offset] | sort == [range(0; 10007) * 4096]' \
+		"$OUT/reads.jsonl")" = true ]
+	[ "$(jq -n '[inputs | select(.type == "request" and .opcode == "READ") | .unique] | unique | length' \
+		"$OUT/reads.jsonl")" -eq 10007 ]
+	# Within the read() that waited for it.
+	[ "$(jq -s '(map(select(.type == "op") | {key: "\(.op_id)", value: .}) | from_entries) as $ops |
+		map(select(.type == "request" and .opcode == "READ")) |
+		all($ops["\(.op_id)"] as $op | .t_issue_ns >= $op.t_start_ns and
+			.t_issue_ns + .latency_ns <= $op.t_end_ns)' "$OUT/reads.jsonl")" = true ]
 }
 
 @test "requests in flight at once join too, and the losses are none" {
@@ -63,18 +67,18 @@ count() { # NAME CONDITION
 
 @test "stages sum to the latency to the nanosecond" {
 	local name
-	for name in reads10007 deep; do
+	for name in reads deep; do
 		[ "$(count "$name" '([.stages[] | values] | add) + .unsplit_ns != .latency_ns')" -eq 0 ]
 	done
 }
 
 @test "each latency is what fio saw for that read, less the system call" {
-	record_both fio "fio --name=x --filename=file --rw=randread --bs=4k --size=12m --direct=1 \
+	record_both fio "fio --name=x --filename=file --rw=randread --bs=4k --size=4m --direct=1 \
 		--ioengine=psync --write_lat_log=/run/lab/fio --log_offset=1 --output=/dev/null"
 	# fio's log is in order of completion, at depth 1 that of the requests: time, ns, direction, ...
 	cut -d, -f2,5 "$VM_DIR/fio_clat.1.log" | tr -d ' ' >"$OUT/fio.log"
 	jq -r 'select(.opcode == "READ") | "\(.latency_ns),\(.offset)"' "$OUT/fio.jsonl" >"$OUT/trace.log"
-	[ "$(wc -l <"$OUT/fio.log")" -eq 3072 ]
+	[ "$(wc -l <"$OUT/fio.log")" -eq 1024 ]
 	[ "$(cut -d, -f2 "$OUT/fio.log" | md5sum)" = "$(cut -d, -f2 "$OUT/trace.log" | md5sum)" ]
 	# A request lies within its read(): never longer, and at the median not much shorter.
 	paste -d, "$OUT/fio.log" "$OUT/trace.log" | awk -F, '
@@ -87,10 +91,13 @@ count() { # NAME CONDITION
 	[ "$(cat "$OUT/d50")" -lt $(($(cat "$OUT/r50") / 2)) ]
 }
 
-@test "the join states its error bar and the report its losses" {
-	[ "$(jq '.clock.width_ns > 0' "$OUT/reads10007.json")" = true ]
-	run "$VFSCOPE" report "$OUT/reads10007.joined"
+@test "the join states its error bar; the report names daemon, mode, error bar and losses" {
+	[ "$(jq '.clock.width_ns > 0' "$OUT/reads.json")" = true ]
+	run --separate-stderr "$VFSCOPE" report --strict "$OUT/reads.joined"
 	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	[[ $output == *'mode      direct'* ]]
+	[[ $output == *'daemon'*'cache=none'* ]]
 	[[ $output == *"aligned to +-"* && $output == *"losses    none"* ]]
 	! grep -E "^.{100}" <<<"$output" || return 1
 }
