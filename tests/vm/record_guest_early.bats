@@ -76,7 +76,7 @@ as_nobody_with_few_capabilities() {
 		run --separate-stderr guest setpriv --reuid 65534 --regid 65534 --clear-groups \
 			"--inh-caps=-all,$caps" "--ambient-caps=-all,$caps" "--bounding-set=-all,$caps" \
 			bash -c '
-			"$1" record --guest --mount /mnt/vfs -o /tmp/few.vft --ready-file /tmp/few.ready \
+			"$1" record --guest --no-ops --mount /mnt/vfs -o /tmp/few.vft --ready-file /tmp/few.ready \
 				--mechanism "$2" & pid=$!
 			until [ -e /tmp/few.ready ] || ! kill -0 $pid; do sleep 0.1; done
 			grep CapEff /proc/$$/status
