@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * What the VMM tells a daemon about its rings: messages of vhost-user (QEMU's
- * docs/interop/vhost-user.rst), which both daemons read by recvmsg, header first. Included by
+ * What the VMM tells a daemon about its rings: messages of vhost-user
+ * (lib/vhost_user.h), which both daemons read by recvmsg, header first. Included by
  * host.bpf.c alone.
  *
  * A guest that reboots, or whose driver is unbound, resets the device. The VMM then stops the rings
@@ -14,15 +14,7 @@
 #define VFSCOPE_BPF_HOST_CONTROL_BPF_H
 
 #include "bpf/host_maps.bpf.h"
-
-#define VHOST_USER_RESET_OWNER 4
-#define VHOST_USER_SET_MEM_TABLE 5
-#define VHOST_USER_SET_VRING_ADDR 9
-#define VHOST_USER_GET_VRING_BASE 11
-#define VHOST_USER_SET_VRING_KICK 12
-#define VHOST_USER_RESET_DEVICE 34
-#define VHOST_USER_HEADER_BYTES 12
-#define VHOST_USER_REPLY (1 << 2) /* in the header's flags */
+#include "lib/vhost_user.h"
 
 /* struct user_msghdr of include/linux/socket.h, on 64 bits */
 #define MSGHDR_IOV 16

@@ -12,38 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lab/dax/vhost_user.h"
+#include "lib/vhost_user.h"
 
-enum {
-	GET_FEATURES = 1,
-	SET_FEATURES = 2,
-	SET_MEM_TABLE = 5,
-	SET_VRING_NUM = 8,
-	SET_VRING_ADDR = 9,
-	SET_VRING_BASE = 10,
-	GET_VRING_BASE = 11,
-	SET_VRING_KICK = 12,
-	SET_VRING_CALL = 13,
-	GET_PROTOCOL_FEATURES = 15,
-	GET_QUEUE_NUM = 17,
-	SET_BACKEND_REQ_FD = 21,
-	GET_CONFIG = 24,
-	GET_MAX_MEM_SLOTS = 36,
-	ADD_MEM_REG = 37,
-	REM_MEM_REG = 38,
-	GET_SHMEM_CONFIG = 44,
-};
-
-enum {
-	BACKEND_SHMEM_MAP = 9,
-	BACKEND_SHMEM_UNMAP = 10,
-};
-
-#define VERSION 1u
-#define FLAG_REPLY (1u << 2)
-#define FLAG_NEED_REPLY (1u << 3)
 #define MAP_READ_WRITE 1u
 
-#define VHOST_USER_F_PROTOCOL_FEATURES 30
 #define PROTOCOL_FEATURES                                                                          \
 	(1ull << 0 /* MQ */ | 1ull << 3 /* REPLY_ACK */ | 1ull << 5 /* BACKEND_REQ */ |            \
 	 1ull << 9 /* CONFIG */ | 1ull << 10 /* BACKEND_SEND_FD */ |                               \
@@ -177,7 +149,7 @@ static int send_message(int socket, const struct message *msg, int fd)
 
 static int reply(struct vhost_user *vu, struct message *msg, uint32_t size)
 {
-	msg->head.flags = VERSION | FLAG_REPLY;
+	msg->head.flags = VHOST_USER_VERSION | VHOST_USER_REPLY;
 	msg->head.size = size;
 	return send_message(vu->socket, msg, -1);
 }
@@ -271,9 +243,9 @@ static int set_eventfd(struct vhost_user *vu, struct message *msg)
 {
 	struct queue *ring = ring_of(vu, msg->number & 0xff);
 
-	if (!ring || (msg->head.request == SET_VRING_KICK && !ring->desc))
+	if (!ring || (msg->head.request == VHOST_USER_SET_VRING_KICK && !ring->desc))
 		return -EINVAL;
-	replace_fd(msg->head.request == SET_VRING_KICK ? &ring->kick : &ring->call,
+	replace_fd(msg->head.request == VHOST_USER_SET_VRING_KICK ? &ring->kick : &ring->call,
 		   take_fd(msg, 0));
 	return 0;
 }
@@ -321,24 +293,24 @@ static int set_features(struct vhost_user *vu, const struct message *msg)
 static int change(struct vhost_user *vu, struct message *msg)
 {
 	switch (msg->head.request) {
-	case SET_FEATURES:
+	case VHOST_USER_SET_FEATURES:
 		return set_features(vu, msg);
-	case SET_MEM_TABLE:
+	case VHOST_USER_SET_MEM_TABLE:
 		return set_memory(vu, msg);
-	case ADD_MEM_REG:
+	case VHOST_USER_ADD_MEM_REG:
 		return add_region(vu, msg, &msg->region.region, 0);
-	case REM_MEM_REG:
+	case VHOST_USER_REM_MEM_REG:
 		return memory_remove(&vu->memory, msg->region.region.gpa, msg->region.region.size);
-	case SET_VRING_NUM:
+	case VHOST_USER_SET_VRING_NUM:
 		return set_size(vu, msg);
-	case SET_VRING_ADDR:
+	case VHOST_USER_SET_VRING_ADDR:
 		return set_address(vu, msg);
-	case SET_VRING_BASE:
+	case VHOST_USER_SET_VRING_BASE:
 		return set_base(vu, msg);
-	case SET_VRING_KICK:
-	case SET_VRING_CALL:
+	case VHOST_USER_SET_VRING_KICK:
+	case VHOST_USER_SET_VRING_CALL:
 		return set_eventfd(vu, msg);
-	case SET_BACKEND_REQ_FD:
+	case VHOST_USER_SET_BACKEND_REQ_FD:
 		replace_fd(&vu->channel, take_fd(msg, 0));
 		return 0;
 	default: /* SET_OWNER, SET_VRING_ERR, ..: nothing to do */
@@ -357,27 +329,27 @@ static int answer(struct vhost_user *vu, struct message *msg)
 	int err;
 
 	switch (msg->head.request) {
-	case GET_FEATURES:
+	case VHOST_USER_GET_FEATURES:
 		return reply_number(vu, msg, features());
-	case GET_PROTOCOL_FEATURES:
+	case VHOST_USER_GET_PROTOCOL_FEATURES:
 		return reply_number(vu, msg,
 				    PROTOCOL_FEATURES | (vu->window_bytes ? PROTOCOL_F_SHMEM : 0));
-	case GET_QUEUE_NUM:
+	case VHOST_USER_GET_QUEUE_NUM:
 		return reply_number(vu, msg, VHOST_USER_QUEUES);
-	case GET_MAX_MEM_SLOTS:
+	case VHOST_USER_GET_MAX_MEM_SLOTS:
 		return reply_number(vu, msg, MEMORY_MAX_REGIONS);
-	case GET_VRING_BASE:
+	case VHOST_USER_GET_VRING_BASE:
 		return get_base(vu, msg);
-	case GET_CONFIG:
+	case VHOST_USER_GET_CONFIG:
 		return get_config(vu, msg);
-	case GET_SHMEM_CONFIG:
+	case VHOST_USER_GET_SHMEM_CONFIG:
 		return get_shmem_config(vu, msg);
 	default:
 		err = change(vu, msg);
 		if (err)
 			fprintf(stderr, "request %u of the front-end: %s\n", msg->head.request,
 				strerror(-err));
-		if (msg->head.flags & FLAG_NEED_REPLY)
+		if (msg->head.flags & VHOST_USER_NEED_REPLY)
 			return reply_number(vu, msg, (uint64_t)-err);
 		return err;
 	}
@@ -429,7 +401,7 @@ static int request_map(struct vhost_user *vu, struct message *msg, int fd)
 
 	if (vu->channel < 0)
 		return -ENODEV;
-	msg->head.flags = VERSION | FLAG_NEED_REPLY;
+	msg->head.flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY;
 	msg->head.size = sizeof(msg->map);
 	err = send_message(vu->channel, msg, fd);
 	return err ? err : await_reply(vu);
@@ -439,7 +411,7 @@ int vhost_user_map(struct vhost_user *vu, int fd, uint64_t fd_offset, uint64_t w
 		   uint64_t length)
 {
 	struct message msg = {
-		.head = {.request = BACKEND_SHMEM_MAP},
+		.head = {.request = VHOST_USER_BACKEND_SHMEM_MAP},
 		.map = {.fd_offset = fd_offset,
 			.window_offset = window_offset,
 			.length = length,
@@ -452,7 +424,7 @@ int vhost_user_map(struct vhost_user *vu, int fd, uint64_t fd_offset, uint64_t w
 int vhost_user_unmap(struct vhost_user *vu, uint64_t window_offset, uint64_t length)
 {
 	struct message msg = {
-		.head = {.request = BACKEND_SHMEM_UNMAP},
+		.head = {.request = VHOST_USER_BACKEND_SHMEM_UNMAP},
 		.map = {.window_offset = window_offset, .length = length},
 	};
 

@@ -30,6 +30,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "lib/compiler.h"
+#include "lib/vhost_user.h"
 
 #define MEMORY_BYTES (64 << 20)
 #define QUEUES 2 /* hiprio, which stays idle, and one for requests */
@@ -130,19 +131,6 @@ static int fail(const char *what)
 
 /* --- the daemon: vhost-user (QEMU's docs/interop/vhost-user.rst) --- */
 
-enum {
-	GET_FEATURES = 1,
-	SET_FEATURES = 2,
-	SET_OWNER = 3,
-	SET_MEM_TABLE = 5,
-	SET_VRING_NUM = 8,
-	SET_VRING_ADDR = 9,
-	SET_VRING_BASE = 10,
-	GET_VRING_BASE = 11,
-	SET_VRING_KICK = 12,
-	SET_VRING_CALL = 13,
-};
-
 struct message {
 	uint32_t request, flags, size;
 	union {
@@ -161,19 +149,18 @@ struct message {
 	} body;
 } __attribute__((packed));
 
-#define HEADER_BYTES offsetof(struct message, body)
-#define VERSION 1
+_Static_assert(offsetof(struct message, body) == VHOST_USER_HEADER_BYTES, "wire format");
 
 /* fd: to send along, or -1. */
 static int tell(int to, uint32_t request, struct message *m, size_t size, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = {m, HEADER_BYTES + size};
+	struct iovec iov = {m, VHOST_USER_HEADER_BYTES + size};
 	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *c;
 
 	m->request = request;
-	m->flags = VERSION;
+	m->flags = VHOST_USER_VERSION;
 	m->size = (uint32_t)size;
 	if (fd >= 0) {
 		h.msg_control = control;
@@ -192,9 +179,9 @@ static int ask_features(int to, uint64_t *features)
 {
 	struct message m = {};
 
-	if (tell(to, GET_FEATURES, &m, 0, -1))
+	if (tell(to, VHOST_USER_GET_FEATURES, &m, 0, -1))
 		return -1;
-	if (recv(to, &m, HEADER_BYTES + 8, MSG_WAITALL) != (ssize_t)HEADER_BYTES + 8)
+	if (recv(to, &m, VHOST_USER_HEADER_BYTES + 8, MSG_WAITALL) != VHOST_USER_HEADER_BYTES + 8)
 		return fail("the daemon's features");
 	*features = m.body.u64;
 	return 0;
@@ -210,12 +197,12 @@ static int tell_queue(struct vm *v, unsigned int round, uint32_t i)
 					     .used = base + USED(round, i)}};
 	struct message call = {.body.u64 = i}, kick = {.body.u64 = i};
 
-	if (tell(v->daemon, SET_VRING_NUM, &num, sizeof(num.body.state), -1) ||
-	    tell(v->daemon, SET_VRING_BASE, &at, sizeof(at.body.state), -1) ||
-	    tell(v->daemon, SET_VRING_ADDR, &addr, sizeof(addr.body.addr), -1) ||
-	    tell(v->daemon, SET_VRING_CALL, &call, 8, v->call[i]))
+	if (tell(v->daemon, VHOST_USER_SET_VRING_NUM, &num, sizeof(num.body.state), -1) ||
+	    tell(v->daemon, VHOST_USER_SET_VRING_BASE, &at, sizeof(at.body.state), -1) ||
+	    tell(v->daemon, VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr.body.addr), -1) ||
+	    tell(v->daemon, VHOST_USER_SET_VRING_CALL, &call, 8, v->call[i]))
 		return -1;
-	return tell(v->daemon, SET_VRING_KICK, &kick, 8, v->kick[i]);
+	return tell(v->daemon, VHOST_USER_SET_VRING_KICK, &kick, 8, v->kick[i]);
 }
 
 static int tell_queues(struct vm *v, unsigned int round)
@@ -238,14 +225,16 @@ static int connect_daemon(struct vm *v, const char *path)
 	v->daemon = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(v->daemon, (struct sockaddr *)&to, sizeof(to)))
 		return fail(path);
-	if (ask_features(v->daemon, &features) || tell(v->daemon, SET_OWNER, &owner, 0, -1))
+	if (ask_features(v->daemon, &features) ||
+	    tell(v->daemon, VHOST_USER_SET_OWNER, &owner, 0, -1))
 		return -1;
 	set.body.u64 = features & 1ULL << 32; /* VIRTIO_F_VERSION_1 */
 	memory.body.memory.regions = 1;
 	memory.body.memory.size = MEMORY_BYTES;
 	memory.body.memory.user_addr = (uintptr_t)v->memory;
-	if (tell(v->daemon, SET_FEATURES, &set, 8, -1) ||
-	    tell(v->daemon, SET_MEM_TABLE, &memory, sizeof(memory.body.memory), v->memory_fd))
+	if (tell(v->daemon, VHOST_USER_SET_FEATURES, &set, 8, -1) ||
+	    tell(v->daemon, VHOST_USER_SET_MEM_TABLE, &memory, sizeof(memory.body.memory),
+		 v->memory_fd))
 		return -1;
 	return tell_queues(v, 0);
 }
@@ -257,9 +246,10 @@ static int stop_queues(struct vm *v, unsigned int round)
 	for (uint32_t i = 0; i < QUEUES; i++) {
 		struct message m = {.body.state = {i, 0}};
 
-		if (tell(v->daemon, GET_VRING_BASE, &m, sizeof(m.body.state), -1))
+		if (tell(v->daemon, VHOST_USER_GET_VRING_BASE, &m, sizeof(m.body.state), -1))
 			return -1;
-		if (recv(v->daemon, &m, HEADER_BYTES + 8, MSG_WAITALL) != (ssize_t)HEADER_BYTES + 8)
+		if (recv(v->daemon, &m, VHOST_USER_HEADER_BYTES + 8, MSG_WAITALL) !=
+		    VHOST_USER_HEADER_BYTES + 8)
 			return fail("the daemon's ring position");
 	}
 	memset(v->memory + QUEUE(round, 0), 0xa5, (size_t)QUEUES * QUEUE_BYTES);
