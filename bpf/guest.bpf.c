@@ -18,9 +18,10 @@
  * differ in a function's name or arguments there is one program for each, and the loader chooses
  * by the kernel's BTF (trace/guest_probes.c).
  *
- * The kernel skips a program that is preempted on the same CPU while it runs. On preemptible
- * kernels that happens, so whatever one program would have done for the event to exist, a later
- * one does if it finds it undone; the event then lacks a time, but is there.
+ * The kernel skips a fentry program while another task is preempted in it on the same CPU. On
+ * preemptible kernels that happens, so whatever one program would have done for the event to exist,
+ * a later one does if it finds it undone; the event then lacks a time, but is there. That its times
+ * are there, too, and ops, is what stand-ins are for (trace/guest_probes.h).
  */
 #include "bpf/guest_attach.bpf.h"
 #include "bpf/kernel_types.h"
@@ -65,6 +66,8 @@ ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct
 		retry_enqueue(fsvq, (u64)fuse_req);
 		return 0;
 	}
+	if (stand_in && is_begun((u64)fuse_req, KREAD(fuse_req, in.h.unique)))
+		return 0;
 	fc = fsvq_conn(fsvq);
 	if (!fc) { /* nobody has mounted the device: never seen */
 		count_loss(LOSS_HEADER, 1);
@@ -79,8 +82,10 @@ ON_ENTRY(virtio_fs_enqueue_req, enqueue_begin, struct virtio_fs_vq *fsvq, struct
 		return 0;
 	}
 	req = begin_request(KREAD(fsvq, vq), (u64)fuse_req, conn, &sent);
-	if (req)
+	if (req) {
+		made_up_for();
 		req->ev.inflight = others_in_flight(fsvq, false);
+	}
 	return 0;
 }
 
@@ -121,6 +126,7 @@ ON_ENTRY(virtqueue_add_sgs, ring_add, struct virtqueue *vq, void *sgs, u32 out_s
 		req = begin_at_add(vq, (void *)data);
 	if (!req)
 		return 0;
+	req->retrying = 0;
 	req->ev.t_add_ns = bpf_ktime_get_ns();
 	req->ev.sg_out = out_sgs;
 	req->ev.sg_in = in_sgs;
@@ -362,7 +368,10 @@ ON_ENTRY(virtio_fs_request_complete, request_complete, struct fuse_req *fuse_req
 	struct guest_request_entry *req = SLOT_FIND(requests, (u64)fuse_req);
 	struct fuse_conn *fc;
 
+	if (stand_in && (!req || req->ev.t_complete_ns))
+		return 0;
 	if (req) {
+		made_up_for();
 		req->ev.t_complete_ns = bpf_ktime_get_ns();
 		note_reply(&req->ev, fuse_req);
 		if (aggregate)
@@ -386,6 +395,9 @@ ON_ENTRY(fuse_request_end, request_end, struct fuse_req *fuse_req)
 	}
 	if (KREAD(fuse_req, flags) & (1ul << FR_FINISHED))
 		return 0;
+	if (stand_in && req->ev.t_end_ns)
+		return 0;
+	made_up_for();
 	req->ev.t_end_ns = bpf_ktime_get_ns();
 	note_reply(&req->ev, fuse_req);
 	if (req->ev.flags & GREQ_BACKGROUND)
@@ -400,6 +412,7 @@ ON_RETURN(request_wait_answer, 1, waiter_woke, struct fuse_req *fuse_req)
 	/* If it has not finished, the waiter was killed and the request goes on. */
 	if (!req || !(KREAD(fuse_req, flags) & (1ul << FR_FINISHED)))
 		return 0;
+	made_up_for();
 	req->ev.t_wake_ns = bpf_ktime_get_ns();
 	if (!req->ev.t_end_ns) {
 		note_reply(&req->ev, fuse_req);
@@ -422,9 +435,12 @@ static __always_inline void begin_forget(struct virtio_fs_vq *fsvq, struct fuse_
 		count_loss(LOSS_HEADER, 1);
 		return;
 	}
+	if (stand_in && (aggregate || is_begun((u64)forget, in.unique)))
+		return;
 	req = new_request((u64)forget);
 	if (!req)
 		return;
+	made_up_for();
 	ev = &req->ev;
 	ev->conn = conn;
 	init_event(ev, KREAD(fsvq, vq), &in);
@@ -453,7 +469,8 @@ ON_ENTRY(send_forget_request, forget_begin, struct virtio_fs_vq *fsvq,
 	if (!enabled)
 		return 0;
 	if (in_flight & 0xff) {
-		retry_enqueue(fsvq, (u64)forget);
+		if (!stand_in)
+			retry_enqueue(fsvq, (u64)forget);
 		return 0;
 	}
 	fc = fsvq_conn(fsvq);
@@ -476,6 +493,7 @@ ON_RETURN(send_forget_request, 3, forget_end, struct virtio_fs_vq *fsvq,
 
 	if (!enqueue)
 		return 0;
+	made_up_for();
 	req = enqueued_request(enqueue);
 	if (ret != 1 && req && !(req->ev.flags & GREQ_KICK_KNOWN)) {
 		req->ev.t_end_ns = bpf_ktime_get_ns();

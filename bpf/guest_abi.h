@@ -43,7 +43,7 @@ struct guest_request_entry {
 	__ev_u64 key; /* address of its struct fuse_req or virtio_fs_forget */
 	struct guest_request_event ev;
 	__ev_u32 state; /* enum guest_request_state */
-	__ev_u32 pad;
+	__ev_u32 retrying; /* another try to enqueue it was seen, and its add is to come */
 };
 
 /*

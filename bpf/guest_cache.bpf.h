@@ -160,6 +160,9 @@ ON_ENTRY(fuse_writepages, pass_begin, struct address_space *mapping, struct writ
 	ev.conn = minor_of(BPF_CORE_READ(fc, dev));
 	if (!conn_transport(fc) || !conn_wanted(ev.conn))
 		return 0;
+	if (stand_in && bpf_map_lookup_elem(&passes, &task))
+		return 0;
+	made_up_for();
 	state = current_op();
 	ev.op_id = state ? state->ev.op_id : 0;
 	ev.h.type = EV_GUEST_WRITEBACK;
@@ -183,6 +186,7 @@ ON_RETURN(fuse_writepages, 2, pass_end, struct address_space *mapping,
 
 	if (!ev)
 		return 0;
+	made_up_for();
 	ev->h.ts_ns = bpf_ktime_get_ns();
 	ev->pages -= pages_left(wbc);
 	ev->result = ret;

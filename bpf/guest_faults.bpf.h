@@ -47,9 +47,10 @@ static __always_inline void fault_begin(struct vm_fault *vmf, u32 flags, bool ma
 	struct inode *inode = KREAD(vmf, vma, vm_file, f_inode);
 	u64 offset = (u64)KREAD(vmf, pgoff) << PAGE_SHIFT;
 
-	if (!may_resume || !fault_resumed(inode, offset, flags))
-		op_begin(inode, OP_MMAP_FAULT, offset, PAGE_BYTES, flags);
-	if (flags & OP_FAULT_WRITE)
+	bool begun = (may_resume && fault_resumed(inode, offset, flags)) ||
+		     op_begin(inode, OP_MMAP_FAULT, offset, PAGE_BYTES, flags);
+
+	if ((flags & OP_FAULT_WRITE) && (begun || !stand_in))
 		op_dirties(OP_MMAP_FAULT, inode);
 }
 
@@ -82,7 +83,7 @@ static __always_inline u32 fault_flags(struct vm_fault *vmf)
 
 ON_ENTRY(filemap_fault, page_fault_begin, struct vm_fault *vmf)
 {
-	if (enabled && fault_is_fuse(vmf))
+	if (enabled && !op_is_begun(OP_MMAP_FAULT) && fault_is_fuse(vmf))
 		fault_begin(vmf, fault_flags(vmf), KREAD(vmf, flags) & FAULT_FLAG_TRIED);
 	return 0;
 }

@@ -12,6 +12,11 @@
 #include "bpf/guest_cache.bpf.h"
 #include "bpf/guest_maps.bpf.h"
 
+static __always_inline bool to_be_noted(struct fuse_args *args)
+{
+	return enabled && !(stand_in && SLOT_FIND(issues, (u64)args));
+}
+
 static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *args)
 {
 	u32 conn = minor_of(KREAD(fc, dev)), task = current_task();
@@ -25,6 +30,7 @@ static __always_inline void note_issue(struct fuse_conn *fc, struct fuse_args *a
 		count_loss(LOSS_MAP_FULL, 1);
 		return;
 	}
+	made_up_for();
 	issue->task = task;
 	issue->op_id = 0;
 	issue->flags = 0;
@@ -51,7 +57,7 @@ static __always_inline void drop_issue(struct fuse_args *args)
 /* Until 6.11. */
 ON_ENTRY(fuse_simple_request, issue_sync_v61, struct fuse_mount *fm, struct fuse_args *args)
 {
-	if (enabled && conn_is_virtiofs(KREAD(fm, fc)))
+	if (to_be_noted(args) && conn_is_virtiofs(KREAD(fm, fc)))
 		note_issue(KREAD(fm, fc), args);
 	return 0;
 }
@@ -67,7 +73,7 @@ ON_RETURN(fuse_simple_request, 2, issued_sync_v61, struct fuse_mount *fm, struct
 ON_ENTRY(__fuse_simple_request, issue_sync_v612, void *idmap, struct fuse_mount *fm,
 	 struct fuse_args *args)
 {
-	if (enabled && conn_is_virtiofs(KREAD(fm, fc)))
+	if (to_be_noted(args) && conn_is_virtiofs(KREAD(fm, fc)))
 		note_issue(KREAD(fm, fc), args);
 	return 0;
 }
@@ -83,7 +89,7 @@ ON_RETURN(__fuse_simple_request, 3, issued_sync_v612, void *idmap, struct fuse_m
 /* 7.2: __fuse_simple_request only jumps here, so one of the two must be probed, not both. */
 ON_ENTRY(fuse_chan_send, issue_sync_v72, struct fuse_chan *chan, struct fuse_args *args)
 {
-	if (enabled && chan_is_virtiofs(chan))
+	if (to_be_noted(args) && chan_is_virtiofs(chan))
 		note_issue(KREAD(chan, conn), args);
 	return 0;
 }
@@ -97,7 +103,7 @@ ON_RETURN(fuse_chan_send, 2, issued_sync_v72, struct fuse_chan *chan, struct fus
 
 ON_ENTRY(fuse_simple_background, issue_bg_v61, struct fuse_mount *fm, struct fuse_args *args)
 {
-	if (enabled && conn_is_virtiofs(KREAD(fm, fc)))
+	if (to_be_noted(args) && conn_is_virtiofs(KREAD(fm, fc)))
 		note_issue(KREAD(fm, fc), args);
 	return 0;
 }
@@ -113,7 +119,7 @@ ON_RETURN(fuse_simple_background, 3, issued_bg_v61, struct fuse_mount *fm, struc
 
 ON_ENTRY(fuse_chan_send_bg, issue_bg_v72, struct fuse_chan *chan, struct fuse_args *args)
 {
-	if (enabled && chan_is_virtiofs(chan))
+	if (to_be_noted(args) && chan_is_virtiofs(chan))
 		note_issue(KREAD(chan, conn), args);
 	return 0;
 }

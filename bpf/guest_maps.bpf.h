@@ -20,11 +20,17 @@ const volatile __u32 flag_o_trunc = 0;
 const volatile bool record_pages = false; /* pages_missed is counted */
 const volatile bool record_dax = false; /* this machine has a DAX window */
 const volatile bool record_doorbell = false; /* virtqueue_notify is probed */
+/*
+ * A copy of a program, which runs after it for each call and does what that has not done, since the
+ * kernel skipped it (trace/guest_probes.h).
+ */
+const volatile bool stand_in = false;
 const volatile __u64 wakeup_bytes = 0; /* wake the reader when this much waits in the ring buffer */
 
 /* Set when every probe is attached: before that a request would be seen half. */
 bool enabled = false;
 __u64 last_op_id = 0;
+__u64 stood_in = 0; /* skipped runs that a stand-in made up for */
 
 /* When and where a request was issued, by address of its struct fuse_args; until its first enqueue.
  */
@@ -102,8 +108,8 @@ struct {
 } events SEC(".maps");
 
 /*
- * No room for the begin of something. Its end will count as one whose begin was not seen, which this
- * makes up for; user space takes a sum below zero (it has not ended) for none.
+ * No room for the begin of something. Its end will count as one whose begin was not seen, which
+ * this makes up for; user space takes a sum below zero (it has not ended) for none.
  */
 static __always_inline void begin_lost(void)
 {
@@ -113,6 +119,13 @@ static __always_inline void begin_lost(void)
 	count_loss(LOSS_MAP_FULL, 1);
 	if (count)
 		(*count)--;
+}
+
+/* What this program is about to do was left undone by the one that it stands in for. */
+static __always_inline void made_up_for(void)
+{
+	if (stand_in)
+		__sync_fetch_and_add(&stood_in, 1);
 }
 
 #ifdef GUEST_KPROBE

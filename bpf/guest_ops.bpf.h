@@ -81,39 +81,57 @@ static __always_inline void op_describe(struct guest_op_entry *state, struct ino
 		state->request_flags |= GREQ_DIRECT_FILE;
 }
 
-static __always_inline void op_begin_on(struct fuse_conn *fc, struct inode *inode, u32 type,
+/* The skips of functions that others than virtio-fs call, too, are not counted at all. */
+static __always_inline void op_made_up_for(u32 type)
+{
+	if (type != OP_MMAP_FAULT && type != OP_FADVISE)
+		made_up_for();
+}
+
+/* By the program that this one stands in for. */
+static __always_inline bool op_is_begun(u32 type)
+{
+	struct guest_op_entry *state = stand_in ? current_op() : NULL;
+
+	return state && state->ev.op_type == type && !state->t_pending_ns;
+}
+
+/* True if an op begins, and not only a part of one. */
+static __always_inline bool op_begin_on(struct fuse_conn *fc, struct inode *inode, u32 type,
 					u64 offset, u64 size, u32 flags)
 {
 	struct guest_op_entry *state;
 	u32 conn;
 
 	if (!conn_transport(fc)) /* another FUSE file system */
-		return;
+		return false;
 	state = op_settle();
 	if (state && is_part_of(type, state))
-		return;
+		return false;
 	/* Any other op that is still there has ended unseen: replace it. */
 	if (state)
 		op_missed();
 	conn = minor_of(BPF_CORE_READ(fc, dev));
 	if (!conn_wanted(conn))
-		return;
+		return false;
 	state = SLOT_NEW(ops, current_task());
 	if (!state) {
 		count_loss(LOSS_MAP_FULL, 1);
-		return;
+		return false;
 	}
 	__builtin_memset(&state->ev, 0, sizeof(*state) - sizeof(state->key));
 	state->ev.conn = conn;
 	state->ev.offset_bytes = offset;
 	state->ev.size_bytes = size > ~0u ? ~0u : size;
 	op_describe(state, inode, type, flags);
+	op_made_up_for(type);
+	return true;
 }
 
-static __always_inline void op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
+static __always_inline bool op_begin(struct inode *inode, u32 type, u64 offset, u64 size, u32 flags)
 {
-	if (enabled)
-		op_begin_on(inode_conn(inode), inode, type, offset, size, flags);
+	return enabled && !op_is_begun(type) &&
+	       op_begin_on(inode_conn(inode), inode, type, offset, size, flags);
 }
 
 /* The op that this return ends; NULL if it is inside another op or began before we did. */
@@ -122,7 +140,12 @@ static __always_inline struct guest_op_entry *op_return(u32 type)
 	struct guest_op_entry *state = current_op();
 
 	/* A return of another type is that of a part, or of an op whose begin was not seen. */
-	return state && state->ev.op_type == type ? state : NULL;
+	if (!state || state->ev.op_type != type)
+		return NULL;
+	if (stand_in && state->t_pending_ns) /* a fault whose return has been seen */
+		return NULL;
+	op_made_up_for(type);
+	return state;
 }
 
 /* A range of the DAX window was found, or given up. */
@@ -155,18 +178,20 @@ static __always_inline u32 file_op_flags(struct file *file, bool open)
 	return flags;
 }
 
-static __always_inline void rw_begin(struct kiocb *iocb, struct iov_iter *iter, u32 type)
+static __always_inline bool rw_begin(struct kiocb *iocb, struct iov_iter *iter, u32 type)
 {
 	struct file *file = KREAD(iocb, ki_filp);
-	u32 flags = file_op_flags(file, true);
+	u32 flags;
 
+	if (op_is_begun(type))
+		return false;
+	flags = file_op_flags(file, true);
 	if (KREAD(iocb, ki_flags) & IOCB_DIRECT)
 		flags |= OP_DIRECT;
 	if (record_dax && inode_is_dax(KREAD(file, f_inode)))
 		flags |= OP_DAX;
-	if (enabled)
-		op_begin_on(file_conn(file), KREAD(file, f_inode), type, KREAD(iocb, ki_pos),
-			    KREAD(iter, count), flags);
+	return enabled && op_begin_on(file_conn(file), KREAD(file, f_inode), type,
+				      KREAD(iocb, ki_pos), KREAD(iter, count), flags);
 }
 
 ON_ENTRY(fuse_file_read_iter, read_begin, struct kiocb *iocb, struct iov_iter *to)
@@ -186,8 +211,8 @@ ON_RETURN(fuse_file_read_iter, 2, read_end, struct kiocb *iocb, struct iov_iter 
 
 ON_ENTRY(fuse_file_write_iter, write_begin, struct kiocb *iocb, struct iov_iter *from)
 {
-	rw_begin(iocb, from, OP_WRITE);
-	op_dirties(OP_WRITE, KREAD(iocb, ki_filp, f_inode));
+	if (rw_begin(iocb, from, OP_WRITE) || !stand_in)
+		op_dirties(OP_WRITE, KREAD(iocb, ki_filp, f_inode));
 	return 0;
 }
 

@@ -69,8 +69,10 @@ static __always_inline void retry_enqueue(struct virtio_fs_vq *fsvq, u64 key)
 	struct guest_request_entry *req = SLOT_FIND(requests, key);
 	struct guest_request_event *ev;
 
-	if (!req)
+	if (!req || (stand_in && req->retrying))
 		return;
+	made_up_for();
+	req->retrying = 1;
 	ev = &req->ev;
 	ev->t_queued_ns = bpf_ktime_get_ns();
 	ev->inflight = others_in_flight(fsvq, true);
@@ -113,6 +115,14 @@ static __always_inline struct guest_request_entry *new_request(u64 key)
 	else
 		begin_lost();
 	return req;
+}
+
+/* Of a request that is being sent: it has its entry. */
+static __always_inline bool is_begun(u64 key, u64 unique)
+{
+	struct guest_request_entry *req = SLOT_FIND(requests, key);
+
+	return req && req->ev.unique == unique;
 }
 
 /* No probe may find it by its address or name any more. */

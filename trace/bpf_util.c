@@ -109,6 +109,17 @@ uint64_t bpf_util_run_time_ns(const struct bpf_object *object)
 	return sum;
 }
 
+/* To those of another instance of the program, if there is one. */
+static void add_cost(json_t *cost, const char *name, const struct bpf_prog_info *info)
+{
+	json_int_t runs = (json_int_t)info->run_cnt, ns = (json_int_t)info->run_time_ns;
+	const json_t *had = json_object_get(cost, name);
+
+	runs += json_integer_value(json_object_get(had, "runs"));
+	ns += json_integer_value(json_object_get(had, "ns"));
+	json_object_set_new(cost, name, json_pack("{s:I s:I}", "runs", runs, "ns", ns));
+}
+
 void bpf_util_add_costs(json_t *cost, const struct bpf_object *object)
 {
 	struct bpf_prog_info info;
@@ -116,11 +127,8 @@ void bpf_util_add_costs(json_t *cost, const struct bpf_object *object)
 
 	bpf_object__for_each_program(prog, object)
 	{
-		if (!bpf_util_program_info(prog, &info) || !info.run_cnt)
-			continue;
-		json_object_set_new(cost, bpf_program__name(prog),
-				    json_pack("{s:I s:I}", "runs", (json_int_t)info.run_cnt, "ns",
-					      (json_int_t)info.run_time_ns));
+		if (bpf_util_program_info(prog, &info) && info.run_cnt)
+			add_cost(cost, bpf_program__name(prog), &info);
 	}
 }
 

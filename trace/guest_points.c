@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include "lib/compiler.h"
 #include "trace/guest_points.h"
 
@@ -290,6 +291,62 @@ int guest_point_programs(const struct guest_point *point, const struct guest_rec
 	if (!used)
 		return 0;
 	return aggregate ? point->aggregate_programs : GUEST_POINT_PROGRAMS;
+}
+
+/* Programs with fewer stand-ins than others of their kind. */
+static const struct {
+	const char *program;
+	int stand_ins;
+	bool tidies; /* only removes what the first one left, which what comes next does, too */
+} fewer_stand_ins[] = {
+	/* Under the queue's lock, or in the interrupt: never preempted. */
+	{"ring_add", 0, false},
+	{"kick_prepared", 0, false},
+	{"ring_get", 0, false},
+	{"queue_irq", 0, false},
+	/* One worker for each queue. */
+	{"requests_work", 0, false},
+	{"hiprio_work", 0, false},
+	{"request_complete", 1, false},
+	{"request_end", 1, false},
+	{"forget_begin", 1, false},
+	{"forget_end", 1, false},
+	/* Run twice, they count twice. */
+	{"page_added", 0, false},
+	{"pause_begin", 0, false},
+	{"pause_end", 0, false},
+	/* Once for each of the requests that tell the rest. */
+	{"dax_setup_begin", 0, false},
+	{"dax_setup_end", 0, false},
+	{"dax_worker_begin", 0, false},
+	{"dax_worker_end", 0, false},
+	{"dax_evict_begin", 0, false},
+	{"dax_evict_end", 0, false},
+	{"dax_range_sought", 0, false},
+	/* Of requests that never reached a queue. */
+	{"issued_sync_v72", 0, true},
+	{"issued_sync_v612", 0, true},
+	{"issued_sync_v61", 0, true},
+	{"issued_bg_v72", 0, true},
+	{"issued_bg_v61", 0, true},
+};
+
+int guest_point_stand_ins(const struct guest_point *point, const char *program)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fewer_stand_ins); i++)
+		if (!strcmp(program, fewer_stand_ins[i].program))
+			return fewer_stand_ins[i].stand_ins;
+	return point->kind == POINT_OP_OPTIONAL || point->kind == POINT_DAX_OP ? 1
+									       : GUEST_STAND_INS;
+}
+
+bool guest_point_loses(const struct guest_point *point, const char *program)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fewer_stand_ins); i++)
+		if (fewer_stand_ins[i].tidies && !strcmp(program, fewer_stand_ins[i].program))
+			return false;
+	/* These are mostly skipped for other devices. */
+	return !point->all_devices;
 }
 
 const char *guest_point_function(const struct guest_point *point,

@@ -69,6 +69,19 @@ struct guest_point_choice {
 /* How many of the programs of an alternative a recording uses, from the first; 0: none. */
 int guest_point_programs(const struct guest_point *point, const struct guest_recorded *what);
 
+#define GUEST_STAND_INS 2
+
+/*
+ * How many stand-ins one of a point's programs has where the kernel preempts its own code
+ * (trace/guest_probes.h). While they make up for a program that is skipped, they may be preempted
+ * as well, so there are two for what many tasks do at once, and one for ops that are rarer, since
+ * each takes its time to attach.
+ */
+int guest_point_stand_ins(const struct guest_point *point, const char *program);
+
+/* Whether a run that is skipped is a loss. */
+bool guest_point_loses(const struct guest_point *point, const char *program);
+
 /* "virtio_fs_enqueue_req", or all alternatives: "fuse_chan_send, fuse_simple_request". */
 const char *guest_point_function(const struct guest_point *point,
 				 const struct guest_point_choice *choice, char *buf, size_t len);

@@ -11,6 +11,7 @@
 #include "lib/compiler.h"
 #include "lib/msg.h"
 #include "trace/bpf_util.h"
+#include "trace/machine.h"
 
 /* The skeletons name their types after the files, not after our rules. */
 #include "bpf/guest.skel.h"
@@ -54,9 +55,9 @@ static const char *const *programs_of(const struct guest_probes *p, size_t point
 	return guest_points[point].alternative[p->choices[point].alternative].programs;
 }
 
-/* True if there is anything to load. */
+/* stand_in: which one, from 1, or 0. True if there is anything to load. */
 static bool choose_programs(struct guest_probes *p, struct bpf_object *object,
-			    enum attach_mechanism mechanism)
+			    enum attach_mechanism mechanism, int stand_in)
 {
 	struct bpf_program *prog;
 	bool any = false;
@@ -69,7 +70,8 @@ static bool choose_programs(struct guest_probes *p, struct bpf_object *object,
 			continue;
 		any = true;
 		for (int n = 0; n < nr_programs(p, i) && programs[n]; n++)
-			autoload(object, programs[n]);
+			if (guest_point_stand_ins(&guest_points[i], programs[n]) >= stand_in)
+				autoload(object, programs[n]);
 	}
 	return any;
 }
@@ -214,7 +216,7 @@ int guest_probes_open(struct guest_probes *p, const struct guest_recorded *what,
 		bpf_util_explain("guest probes", err);
 		return err;
 	}
-	choose_programs(p, p->bpf->obj, ATTACH_FENTRY);
+	choose_programs(p, p->bpf->obj, ATTACH_FENTRY, 0);
 	return 0;
 }
 
@@ -234,16 +236,18 @@ static struct bpf_map *same_map(const struct bpf_object *object, const char *nam
 	return NULL;
 }
 
-static int share_maps(struct guest_probes *p)
+/* Of an object that is not loaded yet. constants: those, too. */
+static int share_maps(struct guest_probes *p, struct bpf_object *object, bool constants)
 {
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, p->kprobes->obj)
+	bpf_object__for_each_map(map, object)
 	{
-		struct bpf_map *owner = same_map(p->bpf->obj, bpf_map__name(map));
+		const char *name = bpf_map__name(map);
+		struct bpf_map *owner = same_map(p->bpf->obj, name);
 
-		if (owner && !err)
+		if (owner && !err && (constants || !strstr(name, ".rodata")))
 			err = bpf_map__reuse_fd(map, bpf_map__fd(owner));
 	}
 	return err;
@@ -257,7 +261,7 @@ static int load_kprobes(struct guest_probes *p)
 	p->kprobes = guest_kprobe_bpf__open();
 	if (!p->kprobes)
 		return -errno;
-	if (!choose_programs(p, p->kprobes->obj, ATTACH_KPROBE)) {
+	if (!choose_programs(p, p->kprobes->obj, ATTACH_KPROBE, 0)) {
 		guest_kprobe_bpf__destroy(p->kprobes);
 		p->kprobes = NULL;
 		return 0;
@@ -266,8 +270,40 @@ static int load_kprobes(struct guest_probes *p)
 	err = bpf_map__set_max_entries(p->kprobes->maps.kept_calls,
 				       2 * bpf_map__max_entries(p->bpf->maps.requests));
 	if (!err)
-		err = share_maps(p);
+		err = share_maps(p, p->kprobes->obj, true);
 	return err ? err : guest_kprobe_bpf__load(p->kprobes);
+}
+
+static int load_stand_in(struct guest_probes *p, struct guest_bpf *bpf, int number)
+{
+	int err;
+
+	*bpf->rodata = *p->bpf->rodata;
+	bpf->rodata->stand_in = true;
+	if (!choose_programs(p, bpf->obj, ATTACH_FENTRY, number))
+		return 0;
+	err = share_maps(p, bpf->obj, false);
+	return err ? err : guest_bpf__load(bpf);
+}
+
+/* Without them, what is skipped is lost, and counted. */
+static void load_stand_ins(struct guest_probes *p)
+{
+	if (!machine_preempts())
+		return;
+	for (int i = 0; i < GUEST_STAND_INS; i++) {
+		struct guest_bpf *bpf = guest_bpf__open();
+		int err = bpf ? load_stand_in(p, bpf, i + 1) : -errno;
+
+		if (err) {
+			msg_warn("cannot load the programs that make up for those which this "
+				 "preemptible kernel skips: %s",
+				 strerror(-err));
+			guest_bpf__destroy(bpf);
+			return;
+		}
+		p->stand_ins[i] = bpf;
+	}
 }
 
 bool guest_probes_has(const struct guest_probes *p, const char *what)
@@ -288,6 +324,8 @@ int guest_probes_load(struct guest_probes *p)
 		err = load_kprobes(p);
 	if (err)
 		bpf_util_explain("guest probes", err);
+	else
+		load_stand_ins(p);
 	return err;
 }
 
@@ -318,6 +356,15 @@ static void drop_links(struct guest_probes *p, size_t keep)
 		bpf_link__destroy(p->links[--p->nr_links]);
 }
 
+static int attach_stand_ins(struct guest_probes *p, const char *program)
+{
+	int err = 0;
+
+	for (int i = 0; !err && i < GUEST_STAND_INS && p->stand_ins[i]; i++)
+		err = add_link(p, bpf_object__find_program_by_name(p->stand_ins[i]->obj, program));
+	return err;
+}
+
 /* All programs of a point, or none. */
 static int attach_point(struct guest_probes *p, size_t point)
 {
@@ -331,6 +378,8 @@ static int attach_point(struct guest_probes *p, size_t point)
 
 		snprintf(args, sizeof(args), "%s_args", programs[n]);
 		err = add_link(p, bpf_object__find_program_by_name(object, args));
+		if (!err && p->choices[point].mechanism == ATTACH_FENTRY)
+			err = attach_stand_ins(p, programs[n]);
 		if (!err)
 			err = add_link(p, bpf_object__find_program_by_name(object, programs[n]));
 	}
@@ -388,6 +437,8 @@ void guest_probes_close(struct guest_probes *p)
 	guest_probes_detach(p);
 	free(p->links);
 	guest_kprobe_bpf__destroy(p->kprobes);
+	for (int i = 0; i < GUEST_STAND_INS; i++)
+		guest_bpf__destroy(p->stand_ins[i]);
 	guest_bpf__destroy(p->bpf);
 	remove_handlers(p); /* programs refer to them */
 	kernel_functions_close(p->kernel);
@@ -402,6 +453,8 @@ json_t *guest_probes_cost(const struct guest_probes *p)
 		bpf_util_add_costs(cost, p->bpf->obj);
 	if (cost && p->kprobes)
 		bpf_util_add_costs(cost, p->kprobes->obj);
+	for (int i = 0; cost && i < GUEST_STAND_INS && p->stand_ins[i]; i++)
+		bpf_util_add_costs(cost, p->stand_ins[i]->obj);
 	return cost;
 }
 
@@ -409,36 +462,40 @@ uint64_t guest_probes_cost_ns(const struct guest_probes *p)
 {
 	uint64_t ns = p->bpf ? bpf_util_run_time_ns(p->bpf->obj) : 0;
 
+	for (int i = 0; i < GUEST_STAND_INS && p->stand_ins[i]; i++)
+		ns += bpf_util_run_time_ns(p->stand_ins[i]->obj);
 	return p->kprobes ? ns + bpf_util_run_time_ns(p->kprobes->obj) : ns;
 }
 
-static uint64_t program_missed(const struct bpf_object *object, const char *name)
+static uint64_t program_missed(const struct bpf_object *object, const char *name, const char *is)
 {
 	struct bpf_prog_info info;
 
 	if (!bpf_util_program_info(bpf_object__find_program_by_name(object, name), &info))
 		return 0;
 	if (info.recursion_misses)
-		msg_debug("%-18s missed %llu times", name,
+		msg_debug("%-18s %smissed %llu times", name, is,
 			  (unsigned long long)info.recursion_misses);
 	return info.recursion_misses;
 }
 
 uint64_t guest_probes_missed(const struct guest_probes *p)
 {
-	uint64_t missed = 0;
+	uint64_t missed = 0, made_up_for = p->bpf->bss->stood_in;
 
 	for (size_t i = 0; i < nr_guest_points; i++) {
 		const struct bpf_object *object = object_of(p, p->choices[i].mechanism);
 		const char *const *programs = programs_of(p, i);
 
 		for (int n = 0; object && n < GUEST_POINT_PROGRAMS && programs[n]; n++) {
-			uint64_t count = program_missed(object, programs[n]);
+			uint64_t count = program_missed(object, programs[n], "");
 
-			/* These are mostly misses of other devices. */
-			if (!guest_points[i].all_devices)
+			for (int s = 0; s < GUEST_STAND_INS && p->stand_ins[s]; s++)
+				program_missed(p->stand_ins[s]->obj, programs[n], "stand-in ");
+			if (guest_point_loses(&guest_points[i], programs[n]))
 				missed += count;
 		}
 	}
-	return missed;
+	msg_debug("stand-ins made up for %llu", (unsigned long long)made_up_for);
+	return missed > made_up_for ? missed - made_up_for : 0;
 }

@@ -5,6 +5,14 @@
  *
  * There are two objects, built from one source (bpf/guest_attach.bpf.h): one for fentry, which also
  * owns the maps, and one for kprobes, which is only opened if some attach point needs it.
+ *
+ * Stand-ins: the kernel skips a fentry program for all other tasks of a CPU while a task is
+ * preempted in it there (prog->active, __bpf_prog_enter_recur() in kernel/bpf/trampoline.c, 5.12 to
+ * 7.2). So where the kernel preempts its own code, further instances of the fentry object, with
+ * maps in common, are attached to the same functions. To the kernel theirs are other programs, with
+ * marks of their own. Each runs for each call and does what those before it have not done
+ * (stand_in in bpf/guest_maps.bpf.h). Programs attached last run first (hlist_add_head() in
+ * __bpf_trampoline_link_prog()), so stand-ins are attached before what they stand in for.
  */
 #ifndef VFSCOPE_TRACE_GUEST_PROBES_H
 #define VFSCOPE_TRACE_GUEST_PROBES_H
@@ -23,6 +31,7 @@ struct kernel_functions;
 struct guest_probes {
 	struct guest_bpf *bpf; /* fentry programs, and the maps of both */
 	struct guest_kprobe_bpf *kprobes; /* NULL: none are needed */
+	struct guest_bpf *stand_ins[GUEST_STAND_INS]; /* NULL: not needed, or not to be had */
 	struct guest_point_choice choices[GUEST_POINTS_MAX];
 	struct bpf_link **links;
 	size_t nr_links;
@@ -52,7 +61,7 @@ void guest_probes_close(struct guest_probes *p);
 
 /*
  * How often a probe of a virtio-fs or FUSE function did not run because it was already running on
- * that CPU (preempted in it). Each is an event missing or wrong.
+ * that CPU (preempted in it), and no stand-in made up for it. Each is an event missing or wrong.
  */
 uint64_t guest_probes_missed(const struct guest_probes *p);
 

@@ -5,6 +5,7 @@
 #include "trace/machine.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include "trace/guest_mounts.h"
 
@@ -38,6 +39,17 @@ static void preemption(char *mode, size_t len)
 	if (close)
 		*close = '\0';
 	snprintf(mode, len, "%s", close ? open + 1 : "");
+}
+
+bool machine_preempts(void)
+{
+	char mode[128];
+	struct utsname names;
+
+	preemption(mode, sizeof(mode));
+	if (*mode)
+		return !strcmp(mode, "full") || !strcmp(mode, "lazy");
+	return !uname(&names) && strstr(names.version, "PREEMPT");
 }
 
 static void set_text(json_t *object, const char *key, const char *text)
