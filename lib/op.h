@@ -68,6 +68,7 @@ enum op_flags {
 	OP_SIZE_KNOWN = 1u << 14, /* OP_OPEN: offset_bytes is the file's size before; traced only */
 	OP_PAGES_KNOWN = 1u << 15, /* pages_missed was counted; traced only */
 	OP_FOLLOWS = 1u << 16, /* OP_STAT of a workload: stat(2), not lstat(2) */
+	OP_COPIES_ALL = 1u << 17, /* OP_COPY of a workload: no byte less, wherever they are */
 };
 
 #ifndef __bpf__

@@ -21,9 +21,26 @@ static bool ask_for_64(struct sim *sim, struct thread *th, const struct file *fr
 	return true;
 }
 
+/*
+ * Where the source's bytes are. A recording tells only where they went: if the source ends before,
+ * as when cat(1) puts one file behind another, they are taken to be its last ones.
+ */
+static uint64_t source_offset(const struct thread *th, const struct file *from)
+{
+	const struct workload_op *op = &th->op;
+
+	if (op->flags & OP_COPIES_ALL && op->offset_bytes + op->size_bytes > from->size_bytes)
+		return from->size_bytes - min_u64(from->size_bytes, op->size_bytes);
+	return op->offset_bytes;
+}
+
+/* In the target. */
 static uint64_t copied_end(const struct thread *th, const struct file *from)
 {
-	return min_u64(th->op.offset_bytes + th->op.size_bytes, from->size_bytes);
+	uint64_t offset = source_offset(th, from);
+
+	return th->op.offset_bytes +
+	       min_u64(th->op.size_bytes, from->size_bytes - min_u64(from->size_bytes, offset));
 }
 
 /* The target is locked. */
@@ -51,11 +68,11 @@ bool file_copy(struct sim *sim, struct thread *th)
 	struct file *from = task_file(sim, th, th->op.file2), *to = th->file;
 
 	/* generic_copy_file_checks() */
-	if (!th->meta.at && th->op.offset_bytes >= from->size_bytes)
+	if (!th->meta.at && source_offset(th, from) >= from->size_bytes)
 		return true;
 	FLOW_BEGIN(th->meta.at);
 	FLOW_WAIT(th->meta.at, inode_lock(th, from));
-	FLOW_CALL(th->meta.at, writeback_range(sim, th, from, th->op.offset_bytes / PAGE_BYTES,
+	FLOW_CALL(th->meta.at, writeback_range(sim, th, from, source_offset(th, from) / PAGE_BYTES,
 					       UINT64_MAX, WRITEBACK_DATA));
 	inode_unlock(sim, from);
 	FLOW_WAIT(th->meta.at, inode_lock(th, to));

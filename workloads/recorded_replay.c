@@ -128,6 +128,8 @@ static int stream_next(struct op_stream *stream, uint64_t now_ns, struct workloa
 	};
 	if (recorded->type == OP_OPEN)
 		op->offset_bytes = 0;
+	if (recorded->type == OP_COPY)
+		op->flags |= OP_COPIES_ALL;
 	/* The pause came before the mapping. */
 	if (s->mapped_now)
 		op->think_ns = 0;

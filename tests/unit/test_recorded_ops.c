@@ -144,6 +144,7 @@ static void test_copies(void **state)
 	assert_string_equal(w->files[op.file].name, "file-8");
 	assert_string_equal(w->files[op.file2].name, "file-7");
 	assert_int_equal(op.size_bytes, 10000);
+	assert_true(op.flags & OP_COPIES_ALL);
 	assert_int_equal(size_of(w, "file-8"), 0);
 	workload_free(w);
 }

@@ -91,6 +91,31 @@ static void test_copy(void **state)
 			    "w1:0+4096 w2:12288+4096 copy64 copy1 r2:12288+4096 r2:0+4096 copy1 ");
 }
 
+/*
+ * Recorded: cat(1) put all 10000 bytes behind 19000 that were there, so the file is read up to
+ * 29000. The same of a script ends where the source does, and nothing is copied.
+ */
+static void test_copy_to_elsewhere(void **state)
+{
+	struct workload_op ops[] = {
+		OPENS,
+		{.type = OP_COPY,
+		 .file = TO,
+		 .file2 = FROM,
+		 .offset_bytes = 19000,
+		 .size_bytes = 10000,
+		 .flags = OP_COPIES_ALL},
+		{.type = OP_READ, .file = TO, .offset_bytes = 20480, .size_bytes = 20000},
+	};
+	char text[512];
+
+	requests_of(ops, ARRAY_SIZE(ops), MODE_WRITETHROUGH, KERNEL(6, 12), text, sizeof(text));
+	assert_string_equal(text, "copy1 r2:20480+12288 ");
+	ops[2].flags = 0;
+	requests_of(ops, ARRAY_SIZE(ops), MODE_WRITETHROUGH, KERNEL(6, 12), text, sizeof(text));
+	assert_string_equal(text, "");
+}
+
 /* OPEN cuts the file off: no SETATTR of a size; what was dirty is gone, and nothing is read again.
  */
 static void test_open_that_cuts_off(void **state)
@@ -115,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_copy_to_elsewhere),
 		cmocka_unit_test(test_open_that_cuts_off),
 	};
 

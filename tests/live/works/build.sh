@@ -7,7 +7,7 @@ prepare() {
 			echo "#include <stdio.h>"
 			echo "#include \"../inc/f$n.h\""
 			echo "static const char text$n[$((n * 3000))] = \"f$n\";"
-			echo "int f$n(int x) { return printf(\"%s %d\\n\", text$n, x); }"
+			echo "int f$n(int x) { return printf(\"%s %d\", text$n, x); }"
 		} >src/lib/f$n.c
 	done
 	{
