@@ -11,5 +11,5 @@ load common
 	run "$BATS_TEST_DIRNAME/../live/fidelity" --again "$BATS_TEST_TMPDIR/recorded"
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[[ ${lines[-1]} = "15 scripts, 0 differ, 0 VMs failed" ]]
+	[[ ${lines[-1]} = "18 scripts, 0 differ, 0 VMs failed" ]]
 }
