@@ -318,14 +318,14 @@ int guest_probes_load(struct guest_probes *p)
 {
 	int err = guest_bpf__load(p->bpf);
 
+	if (!err)
+		load_stand_ins(p);
 	kernel_functions_close(p->kernel);
 	p->kernel = NULL;
 	if (!err)
 		err = load_kprobes(p);
 	if (err)
 		bpf_util_explain("guest probes", err);
-	else
-		load_stand_ins(p);
 	return err;
 }
 
