@@ -45,6 +45,7 @@ teardown_file() {
 
 @test "stdout, stderr and exit status pass through" {
 	run --separate-stderr guest sh -c 'echo out; echo err >&2; exit 7'
+	echo "status $status, '$output', '$stderr'"
 	[ "$status" -eq 7 ]
 	[ "$output" = out ]
 	[ "$stderr" = err ]
