@@ -47,12 +47,15 @@ start_guest() {
 record() {
 	start_guest "$1" "$2"
 	run --separate-stderr "$VFSCOPE" record --host --strict --daemon "$DAEMON" -o host.vft "${@:3}" -- \
-		sh -c 'echo >&9; until grep -q requests guest; do sleep 0.05; done' 3>&-
+		sh -c 'echo >&9; until grep -q requests guest; do sleep 0.05; done
+			cut -d " " -f 19 /proc/$PPID/stat /proc/$$/stat >priorities' 3>&-
 	exec 9>&-
 	echo "$stderr"
 	cat guest guest.err
 	[ "$status" -eq 0 ]
 	[ "$(tail -n 1 guest | jq .doorbells)" -eq "$1" ]
+	# The recorder goes before what it records.
+	[ "$(paste -sd ' ' priorities)" = "-10 $(nice)" ]
 }
 
 kvm() { # JQ_FILTER
