@@ -16,7 +16,7 @@
 #include "trace/clock_path.h"
 
 #define CELLS 65536u
-#define FIRST_CELL_NS ((uint64_t)1 << 20)
+#define FIRST_CELL_SHIFT 20
 #define BISECTIONS 30 /* of CLOCK_PATH_MAX_WANDER: to 0.5e-12 */
 
 struct clock_cell {
@@ -61,7 +61,7 @@ void clock_grid_free(struct clock_grid *grid)
 void clock_grid_clear(struct clock_grid *grid)
 {
 	grid->nr_cells = 0;
-	grid->cell_ns = FIRST_CELL_NS;
+	grid->cell_shift = FIRST_CELL_SHIFT;
 }
 
 static void cell_add(struct clock_cell *cell, const struct clock_bound *b)
@@ -91,7 +91,7 @@ static void widen(struct clock_grid *grid)
 		grid->cells[merged++] = cell;
 	}
 	grid->nr_cells = merged;
-	grid->cell_ns *= 2;
+	grid->cell_shift++;
 }
 
 void clock_grid_add(struct clock_grid *grid, const struct clock_bound *bound)
@@ -102,9 +102,9 @@ void clock_grid_add(struct clock_grid *grid, const struct clock_bound *bound)
 		grid->base_ns = bound->t_guest_ns;
 	if (bound->t_guest_ns > grid->base_ns)
 		at = bound->t_guest_ns - grid->base_ns;
-	while (at / grid->cell_ns >= CELLS)
+	while (at >> grid->cell_shift >= CELLS)
 		widen(grid);
-	at /= grid->cell_ns;
+	at >>= grid->cell_shift;
 	while (grid->nr_cells <= at)
 		grid->cells[grid->nr_cells++] = (struct clock_cell){0};
 	cell_add(&grid->cells[at], bound);
@@ -309,7 +309,7 @@ static int follow(struct clock_band *band, struct corridor *c, const struct cloc
 	if (err)
 		return err;
 	/* Requests are within a cell of a point: see clock_band_error_ns(). */
-	away_ns = (uint64_t)ceil(4 * band->wander * (double)grid->cell_ns);
+	away_ns = (uint64_t)ceil(4 * band->wander * (double)((uint64_t)1 << grid->cell_shift));
 	band->width_ns += away_ns;
 	band->typical_width_ns += away_ns;
 	band->empty = false;

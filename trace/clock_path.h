@@ -40,7 +40,7 @@ struct clock_grid {
 	struct clock_cell *cells; /* owned */
 	uint64_t base_ns; /* guest time at which the first cell begins; it has what is earlier, too
 			   */
-	uint64_t cell_ns;
+	unsigned int cell_shift; /* a cell has 2 to the power of it, in ns */
 	size_t nr_cells; /* in use */
 };
 
