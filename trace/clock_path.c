@@ -234,29 +234,25 @@ static void measure(struct corridor *c, double wander)
 
 static int compare_widths(const void *a, const void *b)
 {
-	uint64_t x = ((const struct clock_knot *)a)->width_ns;
-	uint64_t y = ((const struct clock_knot *)b)->width_ns;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return x < y ? -1 : x > y;
 }
 
-static int compare_times(const void *a, const void *b)
+static int set_widths(struct clock_band *band)
 {
-	uint64_t x = ((const struct clock_knot *)a)->t_guest_ns;
-	uint64_t y = ((const struct clock_knot *)b)->t_guest_ns;
-
-	return x < y ? -1 : x > y;
-}
-
-static void set_widths(struct clock_band *band)
-{
-	struct clock_knot *knots = band->knots;
 	size_t n = band->nr_knots;
+	uint64_t *widths = calloc(n, sizeof(*widths));
 
-	qsort(knots, n, sizeof(*knots), compare_widths);
-	band->width_ns = knots[n - 1].width_ns;
-	band->typical_width_ns = knots[n / 2].width_ns;
-	qsort(knots, n, sizeof(*knots), compare_times);
+	if (!widths)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		widths[i] = band->knots[i].width_ns;
+	qsort(widths, n, sizeof(*widths), compare_widths);
+	band->width_ns = widths[n - 1];
+	band->typical_width_ns = widths[n / 2];
+	free(widths);
+	return 0;
 }
 
 /* Knots at the points, those of the same time once. */
@@ -283,9 +279,8 @@ static int set_knots(struct clock_band *band, const struct corridor *c)
 			.width_ns = (uint64_t)ceil(c->ceiling[i] - c->floor[i]),
 		};
 	}
-	set_widths(band);
 	band->deviation_ns = (uint64_t)ceil(deviation);
-	return 0;
+	return set_widths(band);
 }
 
 static int follow(struct clock_band *band, struct corridor *c, const struct clock_grid *grid)

@@ -46,13 +46,24 @@ static void make_pieces(struct pieces *p, size_t count, uint64_t length_ns, doub
 	}
 }
 
+static void align(struct clock_band *band, struct clock_bound *bounds, size_t n)
+{
+	struct clock_grid grid;
+
+	assert_int_equal(clock_grid_new(&grid), 0);
+	for (size_t i = 0; i < n; i++)
+		clock_grid_add(&grid, &bounds[i]);
+	assert_int_equal(clock_band_fit(band, bounds, n), 0);
+	assert_true(band->empty);
+	assert_int_equal(clock_path_find(band, &grid), 0);
+	clock_grid_free(&grid);
+}
+
 static void fit(struct clock_band *band, const struct pieces *p, uint64_t *seed)
 {
 	struct clock_bound *bounds = calloc(2 * REQUESTS * p->count, sizeof(*bounds));
-	struct clock_grid grid;
 	size_t n = 0;
 
-	assert_int_equal(clock_grid_new(&grid), 0);
 	for (size_t i = 0; i < p->count; i++) {
 		if (is_idle(i))
 			continue;
@@ -60,12 +71,7 @@ static void fit(struct clock_band *band, const struct pieces *p, uint64_t *seed)
 			    JITTER_NS, seed);
 		n += 2 * REQUESTS;
 	}
-	for (size_t i = 0; i < n; i++)
-		clock_grid_add(&grid, &bounds[i]);
-	assert_int_equal(clock_band_fit(band, bounds, n), 0);
-	assert_true(band->empty);
-	assert_int_equal(clock_path_find(band, &grid), 0);
-	clock_grid_free(&grid);
+	align(band, bounds, n);
 	free(bounds);
 }
 
@@ -141,22 +147,16 @@ static void test_a_step_is_refused(void **state)
 	struct truth after = {6 * NS_PER_SEC, 5000000 + 300000, 1e-6};
 	struct clock_bound *bounds = calloc(4 * REQUESTS, sizeof(*bounds));
 	struct clock_band band = {0};
-	struct clock_grid grid;
 	uint64_t seed = 3;
 
-	assert_int_equal(clock_grid_new(&grid), 0);
 	make_bounds(bounds, REQUESTS, &before, 5 * NS_PER_SEC, LEAST_NS, JITTER_NS, &seed);
 	make_bounds(bounds + 2 * REQUESTS, REQUESTS, &after, 5 * NS_PER_SEC, LEAST_NS, JITTER_NS,
 		    &seed);
-	for (size_t i = 0; i < 4 * REQUESTS; i++)
-		clock_grid_add(&grid, &bounds[i]);
-	assert_int_equal(clock_band_fit(&band, bounds, 4 * REQUESTS), 0);
-	assert_int_equal(clock_path_find(&band, &grid), 0);
+	align(&band, bounds, 4 * REQUESTS);
 	assert_true(band.empty);
 	assert_int_equal(band.nr_knots, 0);
 	assert_in_range(band.conflict_ns, 150000, 300000);
 	assert_in_range(band.conflict_at_ns, 59 * NS_PER_SEC / 10, 61 * NS_PER_SEC / 10);
-	clock_grid_free(&grid);
 	free(bounds);
 }
 
