@@ -372,6 +372,22 @@ static int close_output(struct session *s)
 	return err ? err : close_err;
 }
 
+static void say_remedies(const struct session *s)
+{
+	const struct capture_config *config = &s->config->capture;
+
+	if (s->losses[LOSS_RINGBUF])
+		msg_warn("the ring buffer was too small or this machine too busy; try a larger "
+			 "--buffer");
+	if (s->losses[LOSS_MAP_FULL] && config->level != RECORD_AGGREGATE)
+		msg_warn("more was under way at once than there was room for; try a larger "
+			 "--max-inflight");
+	if (s->losses[LOSS_PROBE_MISSED] && s->ops->kind == VFT_GUEST &&
+	    config->mechanism != ATTACH_KPROBE)
+		msg_warn("this kernel was preempted in programs, and skipped them meanwhile; "
+			 "--mechanism kprobe misses nothing so, but costs more");
+}
+
 static bool print_losses(const struct session *s)
 {
 	bool lost = false;
@@ -387,12 +403,7 @@ static bool print_losses(const struct session *s)
 				 loss_name(i));
 		lost |= loss_is_data_loss(i);
 	}
-	if (s->losses[LOSS_RINGBUF])
-		msg_warn("the ring buffer was too small or this machine too busy; try a larger "
-			 "--buffer");
-	if (s->losses[LOSS_MAP_FULL] && s->config->capture.level != RECORD_AGGREGATE)
-		msg_warn("more was under way at once than there was room for; try a larger "
-			 "--max-inflight");
+	say_remedies(s);
 	return lost;
 }
 
