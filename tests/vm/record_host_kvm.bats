@@ -2,8 +2,8 @@
 #
 # vfscope record --host --kvm beside a real virtiofsd and a VM of a few instructions under the real
 # KVM (tests/tools/kvm_guest), whose doorbells are ioeventfds and whose interrupts are irqfds: of a
-# known number of requests, exactly as many doorbells and interrupts are counted. The same VM resets
-# its device: the rings begin anew, elsewhere, and recording goes on.
+# known number of requests, exactly as many doorbells and interrupts are counted, and as many as perf counts
+# beside it. The same VM resets its device: the rings begin anew, elsewhere, and recording goes on.
 
 bats_require_minimum_version 1.5.0
 
@@ -27,6 +27,7 @@ setup() {
 }
 
 teardown() {
+	[[ ! -v PERF ]] || kill "$PERF" 2>/dev/null || true
 	[[ ! -v GUEST ]] || kill "$GUEST" 2>/dev/null || true
 	[[ ! -v DAEMON ]] || kill "$DAEMON" 2>/dev/null || true
 }
@@ -43,12 +44,47 @@ start_guest() {
 	done
 }
 
+# What perf counts of the same two processes at the same time, without BPF: the guest does nothing
+# between the begin of the one and of the other.
+COUNTED=(pio mmio msi_set_irq vcpu_wakeup userspace_exit)
+
+count_beside() {
+	local answer events
+	events=$(printf 'kvm:kvm_%s,' "${COUNTED[@]}")
+	perf stat -e "${events%,}" true >/dev/null 2>&1 || return 0
+	mkfifo control answers
+	exec 6<>control 5<>answers
+	perf stat -x , -o perf.txt -e "${events%,}" -p "$GUEST,$DAEMON" -D -1 --control fifo:control,answers \
+		>/dev/null 2>perf.err 3>&- &
+	PERF=$!
+	echo enable >&6
+	read -r -t 30 answer <&5 || { cat perf.err; return 1; }
+	[[ $answer == ack* ]]
+}
+
+stop_counting() {
+	[[ -v PERF ]] || return 0
+	kill -INT "$PERF"
+	wait "$PERF" || true
+	unset PERF
+	exec 6>&- 5>&-
+	cat perf.txt
+}
+
+# as_perf EVENT COUNT: as perf counted, where there is one to ask.
+as_perf() {
+	[ -e perf.txt ] || return 0
+	[ "$(awk -F , -v event="kvm:kvm_$1" '$3 == event { print $1 }' perf.txt)" = "$2" ]
+}
+
 # record REQUESTS port|memory OPTION...: the guest's requests, recorded from the first to the last.
 record() {
 	start_guest "$1" "$2"
+	count_beside
 	run --separate-stderr "$VFSCOPE" record --host --strict --daemon "$DAEMON" -o host.vft "${@:3}" -- \
 		sh -c 'echo >&9; until grep -q requests guest; do sleep 0.05; done
 			cut -d " " -f 19 /proc/$PPID/stat /proc/$$/stat >priorities' 3>&-
+	stop_counting
 	exec 9>&-
 	echo "$stderr"
 	cat guest guest.err
@@ -79,6 +115,10 @@ kvm() { # JQ_FILTER
 	[ "$(kvm '.call_to_awake_ns.count > 0 and .call_to_awake_ns.count <= .halt_wait_ns.count')" = true ]
 	[ "$(kvm '[.vcpu_threads, (.to_vmm[] | .name, .count)] | tostring')" = '[1,"IO",1]' ]
 	[ "$(kvm .vmm)" -eq "$GUEST" ]
+	as_perf pio 2001 # the last one tells the VMM that the guest is through
+	as_perf msi_set_irq 2000
+	as_perf vcpu_wakeup "$(kvm '.halt_wait_ns.count + (.halt_poll_ns.count // 0)')"
+	as_perf userspace_exit "$(kvm '.to_vmm | map(.count) | add')"
 	run -0 "$VFSCOPE" report host.vft
 	[[ $output == *"KVM, VM of process $GUEST, 1 virtual CPUs seen"* ]]
 	[[ $output == *'port     0xc050'*2000* ]]
@@ -88,6 +128,9 @@ kvm() { # JQ_FILTER
 	record 1000 memory --kvm
 	[ "$(kvm '.doorbells | map([.space, .address, .writes]) | tostring')" = '[["memory",852048,1000]]' ]
 	[ "$(kvm .interrupts.messages_of_daemons)" -eq 1000 ]
+	# Each interrupt's handler writes to the local APIC, which is no doorbell.
+	as_perf mmio $((1000 + $(tail -n 1 guest | jq .interrupts)))
+	as_perf msi_set_irq 1000
 }
 
 @test "aggregated, with waits for a CPU too" {
