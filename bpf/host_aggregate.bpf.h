@@ -43,9 +43,9 @@ struct {
 
 static __always_inline u64 aggregate_moved(const struct aggregate_chain *chain, u32 reply_len)
 {
-	if (chain->opcode == OPCODE_READ)
-		return reply_len > OUT_HEADER_BYTES ? reply_len - OUT_HEADER_BYTES : 0;
-	return chain->opcode == OPCODE_WRITE ? chain->size_bytes : 0;
+	if (chain->opcode == WIRE_OPCODE_READ)
+		return reply_len > WIRE_OUT_HEADER_BYTES ? reply_len - WIRE_OUT_HEADER_BYTES : 0;
+	return chain->opcode == WIRE_OPCODE_WRITE ? chain->size_bytes : 0;
 }
 
 static __always_inline void aggregate_chain_done(const struct aggregate_chain *chain)

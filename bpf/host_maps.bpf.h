@@ -12,13 +12,8 @@
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 #include "bpf/events.h"
+#include "bpf/fuse_wire.h"
 #include "bpf/host_abi.h"
-
-typedef __u8 u8;
-typedef __u16 u16;
-typedef __u32 u32;
-typedef __u64 u64;
-
 #include "bpf/losses.bpf.h"
 
 #define CALL_BYTES_WITHOUT_SCHED offsetof(struct host_syscall_event, runnable_ns)

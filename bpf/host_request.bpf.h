@@ -10,36 +10,17 @@
 
 #define MAX_DESCRIPTORS 6 /* header, arguments, reply header, first data: 4 in every driver */
 
-/* Wire format: virtio 1.2 2.7.5 and include/uapi/linux/fuse.h. */
+/* virtio 1.2, 2.7.5 */
 #define DESC_F_NEXT 1
 #define DESC_F_WRITE 2
 #define DESC_F_INDIRECT 4
-#define IN_HEADER_BYTES 40
 #define RW_ARGS_END 80 /* fuse_read_in and fuse_write_in have 40 bytes each */
-#define OUT_HEADER_BYTES 16
-#define OPCODE_READ 15
-#define OPCODE_WRITE 16
 
 struct wire_desc {
 	u64 addr;
 	u32 len;
 	u16 flags;
 	u16 next;
-};
-
-struct wire_in_header {
-	u32 len;
-	u32 opcode;
-	u64 unique;
-	u64 nodeid;
-	u32 uid, gid, pid, ext;
-};
-
-struct wire_rw_args {
-	u64 fh;
-	u64 offset;
-	u32 size;
-	u32 flags;
 };
 
 /* Daemon's address of guest physical memory, or 0. */
@@ -66,15 +47,16 @@ static __always_inline void add_part(struct chain_parts *parts, const struct wir
 				     u32 *out_bytes, u32 *in_bytes)
 {
 	if (desc->flags & DESC_F_WRITE) {
-		if (OUT_HEADER_BYTES - *in_bytes < desc->len && *in_bytes <= OUT_HEADER_BYTES)
-			parts->read = desc->addr + (OUT_HEADER_BYTES - *in_bytes);
+		if (WIRE_OUT_HEADER_BYTES - *in_bytes < desc->len &&
+		    *in_bytes <= WIRE_OUT_HEADER_BYTES)
+			parts->read = desc->addr + (WIRE_OUT_HEADER_BYTES - *in_bytes);
 		*in_bytes += desc->len;
 		return;
 	}
-	if (*out_bytes == 0 && desc->len >= IN_HEADER_BYTES)
+	if (*out_bytes == 0 && desc->len >= WIRE_IN_HEADER_BYTES)
 		parts->header = desc->addr;
-	if (*out_bytes <= IN_HEADER_BYTES && IN_HEADER_BYTES - *out_bytes < desc->len)
-		parts->args = desc->addr + (IN_HEADER_BYTES - *out_bytes);
+	if (*out_bytes <= WIRE_IN_HEADER_BYTES && WIRE_IN_HEADER_BYTES - *out_bytes < desc->len)
+		parts->args = desc->addr + (WIRE_IN_HEADER_BYTES - *out_bytes);
 	if (*out_bytes <= RW_ARGS_END && RW_ARGS_END - *out_bytes < desc->len)
 		parts->written = desc->addr + (RW_ARGS_END - *out_bytes);
 	*out_bytes += desc->len;
@@ -116,7 +98,7 @@ static __noinline int read_request(const struct host_daemon *daemon, const struc
 {
 	struct chain_parts parts = {};
 	struct wire_in_header header;
-	struct wire_rw_args args;
+	struct wire_rw_in args;
 	u64 addr;
 
 	if (find_parts(daemon, queue, event->head, &parts))
@@ -124,13 +106,13 @@ static __noinline int read_request(const struct host_daemon *daemon, const struc
 	addr = guest_address(daemon, parts.header);
 	if (!parts.header || !addr || bpf_probe_read_user(&header, sizeof(header), (void *)addr))
 		return -1;
-	if (header.opcode == OPCODE_READ || header.opcode == OPCODE_WRITE) {
+	if (header.opcode == WIRE_OPCODE_READ || header.opcode == WIRE_OPCODE_WRITE) {
 		addr = guest_address(daemon, parts.args);
 		if (!parts.args || !addr || bpf_probe_read_user(&args, sizeof(args), (void *)addr))
 			return -1;
 		event->offset_bytes = args.offset;
 		event->size_bytes = args.size;
-		addr = header.opcode == OPCODE_READ ? parts.read : parts.written;
+		addr = header.opcode == WIRE_OPCODE_READ ? parts.read : parts.written;
 		event->data_addr = addr ? guest_address(daemon, addr) : 0;
 	}
 	event->unique = header.unique;

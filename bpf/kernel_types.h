@@ -18,25 +18,20 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "bpf/fuse_wire.h"
 #include "bpf/guest_attach.bpf.h"
 #include "bpf/guest_conn_flags.h"
-
-typedef __u8 u8;
-typedef __u16 u16;
-typedef __u32 u32;
-typedef __u64 u64;
-typedef __s64 s64;
 
 #define VIRTIO_ID_FS 26 /* include/uapi/linux/virtio_ids.h */
 #define IOCB_DIRECT (1 << 17) /* include/linux/fs.h, same since 5.9 */
 #define IOCB_APPEND 0x10 /* RWF_APPEND */
 #define FUSE_SUPER_MAGIC 0x65735546 /* include/uapi/linux/magic.h */
 #define VM_SHARED 8 /* include/linux/mm.h */
-/* include/linux/fs.h, all as in 5.10 to 7.2 */
 #define POSIX_FADV_RANDOM 1 /* include/uapi/linux/fadvise.h */
 #define POSIX_FADV_SEQUENTIAL 2
 #define POSIX_FADV_WILLNEED 3
 #define POSIX_FADV_DONTNEED 4
+/* include/linux/fs.h, all as in 5.10 to 7.2 */
 #define ATTR_MODE (1u << 0)
 #define ATTR_SIZE (1u << 3)
 #define ATTR_ATIME_SET (1u << 7)
@@ -48,54 +43,7 @@ typedef __s64 s64;
 #define EFAULT 14
 #define EIOCBQUEUED 529 /* include/linux/errno.h, never seen by user space */
 
-/* Wire format, include/uapi/linux/fuse.h: stable, so no relocation. */
-struct wire_in_header {
-	u32 len;
-	u32 opcode;
-	u64 unique;
-	u64 nodeid;
-	u32 uid;
-	u32 gid;
-	u32 pid;
-	u32 ext;
-};
-
-/* The part that fuse_read_in and fuse_write_in have in common. */
-struct wire_rw_in {
-	u64 fh;
-	u64 offset;
-	u32 size;
-	u32 rw_flags; /* read_flags or write_flags */
-};
-
-#define WIRE_OUT_HEADER_BYTES 16
-
-enum {
-	WIRE_OPCODE_FORGET = 2,
-	WIRE_OPCODE_READ = 15,
-	WIRE_OPCODE_WRITE = 16,
-	WIRE_OPCODE_SETUPMAPPING = 48,
-	WIRE_OPCODE_REMOVEMAPPING = 49,
-};
-
-struct wire_setupmapping_in {
-	u64 fh;
-	u64 foffset;
-	u64 len;
-	u64 flags;
-	u64 moffset;
-};
-
-struct wire_removemapping_one {
-	u64 moffset;
-	u64 len;
-};
-
 #define DAX_RANGE_BYTES (2u << 20) /* fs/fuse/dax.c, FUSE_DAX_SZ: same since 5.10 */
-
-#define WIRE_WRITE_CACHE (1u << 0)
-#define WIRE_LOCKOWNER (1u << 1) /* FUSE_READ_LOCKOWNER and FUSE_WRITE_LOCKOWNER */
-#define WIRE_FOPEN_DIRECT_IO (1u << 0)
 
 /* fs/fuse/fuse_i.h (7.2: fs/fuse/dev.h), enum fuse_req_flag; bits unchanged from 5.10 to 7.2. */
 enum {
