@@ -126,6 +126,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(MODULE_OBJ)
 
 # Programs that tests run: generators of input files.
 $(BUILD)/tests/tools/gen_ops: tests/tools/gen/gen_names.c tests/tools/gen/gen_ops.h
+$(BUILD)/tests/tools/run_ops: tests/tools/run/perform.c tests/tools/run/perform.h
 $(BUILD)/tests/tools/%: tests/tools/%.c $(MODULE_OBJ)
 	$(call msg,TOOL,$@)
 	$(Q)mkdir -p $(@D)
