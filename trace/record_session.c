@@ -22,6 +22,7 @@
 #include "trace/end_signal.h"
 #include "trace/machine.h"
 #include "trace/privilege.h"
+#include "trace/reader_pace.h"
 #include "trace/record_command.h"
 #include "trace/record_session.h"
 
@@ -29,8 +30,14 @@
 #define POLL_MS 100
 #define FLUSH_INTERVAL_NS NS_PER_SEC
 #define OVERHEAD_INTERVAL_NS NS_PER_SEC
-/* What a reader that takes nothing may still take to go on, once the recording's end has come. */
-#define STALL_GRACE_NS (3 * NS_PER_SEC)
+/*
+ * What is asked of a reader once the recording's end has come. A serial line of 115200 baud, of all
+ * that a trace may be sent through, takes 11 KiB a second; who reads in bursts, has a few in a
+ * window.
+ */
+#define READER_PAUSE_NS (3 * NS_PER_SEC)
+#define READER_WINDOW_NS (10 * NS_PER_SEC)
+#define READER_BYTES_PER_S 8192
 
 struct session {
 	const struct capture_ops *ops;
@@ -49,6 +56,7 @@ struct session {
 	uint64_t events, not_written; /* of all that came, and of these */
 	bool write_failed;
 	bool said_stalled, said_waiting;
+	struct reader_pace pace;
 	struct {
 		uint64_t at_ns, cost_ns; /* when the probes' cost was looked at, and what it was */
 		double worst_percent; /* of a CPU, in any interval */
@@ -130,14 +138,27 @@ static uint64_t requests_of(const struct session *s, const struct event_header *
 	return event->type == s->ops->request_event;
 }
 
+static const char *why_not_written(int err)
+{
+	switch (err) {
+	case -ETIMEDOUT:
+		return "its reader takes nothing";
+	case -ETIME:
+		return "its reader is too slow";
+	default:
+		return strerror(-err);
+	}
+}
+
 /* Said once: what is left in the buffers at the end fails, too. */
 static void cannot_write(struct session *s, int err)
 {
+	bool by_reader = err == -EPIPE || err == -ETIMEDOUT || err == -ETIME;
+
 	if (!s->write_failed)
 		msg_error("cannot write to %s: %s; what was written before is readable%s",
-			  s->config->capture.output,
-			  err == -ETIMEDOUT ? "its reader takes nothing" : strerror(-err),
-			  err == -EPIPE || err == -ETIMEDOUT ? " by who has it" : "");
+			  s->config->capture.output, why_not_written(err),
+			  by_reader ? " by who has it" : "");
 	s->write_failed = true;
 }
 
@@ -238,7 +259,7 @@ static bool is_over(struct session *s, uint64_t now_ns)
  * The output's reader leaves no room. While the recording lasts, that costs events, which the
  * ring buffer counts; it must not keep the recording from ending.
  */
-static int on_stall(void *ctx, uint64_t for_ns)
+static int on_stall(void *ctx, const struct vft_stall *stall)
 {
 	struct session *s = ctx;
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -246,7 +267,7 @@ static int on_stall(void *ctx, uint64_t for_ns)
 
 	if (!over)
 		watch_overhead(s, now_ns);
-	if (!over && for_ns >= STALL_GRACE_NS && !s->said_stalled) {
+	if (!over && stall->for_ns >= READER_PAUSE_NS && !s->said_stalled) {
 		s->said_stalled = true;
 		msg_warn("the reader of %s takes nothing: events are lost once the ring buffer is "
 			 "full",
@@ -257,12 +278,13 @@ static int on_stall(void *ctx, uint64_t for_ns)
 	if (!s->said_waiting) {
 		s->said_waiting = true;
 		msg_info("waiting for the reader of %s, as long as it takes something at least "
-			 "every %" PRIu64 " s; Ctrl-C gives it up",
-			 s->config->capture.output, (uint64_t)(STALL_GRACE_NS / NS_PER_SEC));
+			 "every %" PRIu64 " s, and %d bytes a second; Ctrl-C gives it up",
+			 s->config->capture.output, (uint64_t)(READER_PAUSE_NS / NS_PER_SEC),
+			 READER_BYTES_PER_S);
 	}
 	if (end_signal_count() > s->end_signals)
 		return -ETIMEDOUT;
-	return min_u64(for_ns, now_ns - s->over_ns) < STALL_GRACE_NS ? 0 : -ETIMEDOUT;
+	return reader_pace_check(&s->pace, stall, now_ns - s->over_ns);
 }
 
 static int record_until_end(struct session *s)
@@ -488,7 +510,12 @@ int record_session_plan(const struct capture_ops *ops, const struct record_confi
 
 int record_session_run(const struct capture_ops *ops, const struct record_config *config)
 {
-	struct session s = {.ops = ops, .config = config, .deadline_ns = UINT64_MAX};
+	struct session s = {.ops = ops,
+			    .config = config,
+			    .deadline_ns = UINT64_MAX,
+			    .pace = {.pause_ns = READER_PAUSE_NS,
+				     .window_ns = READER_WINDOW_NS,
+				     .bytes_per_s = READER_BYTES_PER_S}};
 	int err, close_err, status = EXIT_CANNOT;
 	bool leave_command;
 

@@ -75,12 +75,17 @@ uint64_t vft_writer_bytes(const struct vft_writer *w);
 uint64_t vft_writer_records(const struct vft_writer *w); /* accepted */
 uint64_t vft_writer_not_written(const struct vft_writer *w); /* of these; known after a flush */
 
+struct vft_stall {
+	uint64_t for_ns; /* since the reader took something last */
+	uint64_t waited_ns, taken_bytes; /* in all: until it did, and what it took */
+};
+
 /*
  * Asked whenever the reader of a pipe, FIFO or socket leaves no room, and ten times a second while
- * it does; for_ns: since it took something last. 0: wait on. -errno: give up; that is what the write
- * fails with, and nothing more is written, not even a footer. Without one, writes wait for ever.
+ * it does. 0: wait on. -errno: give up; that is what the write fails with, and nothing more is
+ * written, not even a footer. Without one, writes wait for ever.
  */
-typedef int (*vft_stall_fn)(void *ctx, uint64_t for_ns);
+typedef int (*vft_stall_fn)(void *ctx, const struct vft_stall *stall);
 void vft_writer_on_stall(struct vft_writer *w, vft_stall_fn stalled, void *ctx);
 
 struct vft_reader;

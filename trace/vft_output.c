@@ -41,21 +41,34 @@ int vft_output_open(struct vft_output *o, const char *path)
 	return 0;
 }
 
+static int ask(const struct vft_output *o, uint64_t for_ns)
+{
+	const struct vft_stall stall = {
+		.for_ns = for_ns, .waited_ns = o->waited_ns, .taken_bytes = o->taken_bytes};
+
+	return o->stalled ? o->stalled(o->stalled_ctx, &stall) : 0;
+}
+
 /* Until poll() says that there is room; since_ns: when something was taken last. */
 static int wait_for_room(struct vft_output *o, uint64_t since_ns)
 {
 	struct pollfd p = {.fd = o->fd, .events = POLLOUT};
+	uint64_t from_ns = 0, now_ns;
 	int n = poll(&p, 1, 0), err;
 
 	while (n <= 0) {
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		err = o->stalled ? o->stalled(o->stalled_ctx, clock_ns(CLOCK_MONOTONIC) - since_ns)
-				 : 0;
+		now_ns = clock_ns(CLOCK_MONOTONIC);
+		o->waited_ns += from_ns ? now_ns - from_ns : 0;
+		from_ns = now_ns;
+		err = ask(o, now_ns - since_ns);
 		if (err)
 			return err;
 		n = poll(&p, 1, STALL_TICK_MS);
 	}
+	if (from_ns)
+		o->waited_ns += clock_ns(CLOCK_MONOTONIC) - from_ns;
 	/* Whatever else poll() has to say, write() says it better. */
 	return 0;
 }
@@ -84,6 +97,7 @@ static int write_all(struct vft_output *o, const void *data, size_t len)
 			return n < 0 ? -errno : -EIO;
 		p += n;
 		len -= (size_t)n;
+		o->taken_bytes += (uint64_t)n;
 		if (o->may_stall)
 			since_ns = clock_ns(CLOCK_MONOTONIC);
 	}

@@ -18,6 +18,7 @@ struct vft_output {
 	bool may_stall; /* something has to read what is written */
 	vft_stall_fn stalled; /* NULL: wait for as long as it takes */
 	void *stalled_ctx;
+	uint64_t waited_ns, taken_bytes; /* for the reader, and by it */
 };
 
 /* Create path (mode 0600, truncating). 0 or -errno. */

@@ -447,11 +447,11 @@ static void copy_what_is_there(const struct patience *p)
 	assert_int_equal(write(p->to, block, (size_t)n), n);
 }
 
-static int ask(void *ctx, uint64_t for_ns)
+static int ask(void *ctx, const struct vft_stall *stall)
 {
 	struct patience *p = ctx;
 
-	p->last_ns = for_ns;
+	p->last_ns = stall->for_ns;
 	if (++p->asked == p->max)
 		return -ETIMEDOUT;
 	if (p->from >= 0)
