@@ -104,8 +104,18 @@ int record_process_start(struct record_process *p, record_process_fn run,
 	return 0;
 }
 
+static void look_if_started(struct record_process *p)
+{
+	char byte;
+
+	if (!p->started && read(p->started_fd, &byte, 1) == 1)
+		p->started = true;
+}
+
+/* It may have started since it was looked at. */
 static void set_ended(struct record_process *p, int wait_status)
 {
+	look_if_started(p);
 	p->ended = true;
 	p->status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EXIT_CANNOT;
 	if (p->status > EXIT_LOST)
@@ -117,12 +127,10 @@ static void set_ended(struct record_process *p, int wait_status)
 void record_process_look(struct record_process *p)
 {
 	int wait_status;
-	char byte;
 
 	if (!p->pid || p->ended)
 		return;
-	if (!p->started && read(p->started_fd, &byte, 1) == 1)
-		p->started = true;
+	look_if_started(p);
 	if (waitpid(p->pid, &wait_status, WNOHANG) == p->pid)
 		set_ended(p, wait_status);
 }

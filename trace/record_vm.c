@@ -29,6 +29,7 @@ struct pair {
 	struct record_process host;
 	struct record_command command;
 	bool guest_lost; /* its connection is of no use any more */
+	bool called_off; /* the host's probes took too much before the guest recorded */
 };
 
 /* Both ends once: the host's child, and what the guest says. */
@@ -39,6 +40,16 @@ static int look(struct pair *p)
 	record_process_look(&p->host);
 	p->guest_lost |= err < 0;
 	return err;
+}
+
+/*
+ * The host's recording has ended by itself, and well, though there was an end in sight: its probes
+ * took too much, as it has said.
+ */
+static bool host_took_too_much(const struct pair *p)
+{
+	return p->config->record.max_overhead_percent > 0 && p->host.started && p->host.ended &&
+	       p->host.status == EXIT_DONE;
 }
 
 /* A side that ended at once has said why. */
@@ -79,7 +90,12 @@ static int start_guest(struct pair *p)
 	while (!err && !p->guest.started && !p->guest.ended && !p->host.ended && !end_signal_came())
 		err = look(p);
 	p->guest_lost |= err < 0;
-	return err ? err : has_begun(p->guest.started, p->guest.ended);
+	if (err || p->guest.started || p->guest.ended || !host_took_too_much(p))
+		return err ? err : has_begun(p->guest.started, p->guest.ended);
+	p->called_off = true;
+	msg_error("the host's recording has ended before the guest's began: there is nothing to "
+		  "join");
+	return -ECANCELED;
 }
 
 static int make_ready_file(const char *path)
@@ -154,6 +170,16 @@ static int end_guest(struct pair *p)
 	return err;
 }
 
+/* As it would have gone on if it had begun. */
+static void run_unrecorded(struct pair *p)
+{
+	if (p->config->guest_command)
+		msg_warn("'%s' is not run in the guest", p->config->guest_command);
+	if (p->config->record.command &&
+	    !record_command_start(&p->command, p->config->record.command))
+		keep_only_files();
+}
+
 static int fetch(struct pair *p, struct record_vm_result *result)
 {
 	const struct record_vm_config *config = p->config;
@@ -171,8 +197,8 @@ static int fetch(struct pair *p, struct record_vm_result *result)
 static int end_host(struct pair *p, struct record_vm_result *result)
 {
 	record_process_finish(&p->host);
-	result->host_file = p->host.started && p->guest.started;
-	if (p->host.started && !p->guest.started) /* nothing of what was wanted is in it */
+	result->host_file = p->host.started && (p->guest.started || p->called_off);
+	if (p->host.started && !result->host_file) /* nothing of what was wanted is in it */
 		unlink(p->config->record.capture.output);
 	if (p->host.started && p->host.status != EXIT_DONE)
 		msg_error("the host's recording failed");
@@ -200,6 +226,8 @@ static int record(struct pair *p, struct record_vm_result *result)
 	if (!err)
 		err = record_until_end(p);
 	leave_command = err || took_too_much(p);
+	if (p->called_off)
+		run_unrecorded(p);
 	end_err = guest_asked ? end_guest(p) : 0;
 	err = err ? err : end_err;
 	end_err = end_host(p, result);
@@ -208,7 +236,7 @@ static int record(struct pair *p, struct record_vm_result *result)
 	if (leave_command && p->command.name && !record_command_ended(&p->command))
 		msg_warn("'%s' goes on without being recorded", p->command.name);
 	/* Also after a failure of the host's: half a picture is better than none. */
-	if (p->guest.ended && !p->guest_lost) {
+	if (p->guest.ended && !p->guest_lost && !p->called_off) {
 		end_err = fetch(p, result);
 		record_command_finish(&p->command, !leave_command);
 		return err ? err : end_err;

@@ -295,6 +295,31 @@ hostile_host() { # PORT BYTES
 	joined_whole joined.vft
 }
 
+@test "vsock: --max-overhead on the host while the guest's side has yet to begin: called off, and the workload runs" {
+	local status=0
+	[[ -z ${NO_VSOCK-} ]] || skip "$NO_VSOCK"
+	start_agent vsock
+	# It waits for a mount that does not come.
+	"$VFSCOPE" record --vm "$VSOCK" --daemon "$VM_DAEMON_PID" --mount /mnt/vfs --mount /tmp --wait 300s --no-ops \
+		--max-overhead 0.0001 --ready-file ready -o joined.vft -- sh -c 'echo finished' >record.log 2>&1 3>&- &
+	RECORD_PID=$!
+	until grep -q 'more than --max-overhead' record.log; do
+		kill -0 "$RECORD_PID" || { cat record.log; return 1; }
+		guest $read_all
+	done
+	wait "$RECORD_PID" || status=$?
+	cat record.log agent.log
+	[ "$status" -eq 3 ]
+	grep -qx finished record.log
+	[ "$(grep -c 'error:' record.log)" = 1 ]
+	grep -q "error: the host's recording has ended before the guest's began" record.log
+	grep -q "the host's half is in joined.host.vft" record.log
+	[ ! -e ready ] && [ "$(ls ./*.vft)" = ./joined.host.vft ]
+	"$VFSCOPE" export --format raw joined.host.vft | jq -e -s '.[-1].footer | .overhead_exceeded and .requests > 0'
+	[ "$(attached)" = 0 ]
+	wait_until_nothing_is_left
+}
+
 @test "vsock: who is not the host is not let in, and no second host; an agent that is killed is missed at once" {
 	[[ -z ${NO_VSOCK-} ]] || skip "$NO_VSOCK"
 	start_agent vsock
