@@ -4,10 +4,10 @@
  *
  *	file header | header chunk (JSON) | data chunks ... | footer chunk (JSON)
  *
- * Each chunk is zstd-compressed and carries its length, record count and CRC32 of the payload; the
- *file header is fixed-size. A file without footer was interrupted: whole chunks are read, and the
- *reader says so. A reader never allocates more than VFT_MAX_CHUNK_BYTES per chunk, whatever the
- *file claims.
+ * Each chunk is compressed and carries its length, record count and CRC32 of the payload; the file
+ * header is fixed-size. A file without footer was interrupted: whole chunks are read, and the
+ * reader says so. A reader never allocates more than a few times VFT_MAX_CHUNK_BYTES, whatever the
+ * file claims.
  */
 #ifndef VFSCOPE_TRACE_VFT_H
 #define VFSCOPE_TRACE_VFT_H
@@ -18,7 +18,8 @@
 #include <stdint.h>
 #include "bpf/events.h"
 
-#define VFT_VERSION 1
+#define VFT_VERSION 2
+#define VFT_OLDEST_VERSION 1 /* that is read: has no packed events */
 #define VFT_MAX_CHUNK_BYTES (4u << 20) /* uncompressed */
 
 enum vft_kind {

@@ -51,10 +51,20 @@ struct vft_chunk_header {
 enum vft_encoding {
 	VFT_ENCODING_RAW = 0,
 	VFT_ENCODING_ZSTD = 1, /* one zstd frame */
+	VFT_ENCODING_PACKED = 2, /* events: struct vft_packed_header and two streams */
+};
+
+/* Each stream is one zstd frame if fewer bytes are stored than it has, else as it is. */
+struct vft_packed_header {
+	uint32_t control_bytes; /* of the first stream */
+	uint32_t control_stored; /* that it takes after this header */
+	uint32_t values_bytes; /* of the second */
+	uint32_t values_stored; /* to the end of the payload */
 };
 
 _Static_assert(sizeof(struct vft_file_header) == 32, "file header");
 _Static_assert(sizeof(struct vft_chunk_header) == 32, "chunk header");
+_Static_assert(sizeof(struct vft_packed_header) == 16, "packed header");
 
 /* CRC-32 of ISO 3309, as zlib's crc32() and gzip. */
 static inline uint32_t vft_crc(const void *data, size_t len)

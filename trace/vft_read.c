@@ -22,6 +22,7 @@
 #include "trace/event_size.h"
 #include "trace/vft.h"
 #include "trace/vft_format.h"
+#include "trace/vft_packed.h"
 
 #define INPUT_BYTES (256u << 10)
 
@@ -52,6 +53,7 @@ struct vft_reader {
 	ZSTD_DCtx *zstd;
 	uint8_t *payload;
 	size_t payload_size;
+	struct vft_streams streams;
 	uint8_t *raw; /* the current chunk; 8-aligned */
 	size_t raw_size;
 	struct vft_chunk_header chunk;
@@ -146,20 +148,6 @@ static int next_chunk_header(struct vft_reader *r)
 	return 1;
 }
 
-static int reserve(uint8_t **buffer, size_t *size, size_t need)
-{
-	uint8_t *grown;
-
-	if (need <= *size)
-		return 0;
-	grown = realloc(*buffer, need);
-	if (!grown)
-		return -ENOMEM;
-	*buffer = grown;
-	*size = need;
-	return 0;
-}
-
 static int skip_bytes(struct vft_reader *r, uint64_t len)
 {
 	uint8_t scrap[4096];
@@ -192,19 +180,23 @@ static bool sizes_are_sane(const struct vft_reader *r)
 	return h->records <= h->raw_bytes / sizeof(struct event_header);
 }
 
-static bool unpack(struct vft_reader *r)
+/* 0, -EBADMSG, or -ENOMEM. */
+static int unpack(struct vft_reader *r)
 {
 	const struct vft_chunk_header *h = &r->chunk;
+	size_t got = SIZE_MAX;
 
 	if (vft_crc(r->payload, h->stored_bytes) != h->payload_crc)
-		return false;
-	if (h->encoding == VFT_ENCODING_RAW) {
-		memcpy(r->raw, r->payload, h->raw_bytes);
-		return true;
-	}
-	return h->encoding == VFT_ENCODING_ZSTD &&
-	       ZSTD_decompressDCtx(r->zstd, r->raw, h->raw_bytes, r->payload, h->stored_bytes) ==
-		       h->raw_bytes;
+		return -EBADMSG;
+	if (h->encoding == VFT_ENCODING_PACKED)
+		return vft_unpack(&r->streams, r->zstd, r->raw, h->raw_bytes, r->payload,
+				  h->stored_bytes);
+	if (h->encoding == VFT_ENCODING_ZSTD)
+		got = ZSTD_decompressDCtx(r->zstd, r->raw, h->raw_bytes, r->payload,
+					  h->stored_bytes);
+	else if (h->encoding == VFT_ENCODING_RAW)
+		memcpy(r->raw, r->payload, got = h->stored_bytes);
+	return got == h->raw_bytes ? 0 : -EBADMSG;
 }
 
 /* Reads the payload of r->chunk into r->raw. 1: whole; 0: left out, and counted; -errno. */
@@ -212,6 +204,7 @@ static int read_payload(struct vft_reader *r)
 {
 	const struct vft_chunk_header *h = &r->chunk;
 	ssize_t n;
+	int err;
 
 	if (!sizes_are_sane(r)) {
 		note_damage(r, 1, "chunk with impossible sizes");
@@ -222,9 +215,8 @@ static int read_payload(struct vft_reader *r)
 		note_damage(r, h->records, "chunk cut off");
 		return skip_bytes(r, h->stored_bytes) < 0 ? r->error : 0;
 	}
-	/* One spare byte, so that an empty chunk needs no special case. */
-	if (reserve(&r->payload, &r->payload_size, h->stored_bytes + 1) ||
-	    reserve(&r->raw, &r->raw_size, h->raw_bytes + 1))
+	if (vft_reserve(&r->payload, &r->payload_size, h->stored_bytes) ||
+	    vft_reserve(&r->raw, &r->raw_size, h->raw_bytes))
 		return r->error = -ENOMEM;
 	n = read_bytes(r, r->payload, h->stored_bytes);
 	if (n < 0)
@@ -233,7 +225,10 @@ static int read_payload(struct vft_reader *r)
 		note_damage(r, h->records, "chunk cut off");
 		return 0;
 	}
-	if (!unpack(r)) {
+	err = unpack(r);
+	if (err == -ENOMEM)
+		return r->error = err;
+	if (err) {
 		note_damage(r, h->records, "chunk whose checksum does not match");
 		return 0;
 	}
@@ -298,10 +293,11 @@ static int check_file_header(struct vft_reader *r)
 			  r->path);
 		return -EBADMSG;
 	}
-	if (h.version != VFT_VERSION) {
-		msg_error("%s has format version %" PRIu32 ", this vfscope reads version %d; use "
-			  "the vfscope that wrote it, or a newer one",
-			  r->path, h.version, VFT_VERSION);
+	if (h.version < VFT_OLDEST_VERSION || h.version > VFT_VERSION) {
+		msg_error("%s has format version %" PRIu32
+			  ", this vfscope reads versions %d to %d; "
+			  "use the vfscope that wrote it, or a newer one",
+			  r->path, h.version, VFT_OLDEST_VERSION, VFT_VERSION);
 		return -EINVAL;
 	}
 	if (h.kind < VFT_GUEST || h.kind > VFT_JOINED) {
@@ -384,6 +380,7 @@ void vft_reader_close(struct vft_reader *r)
 	json_decref(r->header);
 	json_decref(r->footer);
 	ZSTD_freeDCtx(r->zstd);
+	vft_streams_free(&r->streams);
 	free(r->payload);
 	free(r->raw);
 	free(r->input);

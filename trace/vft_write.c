@@ -22,6 +22,7 @@
 #include "trace/vft.h"
 #include "trace/vft_format.h"
 #include "trace/vft_output.h"
+#include "trace/vft_packed.h"
 
 /* Big enough to compress well, small enough that a few in memory do not matter. */
 #define CHUNK_FILL_BYTES (1u << 20)
@@ -47,6 +48,8 @@ struct vft_writer {
 	ZSTD_CCtx *zstd;
 	uint8_t *packed;
 	size_t packed_size;
+	struct vft_streams streams;
+	bool compress_values; /* of packed events */
 	struct chunk_buffer events, spans, ops;
 };
 
@@ -76,22 +79,43 @@ static int write_bytes(struct vft_writer *w, const void *data, size_t len)
 	return err;
 }
 
+/* Bytes of the payload or -errno. Events that cannot be packed are compressed as they are. */
+static int64_t encode(struct vft_writer *w, enum vft_chunk_type type, uint8_t *payload,
+		      const void *raw, uint32_t raw_bytes, enum vft_encoding *encoding)
+{
+	size_t stored;
+
+	if (type == VFT_CHUNK_EVENTS) {
+		int64_t packed = vft_pack(&w->streams, w->zstd, COMPRESSION_LEVEL,
+					  w->compress_values, payload, raw, raw_bytes);
+
+		*encoding = VFT_ENCODING_PACKED;
+		if (packed)
+			return packed;
+	}
+	*encoding = VFT_ENCODING_ZSTD;
+	stored = ZSTD_compressCCtx(w->zstd, payload,
+				   w->packed_size - sizeof(struct vft_chunk_header), raw, raw_bytes,
+				   COMPRESSION_LEVEL);
+	/* The output buffer fits by construction. */
+	return ZSTD_isError(stored) ? -ENOMEM : (int64_t)stored;
+}
+
 static int write_chunk(struct vft_writer *w, enum vft_chunk_type type, const void *raw,
 		       uint32_t raw_bytes, uint32_t records)
 {
 	struct vft_chunk_header *header = (struct vft_chunk_header *)w->packed;
 	uint8_t *payload = w->packed + sizeof(*header);
-	size_t stored;
+	enum vft_encoding encoding;
+	int64_t stored = encode(w, type, payload, raw, raw_bytes, &encoding);
 	int err;
 
-	stored = ZSTD_compressCCtx(w->zstd, payload, w->packed_size - sizeof(*header), raw,
-				   raw_bytes, COMPRESSION_LEVEL);
-	if (ZSTD_isError(stored))
-		return -ENOMEM; /* the output buffer fits by construction */
+	if (stored < 0)
+		return (int)stored;
 	*header = (struct vft_chunk_header){
 		.magic = VFT_CHUNK_MAGIC,
 		.type = type,
-		.encoding = VFT_ENCODING_ZSTD,
+		.encoding = encoding,
 		.sequence = w->sequence,
 		.stored_bytes = (uint32_t)stored,
 		.raw_bytes = raw_bytes,
@@ -99,7 +123,7 @@ static int write_chunk(struct vft_writer *w, enum vft_chunk_type type, const voi
 		.payload_crc = vft_crc(payload, stored),
 	};
 	header->crc = vft_crc(header, offsetof(struct vft_chunk_header, crc));
-	err = write_bytes(w, header, sizeof(*header) + stored);
+	err = write_bytes(w, header, sizeof(*header) + (size_t)stored);
 	if (!err)
 		w->sequence++;
 	return err;
@@ -162,6 +186,7 @@ static int write_header(struct vft_writer *w, enum vft_kind kind, json_t *caller
 static void free_writer(struct vft_writer *w)
 {
 	ZSTD_freeCCtx(w->zstd);
+	vft_streams_free(&w->streams);
 	free(w->packed);
 	free(w->events.data);
 	free(w->spans.data);
@@ -178,8 +203,10 @@ int vft_writer_open(struct vft_writer **out, const char *path, enum vft_kind kin
 	if (!w)
 		return -ENOMEM;
 	w->output.fd = -1;
+	/* A guest's events are packed for what it costs the guest; the values are half of it. */
+	w->compress_values = kind != VFT_GUEST;
 	w->packed_size =
-		sizeof(struct vft_chunk_header) + ZSTD_compressBound(CHUNK_FILL_BYTES + UINT16_MAX);
+		sizeof(struct vft_chunk_header) + vft_packed_bound(CHUNK_FILL_BYTES + UINT16_MAX);
 	w->packed = malloc(w->packed_size);
 	w->zstd = ZSTD_createCCtx();
 	if (!w->packed || !w->zstd)

@@ -100,12 +100,20 @@ setup() {
 
 @test "a file of a newer format version is refused with its version" {
 	cp guest.vft newer.vft
-	# Version 2, with the checksum that a writer of it would put there.
-	printf '\002' | dd of=newer.vft bs=1 seek=8 conv=notrunc status=none
+	# Version 3, with the checksum that a writer of it would put there.
+	printf '\003' | dd of=newer.vft bs=1 seek=8 conv=notrunc status=none
 	head -c 28 newer.vft | gzip -1 | tail -c 8 | head -c 4 |
 		dd of=newer.vft bs=1 seek=28 conv=notrunc status=none
 	expect 4 "$VFSCOPE" report newer.vft
-	says 'format version 2'
+	says 'format version 3' 'versions 1 to 2'
+}
+
+@test "a file of format version 1 is read" {
+	# Behind the byte that tells the fuzz target what it is.
+	tail -c +2 "$REPO/tests/fuzz/corpus/vft/guest" >old.vft
+	[ "$(od -An -tu4 -j 8 -N 4 old.vft)" -eq 1 ]
+	expect 0 "$VFSCOPE" report --strict --format json old.vft
+	jq -e '.summary.requests > 0' <<<"$output"
 }
 
 @test "damage anywhere is noticed: flipped bytes all over the file" {

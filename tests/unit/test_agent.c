@@ -266,7 +266,7 @@ static void test_agent_refuses(void **state)
 
 	/* Of another protocol. */
 	assert_int_equal(agent_stream_open(&c.stream, agent_channel_connect(&address, 1000)), 0);
-	snprintf(buf, sizeof(buf), "{\"protocol\":%d,\"vft\":1,\"version\":\"9\"}",
+	snprintf(buf, sizeof(buf), "{\"protocol\":%d,\"vft\":2,\"version\":\"9\"}",
 		 AGENT_PROTOCOL + 1);
 	assert_int_equal(agent_stream_send(&c.stream, AGENT_HELLO, buf, strlen(buf)), 0);
 	c.ended = c.started = false;
@@ -367,7 +367,7 @@ static pid_t start_answering(struct agent_address *address, const struct fake_an
 	{                                                                                          \
 		type, text, false                                                                  \
 	}
-#define GREETS SAYS(AGENT_WELCOME, WELCOME("2", "1"))
+#define GREETS SAYS(AGENT_WELCOME, WELCOME("2", "2"))
 
 static void test_client_refuses(void **state)
 {
@@ -375,8 +375,9 @@ static void test_client_refuses(void **state)
 		struct fake_answer answers[2];
 		int opened, polled; /* polled: of who opened it */
 	} cases[] = {
-		{{SAYS(AGENT_WELCOME, WELCOME("3", "1"))}, -ECANCELED, 0},
+		{{SAYS(AGENT_WELCOME, WELCOME("3", "2"))}, -ECANCELED, 0},
 		{{SAYS(AGENT_WELCOME, WELCOME("2", "99"))}, -ECANCELED, 0},
+		{{SAYS(AGENT_WELCOME, WELCOME("2", "1"))}, -ECANCELED, 0},
 		{{SAYS(AGENT_WELCOME, "{}")}, -EBADMSG, 0},
 		{{SAYS(AGENT_WELCOME, "\xff")}, -EBADMSG, 0},
 		{{SAYS(AGENT_STARTED, "")}, -EBADMSG, 0},
@@ -388,7 +389,7 @@ static void test_client_refuses(void **state)
 	};
 
 	assert_int_equal(AGENT_PROTOCOL, 2);
-	assert_int_equal(VFT_VERSION, 1);
+	assert_int_equal(VFT_VERSION, 2);
 	msg_set_level(MSG_ERROR);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct agent_address address;

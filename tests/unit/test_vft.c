@@ -372,6 +372,9 @@ static void test_hostile_lengths(void **state)
 		{.type = VFT_CHUNK_SPANS, .stored_bytes = 17, .raw_bytes = 17, .records = 1},
 		{.type = VFT_CHUNK_FOOTER, .stored_bytes = 16, .raw_bytes = 16},
 		{.type = VFT_CHUNK_EVENTS, .encoding = 1, .stored_bytes = 16, .raw_bytes = 1 << 22},
+		{.type = VFT_CHUNK_EVENTS, .encoding = 2, .stored_bytes = 8, .raw_bytes = 1 << 22},
+		{.type = VFT_CHUNK_EVENTS, .encoding = 2, .stored_bytes = 16, .raw_bytes = 1 << 22},
+		{.type = VFT_CHUNK_EVENTS, .encoding = 2, .stored_bytes = 32, .raw_bytes = 16},
 		{.type = VFT_CHUNK_EVENTS, .encoding = 9, .stored_bytes = 16, .raw_bytes = 16},
 	};
 	struct fixture *f = *state;

@@ -13,6 +13,7 @@
 #include "lib/loss.h"
 #include "lib/op.h"
 #include "lib/span.h"
+#include "trace/event_pack.h"
 #include "trace/vft.h"
 #include "trace/vft_format.h"
 
@@ -196,6 +197,10 @@ static const struct field {
 	FIELD(vft_chunk_header, records),
 	FIELD(vft_chunk_header, payload_crc),
 	FIELD(vft_chunk_header, crc),
+	FIELD(vft_packed_header, control_bytes),
+	FIELD(vft_packed_header, control_stored),
+	FIELD(vft_packed_header, values_bytes),
+	FIELD(vft_packed_header, values_stored),
 };
 
 static FILE *open_doc(void)
@@ -265,7 +270,11 @@ static void test_losses_as_documented(void **state)
 /* Numbers that the text names. */
 static void test_constants_as_documented(void **state)
 {
-	assert_int_equal(VFT_VERSION, 1);
+	assert_int_equal(VFT_VERSION, 2);
+	assert_int_equal(VFT_OLDEST_VERSION, 1);
+	assert_int_equal(VFT_ENCODING_PACKED, 2);
+	assert_int_equal(EVENT_PACK_MAX_WORDS, 64);
+	assert_int_equal(EVENT_PACK_MAX_SHAPES, 32);
 	assert_int_equal(VFT_MAX_CHUNK_BYTES, 4194304);
 	assert_int_equal(VFT_MAX_JSON_BYTES, 524288);
 	assert_memory_equal(VFT_MAGIC, "\x89VFT\x0d\x0a\x1a\x0a", VFT_MAGIC_BYTES);

@@ -214,7 +214,7 @@ hostile_host() { # PORT BYTES
 			read($s, my $payload, $len) == $len or exit 1;
 			return $type;
 		}
-		syswrite $s, frame(1, q({"protocol":2,"vft":1,"version":"9"}));
+		syswrite $s, frame(1, q({"protocol":2,"vft":2,"version":"9"}));
 		take() == 2 or exit 2;
 		syswrite $s, frame(3, q({"mounts":[],"level":"aggregate","paths":false,"mechanism":"none",
 			"buffer_bytes":65536,"wait_ns":0,"max_inflight":64,"max_shares":16,"max_overhead_percent":0,
