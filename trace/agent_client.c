@@ -32,6 +32,8 @@ static int explain(int err)
 	else if (err == -ETIMEDOUT)
 		msg_error("the guest's agent says nothing any more: it has ended, or the VM is "
 			  "stopped");
+	else if (err == -ETIME)
+		msg_error("the guest's agent answers, but sends nothing of its trace any more");
 	else if (err == -EBADMSG)
 		msg_error("what answers is no vfscope agent, or is broken: its bytes are not the "
 			  "protocol's");
@@ -218,37 +220,57 @@ static int write_all(int fd, const unsigned char *data, size_t len)
 	return 0;
 }
 
+/*
+ * The next frame of the file. That a guest answers is not enough: who sends nothing of it for as
+ * long as it may be silent would keep the host for ever. 0 or -errno.
+ */
+static int receive_part(struct agent_client *c, struct agent_frame *frame)
+{
+	uint64_t waited_ns = 0;
+
+	while (!end_signal_came()) {
+		uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
+		int n = ping(c);
+
+		if (!n)
+			n = agent_stream_receive(&c->stream, frame, AGENT_PING_MS);
+		if (n < 0 || (n && frame->type != AGENT_PONG))
+			return n < 0 ? n : 0;
+		/* No more than was asked for: the rest is a host that was stopped. */
+		waited_ns +=
+			min_u64(clock_ns(CLOCK_MONOTONIC) - begin_ns, AGENT_PING_MS * NS_PER_MS);
+		if (waited_ns > c->stream.silence_ms * NS_PER_MS)
+			return -ETIME;
+	}
+	return -ECANCELED;
+}
+
 static int receive_file(struct agent_client *c, int fd, const char *path)
 {
 	uint64_t left = c->result.bytes;
 	struct agent_frame frame;
-	int n = 0;
+	int err = 0;
 
-	while (left && n >= 0) {
-		if (end_signal_came()) {
-			msg_error("stopped by a signal: %s has only the beginning of the guest's "
-				  "trace",
-				  path);
-			return -ECANCELED;
-		}
-		n = ping(c);
-		if (!n)
-			n = agent_stream_receive(&c->stream, &frame, AGENT_PING_MS);
-		if (n <= 0 || frame.type == AGENT_PONG)
-			continue;
-		if (frame.type != AGENT_FILE || !frame.bytes || frame.bytes > left)
-			return explain(-EBADMSG);
-		n = write_all(fd, frame.data, frame.bytes);
-		if (n < 0) {
-			msg_error("cannot write to %s: %s", path, strerror(-n));
-			return n;
+	while (left && !err) {
+		err = receive_part(c, &frame);
+		if (!err && (frame.type != AGENT_FILE || !frame.bytes || frame.bytes > left))
+			err = -EBADMSG;
+		if (err)
+			break;
+		err = write_all(fd, frame.data, frame.bytes);
+		if (err) {
+			msg_error("cannot write to %s: %s", path, strerror(-err));
+			return err;
 		}
 		left -= frame.bytes;
 		msg_progress("the guest's trace: %" PRIu64 " of %" PRIu64 " bytes",
 			     c->result.bytes - left, c->result.bytes);
 	}
 	msg_progress_end();
-	return n < 0 ? explain(n) : 0;
+	if (err == -ECANCELED)
+		msg_error("stopped by a signal: %s has only the beginning of the guest's trace",
+			  path);
+	return explain(err);
 }
 
 int agent_client_fetch(struct agent_client *c, const char *path, uint64_t max_bytes, bool *written)

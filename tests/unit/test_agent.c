@@ -289,9 +289,10 @@ static void test_agent_refuses(void **state)
 struct fake_file {
 	uint64_t claimed; /* bytes */
 	uint32_t frames, bytes; /* FILE frames, and of each */
+	bool stays; /* and answers, but sends no more */
 };
 
-/* A guest that ends its recording and sends this; then it is gone. */
+/* A guest that ends its recording and sends this; then it is gone, unless it stays. */
 static pid_t start_fake_agent(struct agent_client *c, const struct fake_file *f)
 {
 	struct agent_ended ended = {.status = 0, .bytes = f->claimed};
@@ -319,6 +320,8 @@ static pid_t start_fake_agent(struct agent_client *c, const struct fake_file *f)
 	memset(block, 'f', sizeof(block));
 	for (uint32_t i = 0; i < f->frames; i++)
 		agent_stream_send(&s, AGENT_FILE, block, f->bytes);
+	while (f->stays && !agent_stream_send(&s, AGENT_PONG, NULL, 0))
+		poll(NULL, 0, 10);
 	_exit(0);
 }
 
@@ -429,16 +432,17 @@ static void test_fetches_files_of_strangers(void **state)
 		int result;
 		uint64_t kept;
 	} cases[] = {
-		{{3000000, 300, 10000}, 0, 3000000},
-		{{65536, 1, 65536}, 0, 65536},
-		{{0, 0, 0}, 0, 0},
-		{{3000001, 300, 10000},
+		{{3000000, 300, 10000, false}, 0, 3000000},
+		{{65536, 1, 65536, false}, 0, 65536},
+		{{0, 0, 0, false}, 0, 0},
+		{{3000001, 300, 10000, false},
 		 -EPIPE,
 		 3000000}, /* lost on its way: the beginning is kept */
-		{{29999, 3, 10000}, -EBADMSG, 20000}, /* more than it said */
-		{{10, 1, 0}, -EBADMSG, 0}, /* no progress */
-		{{4000001, 0, 0}, -EFBIG, 0},
-		{{INT64_MAX, 0, 0}, -EFBIG, 0},
+		{{29999, 3, 10000, false}, -EBADMSG, 20000}, /* more than it said */
+		{{10, 1, 0, false}, -EBADMSG, 0}, /* no progress */
+		{{10, 1, 9, true}, -ETIME, 9},
+		{{4000001, 0, 0, false}, -EFBIG, 0},
+		{{INT64_MAX, 0, 0, false}, -EFBIG, 0},
 	};
 	char path[] = "/tmp/vfscope-test-agent.XXXXXX";
 	int fd = mkstemp(path);
@@ -457,6 +461,8 @@ static void test_fetches_files_of_strangers(void **state)
 			looks++;
 		}
 		assert_true(looks > 5);
+		if (cases[i].file.stays)
+			c.stream.silence_ms = 200;
 		assert_int_equal(agent_client_fetch(&c, path, 4000000, &written), cases[i].result);
 		assert_int_equal(written, cases[i].file.claimed && cases[i].result != -EFBIG);
 		if (written)
