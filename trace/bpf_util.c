@@ -98,15 +98,18 @@ bool bpf_util_program_info(const struct bpf_program *prog, struct bpf_prog_info 
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, info, &len);
 }
 
-uint64_t bpf_util_run_time_ns(const struct bpf_object *object)
+void bpf_util_sum_costs(struct bpf_cost *sum, const struct bpf_object *object)
 {
 	struct bpf_prog_info info;
 	struct bpf_program *prog;
-	uint64_t sum = 0;
 
-	bpf_object__for_each_program(prog, object) if (bpf_util_program_info(prog, &info)) sum +=
-		info.run_time_ns;
-	return sum;
+	bpf_object__for_each_program(prog, object)
+	{
+		if (!bpf_util_program_info(prog, &info))
+			continue;
+		sum->ns += info.run_time_ns;
+		sum->runs += info.run_cnt;
+	}
 }
 
 /* To those of another instance of the program, if there is one. */

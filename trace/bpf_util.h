@@ -31,8 +31,13 @@ void bpf_util_explain(const char *what, int err);
  * costs stay unknown.
  */
 int bpf_util_count_costs(void);
-/* Time that the programs of an object have run so far, if it was counted. */
-uint64_t bpf_util_run_time_ns(const struct bpf_object *object);
+/* What BPF programs cost, as far as it was counted. */
+struct bpf_cost {
+	uint64_t ns, runs;
+};
+
+/* Adds that of an object's programs so far. */
+void bpf_util_sum_costs(struct bpf_cost *sum, const struct bpf_object *object);
 
 /* What the kernel says of a program; false, and all zero, if it is NULL or not loaded. */
 bool bpf_util_program_info(const struct bpf_program *prog, struct bpf_prog_info *info);

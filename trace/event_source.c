@@ -63,6 +63,11 @@ static int read_counts(struct event_source *s)
 	return aggregate_counts_emit(s->counts, s->counted_ns, s->emit, s->ctx);
 }
 
+int event_source_count_now(struct event_source *s)
+{
+	return s->counts ? read_counts(s) : 0;
+}
+
 int event_source_poll(struct event_source *s, int timeout_ms)
 {
 	int err = ring_buffer__poll(s->ring, timeout_ms);
@@ -92,5 +97,5 @@ int event_source_finish(struct event_source *s)
 		return s->err;
 	if (err < 0)
 		return err;
-	return s->counts ? read_counts(s) : 0;
+	return event_source_count_now(s);
 }

@@ -34,6 +34,8 @@ void event_source_close(struct event_source *s); /* also of one that is all zero
 
 /* Hand over what has arrived; wait up to timeout_ms for it. 0 (also on EINTR) or -errno. */
 int event_source_poll(struct event_source *s, int timeout_ms);
+/* Hand over what has been counted so far; nothing unless it is an aggregated recording. */
+int event_source_count_now(struct event_source *s);
 /* Hand over all that is left, after the programs were detached. */
 int event_source_finish(struct event_source *s);
 

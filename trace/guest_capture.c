@@ -291,9 +291,17 @@ static int guest_poll(struct capture *c, int timeout_ms)
 	return event_source_poll(&c->source, timeout_ms);
 }
 
-static uint64_t guest_cost_ns(struct capture *c)
+static struct bpf_cost guest_cost(struct capture *c)
 {
-	return guest_probes_cost_ns(&c->probes);
+	return guest_probes_cost_of_all(&c->probes);
+}
+
+static int guest_end_costs(struct capture *c)
+{
+	if (c->stats_fd >= 0)
+		close(c->stats_fd);
+	c->stats_fd = -1;
+	return event_source_count_now(&c->source);
 }
 
 static int emit_entry(struct capture *c, struct guest_request_entry *entry)
@@ -483,7 +491,8 @@ const struct capture_ops guest_capture_ops = {
 	.describe = guest_describe,
 	.start = guest_start,
 	.poll = guest_poll,
-	.cost_ns = guest_cost_ns,
+	.cost = guest_cost,
+	.end_costs = guest_end_costs,
 	.stop = guest_stop,
 	.losses = guest_losses,
 	.summarize = guest_summarize,

@@ -458,13 +458,17 @@ json_t *guest_probes_cost(const struct guest_probes *p)
 	return cost;
 }
 
-uint64_t guest_probes_cost_ns(const struct guest_probes *p)
+struct bpf_cost guest_probes_cost_of_all(const struct guest_probes *p)
 {
-	uint64_t ns = p->bpf ? bpf_util_run_time_ns(p->bpf->obj) : 0;
+	struct bpf_cost cost = {0};
 
+	if (p->bpf)
+		bpf_util_sum_costs(&cost, p->bpf->obj);
+	if (p->kprobes)
+		bpf_util_sum_costs(&cost, p->kprobes->obj);
 	for (int i = 0; i < GUEST_STAND_INS && p->stand_ins[i]; i++)
-		ns += bpf_util_run_time_ns(p->stand_ins[i]->obj);
-	return p->kprobes ? ns + bpf_util_run_time_ns(p->kprobes->obj) : ns;
+		bpf_util_sum_costs(&cost, p->stand_ins[i]->obj);
+	return cost;
 }
 
 static uint64_t program_missed(const struct bpf_object *object, const char *name, const char *is)

@@ -21,6 +21,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "trace/bpf_util.h"
 #include "trace/guest_points.h"
 #include "trace/kretprobe.h"
 
@@ -71,6 +72,6 @@ uint64_t guest_probes_missed(const struct guest_probes *p);
  * not in it.
  */
 json_t *guest_probes_cost(const struct guest_probes *p);
-uint64_t guest_probes_cost_ns(const struct guest_probes *p); /* of all */
+struct bpf_cost guest_probes_cost_of_all(const struct guest_probes *p);
 
 #endif

@@ -304,9 +304,20 @@ static int host_start(struct capture *c, capture_event_fn emit, void *ctx)
 	return err;
 }
 
-static uint64_t host_cost_ns(struct capture *c)
+static struct bpf_cost host_cost(struct capture *c)
 {
-	return bpf_util_run_time_ns(c->bpf->obj);
+	struct bpf_cost cost = {0};
+
+	bpf_util_sum_costs(&cost, c->bpf->obj);
+	return cost;
+}
+
+static int host_end_costs(struct capture *c)
+{
+	if (c->stats_fd >= 0)
+		close(c->stats_fd);
+	c->stats_fd = -1;
+	return event_source_count_now(&c->source);
 }
 
 static bool has_ended(struct host_target *target)
@@ -556,7 +567,8 @@ const struct capture_ops host_capture_ops = {
 	.describe = host_describe,
 	.start = host_start,
 	.poll = host_poll,
-	.cost_ns = host_cost_ns,
+	.cost = host_cost,
+	.end_costs = host_end_costs,
 	.stop = host_stop,
 	.losses = host_losses,
 	.summarize = host_summarize,

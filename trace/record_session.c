@@ -19,6 +19,7 @@
 #include "lib/loss.h"
 #include "lib/msg.h"
 #include "lib/units.h"
+#include "trace/bpf_util.h"
 #include "trace/end_signal.h"
 #include "trace/machine.h"
 #include "trace/privilege.h"
@@ -30,6 +31,8 @@
 #define POLL_MS 100
 #define FLUSH_INTERVAL_NS NS_PER_SEC
 #define OVERHEAD_INTERVAL_NS NS_PER_SEC
+/* Of programs, that tell what one costs: of some thousands of requests. */
+#define COST_RUNS 20000
 /*
  * What is asked of a reader once the recording's end has come. A serial line of 115200 baud, of all
  * that a trace may be sent through, takes 11 KiB a second; who reads in bursts, has a few in a
@@ -58,7 +61,10 @@ struct session {
 	bool said_stalled, said_waiting;
 	struct reader_pace pace;
 	struct {
-		uint64_t at_ns, cost_ns; /* when the probes' cost was looked at, and what it was */
+		uint64_t at_ns; /* when the probes' cost was looked at */
+		struct bpf_cost cost; /* what it was */
+		bool counted; /* to its end: before the recording's */
+		uint64_t requests; /* until then */
 		double worst_percent; /* of a CPU, in any interval */
 		bool exceeded;
 	} overhead;
@@ -223,15 +229,15 @@ static int poll_timeout_ms(uint64_t now_ns, uint64_t end_ns)
 static void watch_overhead(struct session *s, uint64_t now_ns)
 {
 	double limit = s->config->max_overhead_percent, percent;
-	uint64_t cost_ns;
+	struct bpf_cost cost;
 
-	if (now_ns - s->overhead.at_ns < OVERHEAD_INTERVAL_NS)
+	if (s->overhead.counted || now_ns - s->overhead.at_ns < OVERHEAD_INTERVAL_NS)
 		return;
-	cost_ns = s->ops->cost_ns(s->capture);
-	percent = 100.0 * (double)(cost_ns - s->overhead.cost_ns) /
+	cost = s->ops->cost(s->capture);
+	percent = 100.0 * (double)(cost.ns - s->overhead.cost.ns) /
 		  (double)(now_ns - s->overhead.at_ns);
 	s->overhead.at_ns = now_ns;
-	s->overhead.cost_ns = cost_ns;
+	s->overhead.cost = cost;
 	s->overhead.worst_percent =
 		percent > s->overhead.worst_percent ? percent : s->overhead.worst_percent;
 	if (limit > 0 && percent > limit && !s->overhead.exceeded) {
@@ -240,6 +246,24 @@ static void watch_overhead(struct session *s, uint64_t now_ns)
 			 "detached, the recording ends; --aggregate or --no-ops costs less",
 			 percent, limit);
 	}
+}
+
+/*
+ * Counting what programs cost is a fifth of what an aggregated recording costs, which is for
+ * permanent use, and cannot be begun again without privileges. Of full ones calibrate wants to know
+ * what each program cost, also of those that run only later.
+ */
+static int end_costs(struct session *s)
+{
+	int err;
+
+	if (s->overhead.counted || s->overhead.cost.runs < COST_RUNS ||
+	    s->config->capture.level != RECORD_AGGREGATE || s->config->max_overhead_percent > 0)
+		return 0;
+	err = s->ops->end_costs(s->capture);
+	s->overhead.counted = true;
+	s->overhead.requests = s->requests;
+	return err;
 }
 
 /* Once it has ended, it has: whatever has yet to be written. */
@@ -301,6 +325,8 @@ static int record_until_end(struct session *s)
 		if (!err)
 			err = flush_each_second(s, now_ns);
 		watch_overhead(s, now_ns);
+		if (!err)
+			err = end_costs(s);
 	}
 	return err < 0 ? err : 0; /* 1: nothing more can come */
 }
@@ -378,6 +404,9 @@ static int close_output(struct session *s)
 				    json_real(s->overhead.worst_percent));
 		json_object_set_new(footer, "overhead_exceeded",
 				    json_boolean(s->overhead.exceeded));
+		if (s->overhead.counted)
+			json_object_set_new(footer, "probe_cost_requests",
+					    json_integer((json_int_t)s->overhead.requests));
 	}
 	close_err = vft_writer_flush(s->writer);
 	if (close_err)

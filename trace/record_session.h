@@ -40,6 +40,7 @@ struct capture_config {
 };
 
 struct capture; /* private to each implementation */
+struct bpf_cost; /* trace/bpf_util.h */
 
 /* Gets each event in arrival order; not 0 (-errno) stops the recording as failed. */
 typedef int (*capture_event_fn)(void *ctx, const struct event_header *event);
@@ -61,8 +62,10 @@ struct capture_ops {
 	 * after a message if nothing more can come: the recording ends as if its time were up.
 	 */
 	int (*poll)(struct capture *c, int timeout_ms);
-	/* Time that BPF programs have run so far; 0 if the kernel does not count it. */
-	uint64_t (*cost_ns)(struct capture *c);
+	/* What BPF programs cost so far; 0 if the kernel does not count it. */
+	struct bpf_cost (*cost)(struct capture *c);
+	/* No longer have it counted. What was counted until now, of requests too, is handed over. */
+	int (*end_costs)(struct capture *c);
 	/* Detach, then hand over what is left in the buffers. */
 	int (*stop)(struct capture *c);
 	/* After stop. losses has NR_LOSS_CLASSES entries; add to them. */

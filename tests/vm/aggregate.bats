@@ -122,6 +122,20 @@ of() { # FILE JQ
 	[[ ! -e x.vft ]]
 }
 
+# 20000 runs are 2700 requests; the recorder looks once a second.
+@test "what the programs cost is counted of the first requests only, unless it is watched" {
+	cd "$BATS_FILE_TMPDIR"
+	# shellcheck disable=SC2016
+	guest "$VFSCOPE" record --guest --aggregate --mount /mnt/vfs -o /run/lab/part.vft -- \
+		sh -c 'read() { dd if=/mnt/vfs/file of=/dev/null bs=4k count=$1 iflag=direct status=none; }
+			for i in 1 2 3 4; do read 1000; done; sleep 1.1; read 100'
+	"$VFSCOPE" export --format raw "$VM_DIR/part.vft" | jq -e -s '.[-1].footer |
+		.probe_cost_requests >= 2000 and .probe_cost_requests < .requests and
+		(.probe_cost | map(.runs) | add) >= 20000'
+	[[ $(of "$VM_DIR/part.vft" '.summary.opcodes.READ.count') = 4100 ]]
+	"$VFSCOPE" export --format raw guest-agg.vft | jq -e -s '.[-1].footer | has("probe_cost_requests") | not'
+}
+
 # The workload outlasts the recording, whose detaching may take seconds, and saying so a moment more.
 @test "--max-overhead ends the recording, and the workload goes on" {
 	# shellcheck disable=SC2016
