@@ -356,13 +356,22 @@ int clock_band_fit(struct clock_band *band, struct clock_bound *bounds, size_t n
 	return 0;
 }
 
+/* llround(), which is a call for each time that is moved; x is far from the limits of int64_t. */
+static uint64_t round_ns(double x)
+{
+	int64_t whole = (int64_t)x;
+	double rest = x - (double)whole;
+
+	return (uint64_t)(whole + (rest >= 0.5) - (rest <= -0.5));
+}
+
 /* t_host - t_guest = theta + drift * (t_guest - t0), solved for t_guest. */
 static uint64_t along_line(uint64_t t0_guest_ns, int64_t theta_ns, double drift, uint64_t t_host_ns)
 {
 	int64_t since = (int64_t)(t_host_ns - (uint64_t)theta_ns - t0_guest_ns);
 	double slewed = (double)since * (drift / (1 + drift));
 
-	return t0_guest_ns + (uint64_t)since - (uint64_t)llround(slewed);
+	return t0_guest_ns + (uint64_t)since - round_ns(slewed);
 }
 
 static uint64_t from_knot(const struct clock_knot *k, double drift, uint64_t t_host_ns)
@@ -374,7 +383,7 @@ static uint64_t between(const struct clock_knot *a, const struct clock_knot *b, 
 {
 	double share = (double)(t_host_ns - a->t_host_ns) / (double)(b->t_host_ns - a->t_host_ns);
 
-	return a->t_guest_ns + (uint64_t)llround(share * (double)(b->t_guest_ns - a->t_guest_ns));
+	return a->t_guest_ns + round_ns(share * (double)(b->t_guest_ns - a->t_guest_ns));
 }
 
 static uint64_t host_time(const struct clock_knot *k)

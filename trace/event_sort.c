@@ -9,8 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
-#include "trace/event_size.h"
+#include "lib/compiler.h"
 #include "trace/event_sort.h"
 
 struct entry {
@@ -25,6 +24,7 @@ struct event_sort {
 	struct entry *queue; /* a ring: what came in order, oldest at first */
 	size_t first, queued;
 	size_t queue_size; /* a power of two, or 0 */
+	uint64_t last_queued_ns;
 	struct entry *heap; /* what came late */
 	size_t count;
 	size_t room;
@@ -88,21 +88,26 @@ static struct entry *queue_at(const struct event_sort *sort, size_t i)
 	return &sort->queue[(sort->first + i) & (sort->queue_size - 1)];
 }
 
+static int grow_queue(struct event_sort *sort)
+{
+	size_t size = sort->queue_size ? 2 * sort->queue_size : 1024;
+	struct entry *queue = malloc(size * sizeof(*queue));
+
+	if (!queue)
+		return -ENOMEM;
+	for (size_t i = 0; i < sort->queued; i++)
+		queue[i] = *queue_at(sort, i);
+	free(sort->queue);
+	sort->queue = queue;
+	sort->queue_size = size;
+	sort->first = 0;
+	return 0;
+}
+
 static struct entry *queue_append(struct event_sort *sort)
 {
-	if (sort->queued == sort->queue_size) {
-		size_t size = sort->queue_size ? 2 * sort->queue_size : 1024;
-		struct entry *queue = malloc(size * sizeof(*queue));
-
-		if (!queue)
-			return NULL;
-		for (size_t i = 0; i < sort->queued; i++)
-			queue[i] = *queue_at(sort, i);
-		free(sort->queue);
-		sort->queue = queue;
-		sort->queue_size = size;
-		sort->first = 0;
-	}
+	if (sort->queued == sort->queue_size && grow_queue(sort))
+		return NULL;
 	return queue_at(sort, sort->queued++);
 }
 
@@ -120,48 +125,74 @@ static struct entry *heap_append(struct event_sort *sort)
 	return &sort->heap[sort->count++];
 }
 
+/* Each of its own size: a copy whose length the compiler knows is a few instructions. */
+static void copy_event(union host_event *to, const struct event_header *from)
+{
+	const void *event = from;
+
+	switch (from->type) {
+	case EV_HOST_SYSCALL:
+		to->call = *(const struct host_syscall_event *)event;
+		break;
+	case EV_HOST_USED:
+		to->used = *(const struct host_used_event *)event;
+		break;
+	default:
+		to->chain = *(const struct host_chain_event *)event;
+	}
+}
+
+static bool is_host_event(uint16_t type)
+{
+	return type == EV_HOST_CHAIN || type == EV_HOST_SYSCALL || type == EV_HOST_USED ||
+	       type == EV_HOST_HEADER;
+}
+
 int event_sort_push(struct event_sort *sort, const struct event_header *event)
 {
-	size_t known = event->type < EV_HOST_CHAIN ? 0 : event_known_size(event->type);
-	size_t size = event->size < known ? event->size : known;
-	bool late = sort->queued && event->ts_ns < queue_at(sort, sort->queued - 1)->event.h.ts_ns;
+	bool late = sort->queued && event->ts_ns < sort->last_queued_ns;
 	struct entry *entry;
 
-	if (!known)
+	if (!is_host_event(event->type))
 		return 0;
 	entry = late ? heap_append(sort) : queue_append(sort);
 	if (!entry)
 		return -ENOMEM;
-	memcpy(&entry->event, event, size);
-	memset((char *)&entry->event + size, 0, known - size);
+	copy_event(&entry->event, event);
 	entry->seq = sort->next_seq++;
-	if (event->ts_ns > sort->newest_ns)
-		sort->newest_ns = event->ts_ns;
 	if (late)
 		sift_up(sort->heap, sort->count - 1);
+	else
+		sort->last_queued_ns = event->ts_ns;
+	sort->newest_ns = max_u64(sort->newest_ns, event->ts_ns);
 	return 0;
 }
 
-static bool out_of_window(const struct event_sort *sort, const struct entry *entry)
+static bool in_window(const struct event_sort *sort, const struct entry *entry)
 {
-	return sort->newest_ns - entry->event.h.ts_ns >= sort->window_ns;
+	return sort->newest_ns - entry->event.h.ts_ns < sort->window_ns;
+}
+
+static const union host_event *pop_heap(struct event_sort *sort)
+{
+	sort->popped = sort->heap[0].event;
+	sort->heap[0] = sort->heap[--sort->count];
+	if (sort->count)
+		sift_down(sort->heap, sort->count);
+	return &sort->popped;
 }
 
 const union host_event *event_sort_pop(struct event_sort *sort, int all)
 {
 	struct entry *next = sort->queued ? queue_at(sort, 0) : NULL;
+	bool late = sort->count && (!next || before(&sort->heap[0], next));
 
-	if (sort->count && (!next || before(&sort->heap[0], next))) {
-		if (!all && !out_of_window(sort, &sort->heap[0]))
-			return NULL;
-		sort->popped = sort->heap[0].event;
-		sort->heap[0] = sort->heap[--sort->count];
-		if (sort->count)
-			sift_down(sort->heap, sort->count);
-		return &sort->popped;
-	}
-	if (!next || (!all && !out_of_window(sort, next)))
+	if (late)
+		next = sort->heap;
+	if (!next || (!all && in_window(sort, next)))
 		return NULL;
+	if (late)
+		return pop_heap(sort);
 	/* Its place is written to by the next push at the earliest. */
 	sort->first = (sort->first + 1) & (sort->queue_size - 1);
 	sort->queued--;

@@ -25,7 +25,10 @@ struct event_sort;
 int event_sort_new(struct event_sort **out, uint64_t window_ns);
 void event_sort_free(struct event_sort *sort);
 
-/* Copies the event, zero-extended; types other than host events are ignored. 0 or -ENOMEM. */
+/*
+ * Copies the event, which is as long as its structure here, as vft_read() hands it out; types other
+ * than host events are ignored. 0 or -ENOMEM.
+ */
 int event_sort_push(struct event_sort *sort, const struct event_header *event);
 
 /*

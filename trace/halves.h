@@ -70,8 +70,8 @@ typedef int (*host_half_fn)(void *ctx, const struct host_half *half);
  * Events of several daemons may be mixed: each is a system of its own, told apart by its slot.
  *
  * Events may come slightly out of time order (one ring buffer, several CPUs): the assembler sorts
- * them within a window. emit gets each half when its end is known; non-zero from it stops with that
- * value.
+ * them within a window. Each is as long as its structure, as vft_read() hands it out. emit gets
+ * each half when its end is known; non-zero from it stops with that value.
  */
 int host_assembler_new(struct host_assembler **out, host_half_fn emit, void *ctx);
 int host_assembler_add(struct host_assembler *a, const struct event_header *event);

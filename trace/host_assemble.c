@@ -161,28 +161,31 @@ static struct thread *get_thread(struct crew *crew, uint32_t tid)
 /* The thread that takes this queue's requests, as far as its kicks have told; or NULL. */
 static struct thread *taker_of(struct crew *crew, const struct host_queue *q)
 {
-	size_t best = 0;
+	return q->takers[q->first_taker].votes ? find_thread(crew, q->takers[q->first_taker].tid)
+					       : NULL;
+}
 
-	for (size_t i = 1; i < MAX_TAKERS; i++)
-		if (q->takers[i].votes > q->takers[best].votes)
-			best = i;
-	return q->takers[best].votes ? find_thread(crew, q->takers[best].tid) : NULL;
+static struct taker *find_taker(struct host_queue *q, uint32_t tid)
+{
+	struct taker *least = q->takers;
+
+	for (size_t i = 0; i < MAX_TAKERS; i++) {
+		if (q->takers[i].tid == tid)
+			return &q->takers[i];
+		if (q->takers[i].votes < least->votes)
+			least = &q->takers[i];
+	}
+	*least = (struct taker){.tid = tid};
+	return least;
 }
 
 static void vote(struct host_queue *q, uint32_t tid, uint64_t votes)
 {
-	size_t least = 0;
-
-	for (size_t i = 0; i < MAX_TAKERS; i++) {
-		if (q->takers[i].tid == tid) {
-			q->takers[i].votes += votes;
-			return;
-		}
-		if (q->takers[i].votes < q->takers[least].votes)
-			least = i;
-	}
-	q->takers[least].tid = tid;
-	q->takers[least].votes = votes;
+	find_taker(q, tid)->votes += votes;
+	q->first_taker = 0;
+	for (uint32_t i = 1; i < MAX_TAKERS; i++)
+		if (q->takers[i].votes > q->takers[q->first_taker].votes)
+			q->first_taker = i;
 }
 
 static int emit_answer(struct crew *crew, struct thread *t)

@@ -49,15 +49,10 @@ static void free_queue(struct host_queue *q)
 	free(q);
 }
 
-struct host_queue *host_queue_get(struct host_inflight *f, uint16_t index)
+struct host_queue *host_queue_new(struct host_inflight *f, uint16_t index)
 {
-	struct host_queue *q;
+	struct host_queue *q = calloc(1, sizeof(*q));
 
-	if (index >= MAX_QUEUES)
-		return NULL;
-	if (f->queues[index])
-		return f->queues[index];
-	q = calloc(1, sizeof(*q));
 	if (!q)
 		return NULL;
 	q->in_flight = calloc(NR_HEADS, sizeof(struct host_chain *));

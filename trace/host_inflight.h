@@ -16,7 +16,8 @@
 
 /* A request that the daemon has not answered yet. */
 struct host_chain {
-	TAILQ_ENTRY(host_chain) unkicked; /* in its queue's list of those no kick has been seen for */
+	TAILQ_ENTRY(host_chain)
+	unkicked; /* in its queue's list of those no kick has been seen for */
 	struct host_chain *next; /* of the same head: seen before this one was seen used */
 	struct host_half half;
 	uint64_t data_addr;
@@ -30,10 +31,11 @@ struct host_chain {
 struct host_queue {
 	struct host_chain **in_flight; /* by head, oldest first */
 	TAILQ_HEAD(, host_chain) unkicked;
-	struct {
+	struct taker {
 		uint32_t tid;
 		uint64_t votes;
 	} takers[MAX_TAKERS];
+	uint32_t first_taker; /* the one with the most votes */
 	bool has_pool;
 	bool avail_known;
 	bool used_known;
@@ -49,8 +51,15 @@ struct host_inflight {
 
 void host_inflight_free(struct host_inflight *f); /* what it holds, not itself */
 
+struct host_queue *host_queue_new(struct host_inflight *f, uint16_t index);
+
 /* Makes it at first use. NULL: no memory, or index is not below MAX_QUEUES. */
-struct host_queue *host_queue_get(struct host_inflight *f, uint16_t index);
+static inline struct host_queue *host_queue_get(struct host_inflight *f, uint16_t index)
+{
+	if (index >= MAX_QUEUES)
+		return NULL;
+	return f->queues[index] ? f->queues[index] : host_queue_new(f, index);
+}
 
 /* A new chain in flight, counted. NULL: no memory. */
 struct host_chain *host_chain_add(struct host_inflight *f, struct host_queue *q,

@@ -123,16 +123,37 @@ static bool later_by_more(uint64_t x, uint64_t y, uint64_t slack)
 	return x > y && x - y > slack;
 }
 
-static bool is_skewed(const struct guest_request_event *g, const struct host_half *h,
-		      const struct guest_chain *c, const struct clock_band *band)
-{
-	uint64_t half = clock_band_error_ns(band, c->complete);
-	uint64_t visible = clock_band_to_guest(band, max_u64(h->t_visible_ns, h->t_taken_ns));
+/* The host's times of a pair on the guest's clock, each moved once, and by how much they may err.
+ */
+struct moved {
+	uint64_t taken, start, used;
+	uint64_t io_end; /* 0: there was none */
+	uint64_t error;
+};
 
-	if (later_by_more(max_u64(c->queued, g->t_add_ns), visible, half))
+static struct moved move(const struct host_half *h, const struct clock_band *band,
+			 uint64_t t_complete_ns)
+{
+	return (struct moved){
+		.taken = clock_band_to_guest(band, h->t_taken_ns),
+		.start = clock_band_to_guest(band, h->t_start_ns),
+		.used = clock_band_to_guest(band, h->t_used_ns),
+		.io_end = h->t_io_end_ns ? clock_band_to_guest(band, h->t_io_end_ns) : 0,
+		.error = clock_band_error_ns(band, t_complete_ns),
+	};
+}
+
+static bool is_skewed(const struct guest_request_event *g, const struct host_half *h,
+		      const struct guest_chain *c, const struct moved *m,
+		      const struct clock_band *band)
+{
+	uint64_t visible = h->t_visible_ns > h->t_taken_ns
+				   ? clock_band_to_guest(band, h->t_visible_ns)
+				   : m->taken;
+
+	if (later_by_more(max_u64(c->queued, g->t_add_ns), visible, m->error))
 		return true;
-	return h->t_io_end_ns &&
-	       later_by_more(clock_band_to_guest(band, h->t_io_end_ns), c->complete, half);
+	return h->t_io_end_ns && later_by_more(m->io_end, c->complete, m->error);
 }
 
 /*
@@ -141,23 +162,16 @@ static bool is_skewed(const struct guest_request_event *g, const struct host_hal
  * guest allows, all of it is moved in, as far as the error bar and the other end allow, before any
  * is cut. The used element does not count, since it may be noticed late.
  */
-static int64_t shift_into_guest(const struct host_half *h, const struct guest_chain *c,
-				const struct clock_band *band)
+static uint64_t shift_into_guest(const struct host_half *h, const struct guest_chain *c,
+				 const struct moved *m)
 {
-	uint64_t half = clock_band_error_ns(band, c->complete);
-	uint64_t first = clock_band_to_guest(band, h->t_taken_ns);
-	uint64_t last = clock_band_to_guest(band, max_u64(h->t_start_ns, h->t_io_end_ns));
+	uint64_t last = h->t_io_end_ns > h->t_start_ns ? m->io_end : m->start;
 
-	if (first < c->queued && last < c->complete)
-		return (int64_t)min_u64(half, min_u64(c->queued - first, c->complete - last));
-	if (last > c->complete && first > c->queued)
-		return -(int64_t)min_u64(half, min_u64(last - c->complete, first - c->queued));
+	if (m->taken < c->queued && last < c->complete)
+		return min_u64(m->error, min_u64(c->queued - m->taken, c->complete - last));
+	if (last > c->complete && m->taken > c->queued)
+		return -min_u64(m->error, min_u64(last - c->complete, m->taken - c->queued));
 	return 0;
-}
-
-static uint64_t to_guest(const struct clock_band *band, uint64_t t_host_ns, int64_t shift_ns)
-{
-	return clock_band_to_guest(band, t_host_ns) + (uint64_t)shift_ns;
 }
 
 /* Parts of notify and completion, each within its stage. */
@@ -178,13 +192,14 @@ void span_from_both(struct span *span, const struct guest_request_event *g,
 		    const struct host_half *h, const struct clock_band *band)
 {
 	struct guest_chain c = guest_chain(g);
-	int64_t shift = shift_into_guest(h, &c, band);
+	struct moved m = move(h, band, c.complete);
+	uint64_t shift = shift_into_guest(h, &c, &m);
 	uint64_t taken, start, used, irq;
 
 	/* The guest saw the reply at complete: whatever the host did for it was before. */
-	taken = clamp_u64(to_guest(band, h->t_taken_ns, shift), c.queued, c.complete);
-	start = clamp_u64(to_guest(band, h->t_start_ns, shift), taken, c.complete);
-	used = clamp_u64(to_guest(band, h->t_used_ns, shift), start, c.complete);
+	taken = clamp_u64(m.taken + shift, c.queued, c.complete);
+	start = clamp_u64(m.start + shift, taken, c.complete);
+	used = clamp_u64(m.used + shift, start, c.complete);
 	irq = g->t_irq_ns > used ? min_u64(g->t_irq_ns, c.complete) : used;
 
 	copy_guest(span, g);
@@ -192,7 +207,7 @@ void span_from_both(struct span *span, const struct guest_request_event *g,
 	span->flags |= SPAN_HAS_HOST;
 	if (h->flags & HHALF_SIGNALLED)
 		span->flags |= SPAN_SIGNALLED;
-	if (is_skewed(g, h, &c, band))
+	if (is_skewed(g, h, &c, &m, band))
 		span->flags |= SPAN_SKEWED;
 	if (g->flags & GREQ_NO_ISSUE)
 		span->unsplit_ns = c.send - c.issue;

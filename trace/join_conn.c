@@ -37,7 +37,8 @@ static uint64_t mix(uint64_t x)
 
 static uint64_t hash_request(uint64_t unique, uint32_t opcode, uint64_t nodeid)
 {
-	return mix(mix(mix(unique) + opcode) + nodeid);
+	/* Odd numbers without a pattern: few of those that occur add up to the same. */
+	return mix(unique + opcode * 0x9e3779b97f4a7c15u + nodeid * 0xd6e8feb86659fd93u);
 }
 
 static void lower_limit(struct sample *s, uint64_t limit)

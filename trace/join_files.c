@@ -98,8 +98,14 @@ static int feed(struct joiner *j, struct pairing *p)
 /* Reads both files once; leaves j->in open, with what is known at the ends. */
 static int run_pass(struct joiner *j, const struct pass *pass)
 {
+	struct pairing_ops ops = pass->pairing;
 	struct pairing *p;
-	int err = pairing_new(&p, &pass->pairing, j);
+	int err;
+
+	/* Not for nothing: who waits is filed under its ring entry too. */
+	if (!j->survey.headless)
+		ops.plausible = NULL;
+	err = pairing_new(&p, &ops, j);
 
 	if (!err)
 		err = join_input_open(&j->in, j->config->guest, j->config->host);

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bpf/guest_chain.h"
 #include "lib/compiler.h"
-#include "trace/join.h"
 #include "trace/join_survey.h"
 
 /* So few that sorting them stays within a CPU's cache. */
@@ -64,14 +64,7 @@ void survey_start(struct survey *s)
 	tide_start(&s->host);
 	s->guest_first_end = s->host_first_used = UINT64_MAX;
 	s->guest_last_issue = s->host_last_visible = 0;
-}
-
-static uint64_t issue_time(const struct guest_request_event *g)
-{
-	struct span span;
-
-	span_from_guest(&span, g);
-	return span.t_issue_ns;
+	s->headless = false;
 }
 
 /* Those that came in the order of time, which are nearly all, reduce themselves. */
@@ -114,7 +107,7 @@ static void add_bound(struct survey *s, uint64_t t_guest_ns, uint64_t t_host_ns,
 void survey_add(struct survey *s, const struct guest_request_event *g, const struct host_half *h)
 {
 	if (g) {
-		uint64_t issue_ns = issue_time(g);
+		uint64_t issue_ns = guest_chain(g).issue;
 
 		tide_add(&s->guest, issue_ns);
 		s->guest_first_end = min_u64(s->guest_first_end, g->h.ts_ns);
@@ -124,6 +117,7 @@ void survey_add(struct survey *s, const struct guest_request_event *g, const str
 		tide_add(&s->host, h->t_visible_ns);
 		s->host_first_used = min_u64(s->host_first_used, h->t_used_ns);
 		s->host_last_visible = max_u64(s->host_last_visible, h->t_visible_ns);
+		s->headless |= h->flags & HHALF_NO_HEADER;
 	}
 	if (g && h) {
 		add_bound(s, g->t_add_ns, h->t_visible_ns, true);

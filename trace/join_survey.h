@@ -6,6 +6,7 @@
 #ifndef VFSCOPE_TRACE_JOIN_SURVEY_H
 #define VFSCOPE_TRACE_JOIN_SURVEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "trace/clock_band.h"
@@ -33,6 +34,7 @@ struct survey {
 	struct tide host; /* visible times, host clock */
 	uint64_t guest_first_end, guest_last_issue; /* both recordings run for sure within these */
 	uint64_t host_first_used, host_last_visible;
+	bool headless; /* requests without a header that could be read are among them */
 };
 
 void tide_start(struct tide *t);

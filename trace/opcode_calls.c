@@ -27,70 +27,68 @@ enum call_kind {
 	KIND_FCNTL = 1u << 15,
 };
 
-static const struct {
-	int nr;
-	uint32_t kind;
-} kinds[] = {
-	{SYS_openat, KIND_OPEN},
-	{SYS_openat2, KIND_OPEN},
-	{SYS_open_by_handle_at, KIND_OPEN},
-	{SYS_newfstatat, KIND_STAT},
-	{SYS_fstat, KIND_STAT},
-	{SYS_statx, KIND_STAT},
-	{SYS_faccessat, KIND_STAT},
-	{SYS_close, KIND_CLOSE},
-	{SYS_dup, KIND_DUP},
-	{SYS_fsync, KIND_SYNC},
-	{SYS_fdatasync, KIND_SYNC},
-	{SYS_syncfs, KIND_SYNC},
-	{SYS_lseek, KIND_DIRECTORY},
-	{SYS_getdents64, KIND_DIRECTORY},
-	{SYS_getxattr, KIND_XATTR},
-	{SYS_fgetxattr, KIND_XATTR},
-	{SYS_lgetxattr, KIND_XATTR},
-	{SYS_setxattr, KIND_XATTR},
-	{SYS_fsetxattr, KIND_XATTR},
-	{SYS_lsetxattr, KIND_XATTR},
-	{SYS_listxattr, KIND_XATTR},
-	{SYS_flistxattr, KIND_XATTR},
-	{SYS_llistxattr, KIND_XATTR},
-	{SYS_removexattr, KIND_XATTR},
-	{SYS_fremovexattr, KIND_XATTR},
-	{SYS_lremovexattr, KIND_XATTR},
-	{SYS_fstatfs, KIND_STATFS},
-	{SYS_statfs, KIND_STATFS},
-	{SYS_mkdirat, KIND_NAME},
-	{SYS_mknodat, KIND_NAME},
-	{SYS_symlinkat, KIND_NAME},
-	{SYS_linkat, KIND_NAME},
-	{SYS_unlinkat, KIND_NAME},
-	{SYS_renameat2, KIND_NAME},
-	{SYS_fchmodat, KIND_ATTR},
-	{SYS_fchmod, KIND_ATTR},
-	{SYS_fchownat, KIND_ATTR},
-	{SYS_utimensat, KIND_ATTR},
-	{SYS_ftruncate, KIND_SPACE},
-	{SYS_truncate, KIND_SPACE},
-	{SYS_fallocate, KIND_SPACE},
-	{SYS_preadv, KIND_DATA},
-	{SYS_preadv2, KIND_DATA},
-	{SYS_pwritev, KIND_DATA},
-	{SYS_pwritev2, KIND_DATA},
-	{SYS_readv, KIND_DATA},
-	{SYS_writev, KIND_DATA},
-	{SYS_pread64, KIND_DATA},
-	{SYS_pwrite64, KIND_DATA},
-	{SYS_copy_file_range, KIND_DATA},
-	{SYS_splice, KIND_DATA},
-	{SYS_setresuid, KIND_IDENTITY},
-	{SYS_setresgid, KIND_IDENTITY},
-	{SYS_getresuid, KIND_IDENTITY},
-	{SYS_getresgid, KIND_IDENTITY},
-	{SYS_umask, KIND_IDENTITY},
-	{SYS_fchdir, KIND_IDENTITY},
-	{SYS_name_to_handle_at, KIND_HANDLE},
-	{SYS_readlinkat, KIND_READLINK},
-	{SYS_fcntl, KIND_FCNTL},
+/* By number of the system call; 0: it tells nothing. */
+static const uint32_t kinds[] = {
+	[SYS_openat] = KIND_OPEN,
+	[SYS_openat2] = KIND_OPEN,
+	[SYS_open_by_handle_at] = KIND_OPEN,
+	[SYS_newfstatat] = KIND_STAT,
+	[SYS_fstat] = KIND_STAT,
+	[SYS_statx] = KIND_STAT,
+	[SYS_faccessat] = KIND_STAT,
+	[SYS_close] = KIND_CLOSE,
+	[SYS_dup] = KIND_DUP,
+	[SYS_fsync] = KIND_SYNC,
+	[SYS_fdatasync] = KIND_SYNC,
+	[SYS_syncfs] = KIND_SYNC,
+	[SYS_lseek] = KIND_DIRECTORY,
+	[SYS_getdents64] = KIND_DIRECTORY,
+	[SYS_getxattr] = KIND_XATTR,
+	[SYS_fgetxattr] = KIND_XATTR,
+	[SYS_lgetxattr] = KIND_XATTR,
+	[SYS_setxattr] = KIND_XATTR,
+	[SYS_fsetxattr] = KIND_XATTR,
+	[SYS_lsetxattr] = KIND_XATTR,
+	[SYS_listxattr] = KIND_XATTR,
+	[SYS_flistxattr] = KIND_XATTR,
+	[SYS_llistxattr] = KIND_XATTR,
+	[SYS_removexattr] = KIND_XATTR,
+	[SYS_fremovexattr] = KIND_XATTR,
+	[SYS_lremovexattr] = KIND_XATTR,
+	[SYS_fstatfs] = KIND_STATFS,
+	[SYS_statfs] = KIND_STATFS,
+	[SYS_mkdirat] = KIND_NAME,
+	[SYS_mknodat] = KIND_NAME,
+	[SYS_symlinkat] = KIND_NAME,
+	[SYS_linkat] = KIND_NAME,
+	[SYS_unlinkat] = KIND_NAME,
+	[SYS_renameat2] = KIND_NAME,
+	[SYS_fchmodat] = KIND_ATTR,
+	[SYS_fchmod] = KIND_ATTR,
+	[SYS_fchownat] = KIND_ATTR,
+	[SYS_utimensat] = KIND_ATTR,
+	[SYS_ftruncate] = KIND_SPACE,
+	[SYS_truncate] = KIND_SPACE,
+	[SYS_fallocate] = KIND_SPACE,
+	[SYS_preadv] = KIND_DATA,
+	[SYS_preadv2] = KIND_DATA,
+	[SYS_pwritev] = KIND_DATA,
+	[SYS_pwritev2] = KIND_DATA,
+	[SYS_readv] = KIND_DATA,
+	[SYS_writev] = KIND_DATA,
+	[SYS_pread64] = KIND_DATA,
+	[SYS_pwrite64] = KIND_DATA,
+	[SYS_copy_file_range] = KIND_DATA,
+	[SYS_splice] = KIND_DATA,
+	[SYS_setresuid] = KIND_IDENTITY,
+	[SYS_setresgid] = KIND_IDENTITY,
+	[SYS_getresuid] = KIND_IDENTITY,
+	[SYS_getresgid] = KIND_IDENTITY,
+	[SYS_umask] = KIND_IDENTITY,
+	[SYS_fchdir] = KIND_IDENTITY,
+	[SYS_name_to_handle_at] = KIND_HANDLE,
+	[SYS_readlinkat] = KIND_READLINK,
+	[SYS_fcntl] = KIND_FCNTL,
 };
 
 #define MAKES_NAME (KIND_NAME | KIND_OPEN | KIND_STAT | KIND_IDENTITY)
@@ -134,17 +132,9 @@ static const uint32_t first_kinds[FUSE_OPCODE_LIMIT] = {
 	[FUSE_COPY_FILE_RANGE] = KIND_DATA,
 };
 
-static uint32_t kind_of(uint16_t nr)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].nr == nr)
-			return kinds[i].kind;
-	return 0;
-}
-
 bool opcode_may_begin_with(uint32_t opcode, uint16_t nr)
 {
-	uint32_t kind = kind_of(nr);
+	uint32_t kind = nr < ARRAY_SIZE(kinds) ? kinds[nr] : 0;
 
 	if (opcode >= FUSE_OPCODE_LIMIT || !first_kinds[opcode] || !kind)
 		return true;

@@ -38,6 +38,7 @@ struct slot {
 struct pairing {
 	struct pairing_ops ops;
 	void *ctx;
+	enum table nr_tables; /* NR_TABLES, or without BY_RING if nothing is paired by it */
 	struct slot *slots;
 	uint32_t nr_slots, size, free;
 	uint64_t arrivals;
@@ -55,6 +56,7 @@ int pairing_new(struct pairing **out, const struct pairing_ops *ops, void *ctx)
 		return -ENOMEM;
 	p->ops = *ops;
 	p->ctx = ctx;
+	p->nr_tables = ops->plausible ? NR_TABLES : BY_RING;
 	p->free = NONE;
 	for (int t = 0; t < NR_TABLES; t++)
 		for (uint32_t i = 0; i < TABLE_SIZE; i++)
@@ -117,7 +119,7 @@ static struct slot *new_slot(struct pairing *p, enum slot_kind kind)
 
 static void insert(struct pairing *p, struct slot *s)
 {
-	for (int t = 0; t < NR_TABLES; t++) {
+	for (enum table t = 0; t < p->nr_tables; t++) {
 		uint32_t *head = &p->head[t][hash(slot_key(s, t))];
 
 		if (!slot_is_in(s, t))
@@ -131,7 +133,7 @@ static void drop(struct pairing *p, uint32_t i)
 {
 	struct slot *s = &p->slots[i];
 
-	for (int t = 0; t < NR_TABLES; t++) {
+	for (enum table t = 0; t < p->nr_tables; t++) {
 		uint32_t *at = &p->head[t][hash(slot_key(s, t))];
 
 		if (!slot_is_in(s, t))

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A binary heap of spans by issue time; ties keep the order in which they came.
+ * A binary heap by issue time; ties keep the order in which they came. It moves keys only: the
+ * spans lie in a pool until they are handed out.
  */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include "trace/span_order.h"
 
-struct held {
+struct key {
+	uint64_t t_issue_ns;
 	uint64_t number; /* order of arrival */
-	struct span span;
+	size_t slot; /* in the pool */
 };
 
 struct span_order {
 	span_fn emit;
 	void *ctx;
-	struct held *heap;
+	struct key *heap; /* behind the first count: keys whose slots are free */
+	struct span *pool;
 	size_t count, size;
 	uint64_t added;
 };
@@ -33,63 +36,79 @@ struct span_order *span_order_new(span_fn emit, void *ctx)
 
 void span_order_free(struct span_order *o)
 {
-	if (o)
-		free(o->heap);
+	if (!o)
+		return;
+	free(o->heap);
+	free(o->pool);
 	free(o);
 }
 
-static bool before(const struct held *a, const struct held *b)
+static bool before(const struct key *a, const struct key *b)
 {
-	if (a->span.t_issue_ns != b->span.t_issue_ns)
-		return a->span.t_issue_ns < b->span.t_issue_ns;
+	if (a->t_issue_ns != b->t_issue_ns)
+		return a->t_issue_ns < b->t_issue_ns;
 	return a->number < b->number;
+}
+
+static int grow(struct span_order *o)
+{
+	size_t size = o->size ? 2 * o->size : 256;
+	struct key *heap = realloc(o->heap, size * sizeof(*heap));
+	struct span *pool;
+
+	if (!heap)
+		return -ENOMEM;
+	o->heap = heap;
+	pool = realloc(o->pool, size * sizeof(*pool));
+	if (!pool)
+		return -ENOMEM;
+	o->pool = pool;
+	for (size_t i = o->size; i < size; i++)
+		o->heap[i].slot = i;
+	o->size = size;
+	return 0;
 }
 
 int span_order_add(struct span_order *o, const struct span *span)
 {
-	struct held item = {.number = o->added++, .span = *span};
+	struct key key = {.t_issue_ns = span->t_issue_ns, .number = o->added++};
 	size_t i = o->count;
 
-	if (o->count == o->size) {
-		size_t size = o->size ? 2 * o->size : 256;
-		struct held *grown = realloc(o->heap, size * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		o->heap = grown;
-		o->size = size;
-	}
-	o->count++;
-	for (; i && before(&item, &o->heap[(i - 1) / 2]); i = (i - 1) / 2)
+	if (o->count == o->size && grow(o))
+		return -ENOMEM;
+	key.slot = o->heap[o->count++].slot;
+	o->pool[key.slot] = *span;
+	for (; i && before(&key, &o->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		o->heap[i] = o->heap[(i - 1) / 2];
-	o->heap[i] = item;
+	o->heap[i] = key;
 	return 0;
 }
 
-static void remove_first(struct span_order *o)
+/* Its slot is free from now on, but keeps the span until the next is added. */
+static const struct span *take_first(struct span_order *o)
 {
-	const struct held *last = &o->heap[--o->count];
+	struct key first = o->heap[0], last = o->heap[--o->count];
 	size_t i = 0, child;
 
 	while ((child = 2 * i + 1) < o->count) {
 		if (child + 1 < o->count && before(&o->heap[child + 1], &o->heap[child]))
 			child++;
-		if (!before(&o->heap[child], last))
+		if (!before(&o->heap[child], &last))
 			break;
 		o->heap[i] = o->heap[child];
 		i = child;
 	}
-	o->heap[i] = *last;
+	o->heap[i] = last;
+	o->heap[o->count] = first;
+	return &o->pool[first.slot];
 }
 
 int span_order_advance(struct span_order *o, uint64_t t_issue_ns)
 {
 	int err = 0;
 
-	while (!err && o->count && o->heap[0].span.t_issue_ns < t_issue_ns) {
-		err = o->emit(o->ctx, &o->heap[0].span);
-		remove_first(o);
-	}
+	while (!err && o->count && o->heap[0].t_issue_ns < t_issue_ns)
+		err = o->emit(o->ctx, take_first(o));
 	return err;
 }
 
@@ -97,9 +116,7 @@ int span_order_finish(struct span_order *o)
 {
 	int err = 0;
 
-	while (!err && o->count) {
-		err = o->emit(o->ctx, &o->heap[0].span);
-		remove_first(o);
-	}
+	while (!err && o->count)
+		err = o->emit(o->ctx, take_first(o));
 	return err;
 }

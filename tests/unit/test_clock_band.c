@@ -255,6 +255,34 @@ static void test_slack_of_nonsense(void **state)
 	assert_false(clock_bound_is_slack(&b, &b, &b));
 }
 
+/* Moved times are rounded to the nearest nanosecond, halves away from zero, wherever they lie. */
+static void test_rounding(void **state)
+{
+	uint64_t seed = 99;
+
+	for (int i = 0; i < 200000; i++) {
+		struct clock_band band = {
+			.t0_guest_ns = next_random(&seed) >> 1,
+			.offset_ns = (int64_t)(next_random(&seed) >> (i % 40)) - (1ll << 20),
+			.drift = ((double)(next_random(&seed) % 2001) - 1000) * 1e-6,
+		};
+		uint64_t since = next_random(&seed) >> (1 + i % 60);
+		uint64_t t_host_ns = band.t0_guest_ns + (uint64_t)band.offset_ns + since;
+		double slewed = (double)(int64_t)since * (band.drift / (1 + band.drift));
+
+		assert_int_equal(clock_band_to_guest(&band, t_host_ns),
+				 band.t0_guest_ns + since - (uint64_t)llround(slewed));
+	}
+	/* drift / (1 + drift) is -2^-10, also in doubles: halves occur. */
+	for (uint64_t since = 0; since < 10240; since++) {
+		struct clock_band band = {.drift = -1.0 / 1025};
+
+		assert_int_equal(
+			clock_band_to_guest(&band, since),
+			since - (uint64_t)llround((double)since * (band.drift / (1 + band.drift))));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_few_bounds),
 		cmocka_unit_test(test_slack_does_not_matter),
 		cmocka_unit_test(test_slack_of_nonsense),
+		cmocka_unit_test(test_rounding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
