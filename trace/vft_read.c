@@ -7,12 +7,9 @@
  * skipped by searching for the next header with a right checksum.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zstd.h>
 #include "lib/compiler.h"
 #include "lib/loss.h"
@@ -22,9 +19,8 @@
 #include "trace/event_size.h"
 #include "trace/vft.h"
 #include "trace/vft_format.h"
+#include "trace/vft_input.h"
 #include "trace/vft_packed.h"
-
-#define INPUT_BYTES (256u << 10)
 
 /* Largest record that is handed out zero-extended. */
 union known_record {
@@ -42,14 +38,9 @@ union known_record {
 };
 
 struct vft_reader {
-	char *path;
-	int fd;
+	struct vft_input input;
 	int error; /* reading failed, -errno */
 	enum vft_kind kind;
-	uint64_t file_bytes; /* UINT64_MAX if not a regular file */
-	uint8_t *input;
-	uint32_t input_at, input_len;
-	uint64_t offset; /* file offset of input[input_at] */
 	ZSTD_DCtx *zstd;
 	uint8_t *payload;
 	size_t payload_size;
@@ -69,55 +60,22 @@ struct vft_reader {
 	union known_record extended;
 };
 
-static int fill_input(struct vft_reader *r)
-{
-	ssize_t n;
-
-	do {
-		n = read(r->fd, r->input, INPUT_BYTES);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		r->error = -errno;
-		msg_error("cannot read %s: %s", r->path, strerror(errno));
-		return r->error;
-	}
-	r->input_at = 0;
-	r->input_len = (uint32_t)n;
-	return n > 0;
-}
-
 /* Bytes read (less than len only at the end of the file), or -errno after a message. */
 static ssize_t read_bytes(struct vft_reader *r, void *into, size_t len)
 {
-	size_t done = 0;
+	ssize_t n = vft_input_read(&r->input, into, len);
 
-	while (done < len) {
-		size_t n = r->input_len - r->input_at;
-
-		if (!n) {
-			int more = fill_input(r);
-
-			if (more < 0)
-				return more;
-			if (!more)
-				break;
-			continue;
-		}
-		n = min_u64(n, len - done);
-		memcpy((uint8_t *)into + done, r->input + r->input_at, n);
-		r->input_at += (uint32_t)n;
-		r->offset += n;
-		done += n;
-	}
-	return (ssize_t)done;
+	if (n < 0)
+		r->error = (int)n;
+	return n;
 }
 
 static void note_damage(struct vft_reader *r, uint64_t records, const char *what)
 {
 	/* Once per file: a trace with many damaged chunks must not flood the terminal. */
 	if (!r->is_damaged && !r->quiet)
-		msg_warn("%s: %s near byte %" PRIu64 "; what is damaged is left out", r->path, what,
-			 r->offset);
+		msg_warn("%s: %s near byte %" PRIu64 "; what is damaged is left out", r->input.path,
+			 what, r->input.offset);
 	r->is_damaged = true;
 	r->damaged += records;
 }
@@ -211,7 +169,7 @@ static int read_payload(struct vft_reader *r)
 		return skip_bytes(r, h->stored_bytes) < 0 ? r->error : 0;
 	}
 	/* A cut file must not make us allocate what it only claims to hold. */
-	if (r->offset + h->stored_bytes > r->file_bytes) {
+	if (r->input.offset + h->stored_bytes > r->input.file_bytes) {
 		note_damage(r, h->records, "chunk cut off");
 		return skip_bytes(r, h->stored_bytes) < 0 ? r->error : 0;
 	}
@@ -272,36 +230,36 @@ static int check_file_header(struct vft_reader *r)
 	if (n < 0)
 		return (int)n;
 	if (!n) {
-		msg_error("%s is empty: it was never written to, record again", r->path);
+		msg_error("%s is empty: it was never written to, record again", r->input.path);
 		return -EBADMSG;
 	}
 	if (memcmp(h.magic, VFT_MAGIC, min_u64(n, VFT_MAGIC_BYTES))) {
 		msg_error(
 			"%s is not a .vft trace (wrong first bytes); 'vfscope record' writes them",
-			r->path);
+			r->input.path);
 		return -EINVAL;
 	}
 	if (n < (ssize_t)sizeof(h)) {
 		msg_error("%s is cut off after %zd bytes, within its file header; nothing can be "
 			  "read from it",
-			  r->path, n);
+			  r->input.path, n);
 		return -EBADMSG;
 	}
 	if (h.crc != vft_crc(&h, offsetof(struct vft_file_header, crc))) {
 		msg_error("%s has a damaged file header (checksum does not match); take another "
 			  "copy or record again",
-			  r->path);
+			  r->input.path);
 		return -EBADMSG;
 	}
 	if (h.version < VFT_OLDEST_VERSION || h.version > VFT_VERSION) {
 		msg_error("%s has format version %" PRIu32
 			  ", this vfscope reads versions %d to %d; "
 			  "use the vfscope that wrote it, or a newer one",
-			  r->path, h.version, VFT_OLDEST_VERSION, VFT_VERSION);
+			  r->input.path, h.version, VFT_OLDEST_VERSION, VFT_VERSION);
 		return -EINVAL;
 	}
 	if (h.kind < VFT_GUEST || h.kind > VFT_JOINED) {
-		msg_error("%s holds an unknown kind of trace (%" PRIu32 ")", r->path, h.kind);
+		msg_error("%s holds an unknown kind of trace (%" PRIu32 ")", r->input.path, h.kind);
 		return -EINVAL;
 	}
 	r->kind = h.kind;
@@ -320,27 +278,8 @@ static int read_header_chunk(struct vft_reader *r)
 		return 0;
 	msg_error("%s: the header chunk, which says what was recorded, is damaged or missing; take "
 		  "another copy or record again",
-		  r->path);
+		  r->input.path);
 	return -EBADMSG;
-}
-
-static int open_input(struct vft_reader *r)
-{
-	struct stat st;
-
-	r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
-	if (r->fd < 0 || fstat(r->fd, &st)) {
-		int err = -errno;
-
-		msg_error("cannot open trace %s: %s", r->path, strerror(-err));
-		return err;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		msg_error("%s is a directory, not a .vft trace", r->path);
-		return -EISDIR;
-	}
-	r->file_bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : UINT64_MAX;
-	return 0;
 }
 
 int vft_reader_open(struct vft_reader **out, const char *path)
@@ -351,13 +290,11 @@ int vft_reader_open(struct vft_reader **out, const char *path)
 	*out = NULL;
 	if (!r)
 		return -ENOMEM;
-	r->fd = -1;
-	r->path = strdup(path);
-	r->input = malloc(INPUT_BYTES);
+	r->input.fd = -1;
 	r->zstd = ZSTD_createDCtx();
-	if (!r->path || !r->input || !r->zstd)
+	if (!r->zstd)
 		goto out;
-	err = open_input(r);
+	err = vft_input_open(&r->input, path);
 	if (!err)
 		err = check_file_header(r);
 	if (!err)
@@ -375,16 +312,13 @@ void vft_reader_close(struct vft_reader *r)
 {
 	if (!r)
 		return;
-	if (r->fd >= 0)
-		close(r->fd);
 	json_decref(r->header);
 	json_decref(r->footer);
 	ZSTD_freeDCtx(r->zstd);
 	vft_streams_free(&r->streams);
 	free(r->payload);
 	free(r->raw);
-	free(r->input);
-	free(r->path);
+	vft_input_close(&r->input);
 	free(r);
 }
 
@@ -421,7 +355,7 @@ static void account_footer(struct vft_reader *r)
 	if (promised > r->delivered)
 		r->damaged = max_u64(r->damaged, promised - r->delivered);
 	if (not_written && !r->quiet)
-		msg_warn("%s: the recorder could not write %" PRIu64 " records (%s)", r->path,
+		msg_warn("%s: the recorder could not write %" PRIu64 " records (%s)", r->input.path,
 			 not_written,
 			 json_string_value(json_object_get(r->footer, "write_error"))
 				 ?: "no reason given");
@@ -441,7 +375,7 @@ static void end_of_file(struct vft_reader *r)
 	} else if (!r->error && !r->quiet) {
 		msg_warn("%s has no footer: the recording was interrupted or the file is cut off; "
 			 "read up to the last whole chunk, loss counters are unknown",
-			 r->path);
+			 r->input.path);
 	}
 	/* Damage is never reported as zero, also where its size is not known. */
 	if (r->is_damaged && !r->damaged)
@@ -482,7 +416,7 @@ static void enter_chunk(struct vft_reader *r)
 		return;
 	default:
 		/* A later version may add chunk types; they cannot change what the others mean. */
-		msg_debug("%s: skipping a chunk of unknown type %u", r->path, h->type);
+		msg_debug("%s: skipping a chunk of unknown type %u", r->input.path, h->type);
 		return;
 	}
 }
@@ -492,8 +426,8 @@ static const void *extend(struct vft_reader *r, const void *record, uint32_t siz
 {
 	if (size >= known)
 		return record;
-	memset(&r->extended, 0, sizeof(r->extended));
 	memcpy(&r->extended, record, size);
+	memset((uint8_t *)&r->extended + size, 0, known - size);
 	return &r->extended;
 }
 
@@ -533,27 +467,30 @@ static bool take_fixed(struct vft_reader *r, struct vft_record *record)
 	return true;
 }
 
-int vft_read(struct vft_reader *r, struct vft_record *record)
+/* On to records, of this chunk or a later one. False at the end, and if reading failed. */
+static __attribute__((noinline)) bool find_records(struct vft_reader *r)
 {
-	bool taken = false;
+	while (!r->left && !r->ended && !r->error) {
+		int got = r->footer ? 1 : next_chunk(r);
 
-	record->type = VFT_RECORD_END;
-	while (!taken && !r->ended && !r->error) {
-		int got = 1;
-
-		if (r->left) {
-			taken = r->chunk.type == VFT_CHUNK_EVENTS ? take_event(r, record)
-								  : take_fixed(r, record);
-			r->delivered += taken;
-			continue;
-		}
-		if (!r->footer)
-			got = next_chunk(r);
 		if (got > 0 && !r->footer)
 			enter_chunk(r);
 		else if (got >= 0)
 			end_of_file(r);
 	}
+	return r->left;
+}
+
+int vft_read(struct vft_reader *r, struct vft_record *record)
+{
+	bool taken = false;
+
+	while (!taken && (r->left || find_records(r)))
+		taken = r->chunk.type == VFT_CHUNK_EVENTS ? take_event(r, record)
+							  : take_fixed(r, record);
+	if (!taken)
+		record->type = VFT_RECORD_END;
+	r->delivered += taken;
 	return r->error;
 }
 
