@@ -234,60 +234,76 @@ static struct shape *unpack_shape(struct unpack *u)
 	return &u->shapes[at];
 }
 
-/* The next value, of that many bytes. */
-static inline bool take_value(struct unpack *u, unsigned int bytes, uint64_t *value)
+/* What changes with each value; by itself as struct put is. */
+struct got {
+	const uint8_t *values;
+	uint64_t last_time;
+};
+
+/* A value of up to 8 bytes, which are there. */
+static inline uint64_t get_value(struct got *from, unsigned int bytes)
 {
-	if (bytes > sizeof(*value) || bytes > (size_t)(u->values_end - u->values))
-		return false;
-	memcpy(value, u->values, sizeof(*value));
-	if (bytes < sizeof(*value))
-		*value &= (1ull << bytes * 8) - 1;
-	*value = unfold(*value);
-	u->values += bytes;
+	static const uint64_t masks[] = {
+		0,	    0xff,	  0xffff,	  0xffffff,
+		0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
+		UINT64_MAX,
+	};
+	uint64_t value;
+
+	memcpy(&value, from->values, sizeof(value));
+	from->values += bytes;
+	return unfold(value & masks[bytes]);
+}
+
+/* The words that differ from those of the event before, which are there; their sizes too. */
+static bool unpack_words(struct unpack *u, const struct shape *s, uint64_t stored, uint64_t *event)
+{
+	struct got from = {.values = u->values, .last_time = u->last_time};
+	const uint8_t *end = u->values_end, *control = u->control;
+	unsigned int two_sizes = 0;
+
+	for (unsigned int n = 0; stored; stored &= stored - 1, n++) {
+		unsigned int at = (unsigned int)__builtin_ctzll(stored), size;
+		bool is_time = s->times >> at & 1;
+
+		two_sizes = n % 2 ? two_sizes >> 4 : *control++;
+		size = two_sizes & 0xf;
+		if (size > sizeof(uint64_t)) {
+			if (!is_time || size != SIZE_OF_ZERO)
+				return false;
+			event[at] = 0;
+			continue;
+		}
+		if (size > (size_t)(end - from.values))
+			return false;
+		if (is_time)
+			event[at] = from.last_time += get_value(&from, size);
+		else
+			event[at] += get_value(&from, size) << (at ? 0 : CPU_SHIFT);
+	}
+	u->control = control;
+	u->values = from.values;
+	u->last_time = from.last_time;
 	return true;
 }
 
-/* A word that differs from the one before, which is there. */
-static inline bool unpack_word(struct unpack *u, const struct shape *s, unsigned int at,
-			       unsigned int size, uint64_t *word)
+/* Are the sizes of these words there? Counting bits is a call where the CPU may lack POPCNT. */
+static bool has_sizes(const struct unpack *u, const struct shape *s, uint64_t stored)
 {
-	bool is_time = s->times >> at & 1;
-	uint64_t value;
+	size_t left = (size_t)(u->control_end - u->control);
 
-	if (is_time && size == SIZE_OF_ZERO) {
-		*word = 0;
-		return true;
-	}
-	if (!take_value(u, size, &value))
-		return false;
-	if (is_time)
-		*word = u->last_time += value;
-	else
-		*word += at ? value : value << CPU_SHIFT;
-	return true;
+	return left >= (s->words + 1) / 2 || left >= ((size_t)__builtin_popcountll(stored) + 1) / 2;
 }
 
 static bool unpack_event(struct unpack *u, struct shape *s, uint64_t *event)
 {
 	uint64_t stored = 0;
-	const uint8_t *sizes;
-	unsigned int n = 0;
 
-	if (!take(u, &stored, (s->words + 7) / 8) || stored & ~s->all)
-		return false;
-	sizes = u->control;
-	if ((size_t)(u->control_end - sizes) < ((size_t)__builtin_popcountll(stored) + 1) / 2)
+	if (!take(u, &stored, (s->words + 7) / 8) || stored & ~s->all || !has_sizes(u, s, stored))
 		return false;
 	memcpy(event, s->before, s->words * sizeof(*event));
-	for (; stored; stored &= stored - 1, n++) {
-		unsigned int at = (unsigned int)__builtin_ctzll(stored);
-
-		if (!unpack_word(u, s, at, sizes[n / 2] >> n % 2 * 4 & 0xf, &event[at]))
-			return false;
-	}
-	u->control += (n + 1) / 2;
 	s->before = event;
-	return true;
+	return unpack_words(u, s, stored, event);
 }
 
 bool event_unpack(void *events, size_t len, const struct event_streams *from)
