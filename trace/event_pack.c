@@ -255,8 +255,12 @@ static inline uint64_t get_value(struct got *from, unsigned int bytes)
 	return unfold(value & masks[bytes]);
 }
 
-/* The words that differ from those of the event before, which are there; their sizes too. */
-static bool unpack_words(struct unpack *u, const struct shape *s, uint64_t stored, uint64_t *event)
+/*
+ * The words that differ from those of the event before, which are there; their sizes too. enough:
+ * so are their values, whatever their sizes.
+ */
+static inline __attribute__((always_inline)) bool
+unpack_words(struct unpack *u, const struct shape *s, uint64_t stored, uint64_t *event, bool enough)
 {
 	struct got from = {.values = u->values, .last_time = u->last_time};
 	const uint8_t *end = u->values_end, *control = u->control;
@@ -274,7 +278,7 @@ static bool unpack_words(struct unpack *u, const struct shape *s, uint64_t store
 			event[at] = 0;
 			continue;
 		}
-		if (size > (size_t)(end - from.values))
+		if (!enough && size > (size_t)(end - from.values))
 			return false;
 		if (is_time)
 			event[at] = from.last_time += get_value(&from, size);
@@ -303,7 +307,9 @@ static bool unpack_event(struct unpack *u, struct shape *s, uint64_t *event)
 		return false;
 	memcpy(event, s->before, s->words * sizeof(*event));
 	s->before = event;
-	return unpack_words(u, s, stored, event);
+	if ((size_t)(u->values_end - u->values) >= s->words * sizeof(*event))
+		return unpack_words(u, s, stored, event, true);
+	return unpack_words(u, s, stored, event, false);
 }
 
 bool event_unpack(void *events, size_t len, const struct event_streams *from)
