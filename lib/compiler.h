@@ -10,6 +10,11 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+/*
+ * For what is rarely called from a function that is called for each record: by itself, so that the
+ * latter has no more registers to save than its usual way needs.
+ */
+#define RARE __attribute__((noinline, cold))
 #define NS_PER_SEC 1000000000ULL
 #define NS_PER_MS 1000000ULL
 #define NS_PER_US 1000ULL

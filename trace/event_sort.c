@@ -56,7 +56,7 @@ static bool before(const struct entry *a, const struct entry *b)
 	return a->seq < b->seq;
 }
 
-static void sift_up(struct entry *heap, size_t at)
+static RARE void sift_up(struct entry *heap, size_t at)
 {
 	struct entry moved = heap[at];
 
@@ -88,7 +88,7 @@ static struct entry *queue_at(const struct event_sort *sort, size_t i)
 	return &sort->queue[(sort->first + i) & (sort->queue_size - 1)];
 }
 
-static int grow_queue(struct event_sort *sort)
+static RARE int grow_queue(struct event_sort *sort)
 {
 	size_t size = sort->queue_size ? 2 * sort->queue_size : 1024;
 	struct entry *queue = malloc(size * sizeof(*queue));
@@ -111,7 +111,7 @@ static struct entry *queue_append(struct event_sort *sort)
 	return queue_at(sort, sort->queued++);
 }
 
-static struct entry *heap_append(struct event_sort *sort)
+static RARE struct entry *heap_append(struct event_sort *sort)
 {
 	if (sort->count == sort->room) {
 		size_t room = sort->room ? 2 * sort->room : 1024;
@@ -173,7 +173,7 @@ static bool in_window(const struct event_sort *sort, const struct entry *entry)
 	return sort->newest_ns - entry->event.h.ts_ns < sort->window_ns;
 }
 
-static const union host_event *pop_heap(struct event_sort *sort)
+static RARE const union host_event *pop_heap(struct event_sort *sort)
 {
 	sort->popped = sort->heap[0].event;
 	sort->heap[0] = sort->heap[--sort->count];

@@ -70,7 +70,7 @@ static ssize_t read_bytes(struct vft_reader *r, void *into, size_t len)
 	return n;
 }
 
-static void note_damage(struct vft_reader *r, uint64_t records, const char *what)
+static RARE void note_damage(struct vft_reader *r, uint64_t records, const char *what)
 {
 	/* Once per file: a trace with many damaged chunks must not flood the terminal. */
 	if (!r->is_damaged && !r->quiet)
@@ -468,7 +468,7 @@ static bool take_fixed(struct vft_reader *r, struct vft_record *record)
 }
 
 /* On to records, of this chunk or a later one. False at the end, and if reading failed. */
-static __attribute__((noinline)) bool find_records(struct vft_reader *r)
+static RARE bool find_records(struct vft_reader *r)
 {
 	while (!r->left && !r->ended && !r->error) {
 		int got = r->footer ? 1 : next_chunk(r);
