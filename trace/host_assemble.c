@@ -31,10 +31,15 @@ struct run {
 	uint64_t first_enter_ns;
 	uint64_t last_return_ns;
 	uint64_t total_ns;
-	uint64_t data_addr; /* of its first data call */
 	uint64_t before_ns; /* the thread came back from its last lock, hand-off or call */
 	uint32_t count;
 	uint16_t first_nr;
+	/* Its first data call, and what was before that. */
+	uint64_t data_addr;
+	uint64_t data_enter_ns;
+	uint64_t free_before_data_ns; /* as before_ns, and from the calls before */
+	uint64_t before_data_total_ns;
+	uint32_t before_data;
 };
 
 struct thread {
@@ -268,8 +273,14 @@ static void add_to_run(struct thread *t, const struct host_syscall_event *e)
 		run->first_nr = e->nr;
 		run->before_ns = max_u64(t->lock_ns, t->free_ns);
 	}
-	if (e->cls == SYSC_DATA && !run->data_addr)
+	if (e->cls == SYSC_DATA && !run->data_addr) {
 		run->data_addr = e->iov_base;
+		run->data_enter_ns = e->t_enter_ns;
+		run->free_before_data_ns =
+			max_u64(max_u64(t->lock_ns, t->free_ns), run->last_return_ns);
+		run->before_data_total_ns = run->total_ns;
+		run->before_data = run->count;
+	}
 	run->last_return_ns = e->h.ts_ns;
 	run->total_ns += e->h.ts_ns - e->t_enter_ns;
 	run->count++;
@@ -347,12 +358,34 @@ static struct thread *oldest_fitting_worker(struct crew *crew, const struct host
 	return best;
 }
 
+/*
+ * What the worker did before was for a request that has been answered: without data, so that its
+ * calls were left to it when those of another worker were taken for it.
+ */
+static void drop_before_data(struct crew *crew, struct run *run)
+{
+	crew->all->stats.unattributed_calls += run->before_data;
+	run->first_enter_ns = run->data_enter_ns;
+	run->before_ns = run->free_before_data_ns;
+	run->total_ns -= run->before_data_total_ns;
+	run->count -= run->before_data;
+	run->before_data_total_ns = 0;
+	run->before_data = 0;
+}
+
+/* By the page that is moved, which no two requests in flight have in common. */
 static struct thread *find_data_run(struct crew *crew, const struct host_chain *c)
 {
-	for (size_t i = 0; c->data_addr && i < crew->nr_threads; i++)
-		if (crew->threads[i]->run.data_addr == c->data_addr &&
-		    run_fits(crew->threads[i], c))
-			return crew->threads[i];
+	for (size_t i = 0; c->data_addr && i < crew->nr_threads; i++) {
+		struct run *run = &crew->threads[i]->run;
+
+		if (run->data_addr != c->data_addr || run->last_return_ns < c->half.t_visible_ns)
+			continue;
+		if (run->first_enter_ns < c->half.t_visible_ns ||
+		    !opcode_may_begin_with(c->half.opcode, run->first_nr))
+			drop_before_data(crew, run);
+		return crew->threads[i];
+	}
 	return NULL;
 }
 

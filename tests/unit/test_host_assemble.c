@@ -298,6 +298,37 @@ static void test_pool_by_opcode(void **state)
 	assert_int_equal(half_of(b, 0)->flags, HHALF_POOL);
 }
 
+/*
+ * Two workers stat for two requests; by order the calls of the first are taken for the request that
+ * the second has served, and what is left with the second is not in the way of its READ.
+ */
+static void test_pool_read_after_mistaken(void **state)
+{
+	struct bench *b = *state;
+	const struct host_half *h;
+
+	wait_and_kick(b, 800, 990, 1);
+	call(b, 900, 1000, 1, SYS_ppoll, SYSC_WAIT, 0);
+	chain(b, 1001, 0, 0, FUSE_GETATTR, 1, 0);
+	chain(b, 1001, 1, 1, FUSE_GETATTR, 1, 0);
+	call(b, 1004, 1006, 1, SYS_read, SYSC_KICK, 0);
+	call(b, 1010, 1020, 7, SYS_newfstatat, SYSC_META, 0);
+	call(b, 1012, 1024, 8, SYS_newfstatat, SYSC_META, 0);
+	used(b, 1030, 0, 1, 1, 1026);
+	chain(b, 1031, 2, 2, FUSE_READ, 1, 0xabc000);
+	call(b, 1040, 1052, 8, SYS_preadv, SYSC_DATA, 0xabc000);
+	used(b, 1060, 1, 2, 1, 1055);
+	used(b, 1070, 2, 0, 1, 1065);
+	finish(b);
+
+	h = half_of(b, 2);
+	assert_int_equal(h->tid, 8);
+	assert_int_equal(h->nr_io_calls, 1);
+	assert_int_equal(h->host_io_ns, 12);
+	assert_int_equal(h->t_start_ns, 1031);
+	assert_int_equal(host_assembler_stats(b->a)->unattributed_calls, 1);
+}
+
 /* A request that came while the queue thread was about to wait is taken after that wait. */
 static void test_seen_at_wait(void **state)
 {
@@ -530,6 +561,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_queue_threads, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_out_of_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_by_opcode, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pool_read_after_mistaken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_seen_at_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_daemons_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cpu_wait, set_up, tear_down),
