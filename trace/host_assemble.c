@@ -38,8 +38,10 @@ struct run {
 	uint64_t data_addr;
 	uint64_t data_enter_ns;
 	uint64_t free_before_data_ns; /* as before_ns, and from the calls before */
+	uint64_t before_data_return_ns;
 	uint64_t before_data_total_ns;
 	uint32_t before_data;
+	uint16_t data_nr;
 };
 
 struct thread {
@@ -276,8 +278,10 @@ static void add_to_run(struct thread *t, const struct host_syscall_event *e)
 	if (e->cls == SYSC_DATA && !run->data_addr) {
 		run->data_addr = e->iov_base;
 		run->data_enter_ns = e->t_enter_ns;
+		run->data_nr = e->nr;
 		run->free_before_data_ns =
 			max_u64(max_u64(t->lock_ns, t->free_ns), run->last_return_ns);
+		run->before_data_return_ns = run->last_return_ns;
 		run->before_data_total_ns = run->total_ns;
 		run->before_data = run->count;
 	}
@@ -358,19 +362,19 @@ static struct thread *oldest_fitting_worker(struct crew *crew, const struct host
 	return best;
 }
 
-/*
- * What the worker did before was for a request that has been answered: without data, so that its
- * calls were left to it when those of another worker were taken for it.
- */
-static void drop_before_data(struct crew *crew, struct run *run)
+/* Without what was before its data call: that was for a request of which it moved no data. */
+static struct run run_from_data(const struct run *run)
 {
-	crew->all->stats.unattributed_calls += run->before_data;
-	run->first_enter_ns = run->data_enter_ns;
-	run->before_ns = run->free_before_data_ns;
-	run->total_ns -= run->before_data_total_ns;
-	run->count -= run->before_data;
-	run->before_data_total_ns = 0;
-	run->before_data = 0;
+	struct run rest = *run;
+
+	rest.first_enter_ns = run->data_enter_ns;
+	rest.first_nr = run->data_nr;
+	rest.before_ns = run->free_before_data_ns;
+	rest.total_ns -= run->before_data_total_ns;
+	rest.count -= run->before_data;
+	rest.before_data_total_ns = 0;
+	rest.before_data = 0;
+	return rest;
 }
 
 /* By the page that is moved, which no two requests in flight have in common. */
@@ -382,8 +386,10 @@ static struct thread *find_data_run(struct crew *crew, const struct host_chain *
 		if (run->data_addr != c->data_addr || run->last_return_ns < c->half.t_visible_ns)
 			continue;
 		if (run->first_enter_ns < c->half.t_visible_ns ||
-		    !opcode_may_begin_with(c->half.opcode, run->first_nr))
-			drop_before_data(crew, run);
+		    !opcode_may_begin_with(c->half.opcode, run->first_nr)) {
+			crew->all->stats.unattributed_calls += run->before_data;
+			*run = run_from_data(run);
+		}
 		return crew->threads[i];
 	}
 	return NULL;
@@ -413,10 +419,37 @@ static struct thread *find_server(struct crew *crew, struct host_queue *q,
 	return seen && !seen->takes_kicks ? seen : taker ? taker : seen;
 }
 
-static void fill_times(struct host_half *h, const struct host_chain *c, const struct thread *server,
-		       const struct host_used_event *e, bool pool)
+/* Could the run's data call be the request's? */
+static bool moves_its_data(const struct run *run, const struct host_chain *c)
 {
-	const struct run *run = &server->run;
+	if (c->data_addr)
+		return run->data_addr == c->data_addr;
+	return opcode_may_begin_with(c->half.opcode, run->data_nr);
+}
+
+/*
+ * The server's calls for the request. Workers serve on while an answer waits to be seen, and some
+ * answers take no call: a data call that is not the request's, and what follows, stays with the
+ * thread, for the request whose page it is.
+ */
+static struct run take_run(struct thread *server, const struct host_chain *c)
+{
+	struct run run = server->run;
+
+	if (server->takes_kicks || !run.data_addr || moves_its_data(&run, c)) {
+		server->run = (struct run){};
+		return run;
+	}
+	server->run = run_from_data(&run);
+	run.last_return_ns = run.before_data_return_ns;
+	run.total_ns = run.before_data_total_ns;
+	run.count = run.before_data;
+	return run;
+}
+
+static void fill_times(struct host_half *h, const struct host_chain *c, const struct thread *server,
+		       const struct run *run, const struct host_used_event *e, bool pool)
+{
 	uint64_t limit_ns = e->h.ts_ns;
 
 	if (run->count)
@@ -440,6 +473,7 @@ static int finish_chain(struct crew *crew, struct host_queue *q, struct host_cha
 {
 	struct thread *server = find_server(crew, q, c, e->tid);
 	struct host_half *h = &c->half;
+	struct run run;
 	bool pool;
 	int err;
 
@@ -450,14 +484,14 @@ static int finish_chain(struct crew *crew, struct host_queue *q, struct host_cha
 	err = emit_answer(crew, server);
 	pool = !server->takes_kicks && taker_of(crew, q);
 	q->has_pool |= pool && server->run.count;
-	fill_times(h, c, server, e, pool);
+	run = take_run(server, c);
+	fill_times(h, c, server, &run, e, pool);
 	h->reply_len = e->len;
 	h->tid = server->tid;
 	if (pool)
 		h->flags |= HHALF_POOL;
 	if (h->flags & HHALF_NO_HEADER)
 		crew->all->stats.without_header++;
-	server->run = (struct run){};
 	server->free_ns = e->h.ts_ns;
 	server->answer = *h;
 	server->has_answer = true;

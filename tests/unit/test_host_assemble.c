@@ -329,6 +329,37 @@ static void test_pool_read_after_mistaken(void **state)
 	assert_int_equal(host_assembler_stats(b->a)->unattributed_calls, 1);
 }
 
+/* The same, but the request that the second has served is answered only after its READ was read. */
+static void test_pool_answer_after_next_read(void **state)
+{
+	struct bench *b = *state;
+
+	wait_and_kick(b, 800, 990, 1);
+	call(b, 900, 1000, 1, SYS_ppoll, SYSC_WAIT, 0);
+	chain(b, 1001, 0, 0, FUSE_GETATTR, 1, 0);
+	chain(b, 1001, 1, 1, FUSE_GETATTR, 1, 0);
+	chain(b, 1001, 3, 3, FUSE_GETXATTR, 1, 0);
+	call(b, 1004, 1006, 1, SYS_read, SYSC_KICK, 0);
+	call(b, 1010, 1020, 7, SYS_newfstatat, SYSC_META, 0);
+	call(b, 1012, 1025, 8, SYS_newfstatat, SYSC_META, 0);
+	used(b, 1030, 0, 1, 1, 1026);
+	chain(b, 1031, 2, 2, FUSE_READ, 1, 0xabc000);
+	call(b, 1040, 1052, 8, SYS_preadv, SYSC_DATA, 0xabc000);
+	used(b, 1055, 1, 0, 1, 1053);
+	used(b, 1056, 2, 3, 8, 1053); /* answered without a call */
+	used(b, 1060, 3, 2, 8, 1057);
+	finish(b);
+
+	assert_int_equal(half_of(b, 0)->tid, 8);
+	assert_int_equal(half_of(b, 0)->nr_io_calls, 1);
+	assert_int_equal(half_of(b, 0)->host_io_ns, 13);
+	assert_int_equal(half_of(b, 3)->nr_io_calls, 0);
+	assert_int_equal(half_of(b, 2)->tid, 8);
+	assert_int_equal(half_of(b, 2)->nr_io_calls, 1);
+	assert_int_equal(half_of(b, 2)->host_io_ns, 12);
+	assert_int_equal(host_assembler_stats(b->a)->unattributed_calls, 0);
+}
+
 /* A request that came while the queue thread was about to wait is taken after that wait. */
 static void test_seen_at_wait(void **state)
 {
@@ -562,6 +593,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pool_out_of_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_by_opcode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_read_after_mistaken, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pool_answer_after_next_read, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_seen_at_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_daemons_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cpu_wait, set_up, tear_down),
