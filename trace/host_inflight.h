@@ -7,6 +7,7 @@
 #define VFSCOPE_TRACE_HOST_INFLIGHT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include "trace/halves.h"
