@@ -111,7 +111,8 @@ start_reads() {
 stop_reads() {
 	touch "$VM_DIR/stop"
 	wait "$READS_PID" || true # fio ends by a signal
-	grep 'err= 0' "$VM_DIR/fio.txt"
+	# If the guest is gone, the end of its console tells why.
+	grep 'err= 0' "$VM_DIR/fio.txt" || { cat "$VM_LOG" && return 1; }
 }
 
 @test "map_full: more in flight than --max-inflight, by fentry and by kprobes; on the host too" {
