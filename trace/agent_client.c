@@ -251,7 +251,7 @@ static int receive_file(struct agent_client *c, int fd, const char *path)
 	struct agent_frame frame;
 	int err = 0;
 
-	while (left && !err) {
+	while (left) {
 		err = receive_part(c, &frame);
 		if (!err && (frame.type != AGENT_FILE || !frame.bytes || frame.bytes > left))
 			err = -EBADMSG;

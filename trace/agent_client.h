@@ -23,7 +23,8 @@ struct agent_client {
 
 /*
  * All functions return 0, or -errno after a message: refused (-ECANCELED), gone (-EPIPE), silent
- * (-ETIMEDOUT), answering, but without its file (-ETIME), not an agent (-EBADMSG). agent_client_close() is needed only after a success.
+ * (-ETIMEDOUT), answering, but without its file (-ETIME), not an agent (-EBADMSG).
+ * agent_client_close() is needed only after a success.
  */
 
 /* Connect and greet. silence_ms: how long the guest may say nothing, now and later. */

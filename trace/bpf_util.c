@@ -89,6 +89,13 @@ int bpf_util_count_costs(void)
 	return fd < 0 ? -1 : fd;
 }
 
+void bpf_util_end_costs(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 bool bpf_util_program_info(const struct bpf_program *prog, struct bpf_prog_info *info)
 {
 	uint32_t len = sizeof(*info);

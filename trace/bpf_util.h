@@ -31,6 +31,8 @@ void bpf_util_explain(const char *what, int err);
  * costs stay unknown.
  */
 int bpf_util_count_costs(void);
+/* No longer. *fd: what that returned, also -errno; -1 from then on. */
+void bpf_util_end_costs(int *fd);
 /* What BPF programs cost, as far as it was counted. */
 struct bpf_cost {
 	uint64_t ns, runs;

@@ -201,8 +201,7 @@ static void guest_close(struct capture *c)
 	guest_probes_close(&c->probes);
 	guest_mounts_free(&c->mounts);
 	json_decref(c->described);
-	if (c->stats_fd >= 0)
-		close(c->stats_fd);
+	bpf_util_end_costs(&c->stats_fd);
 	free(c);
 }
 
@@ -298,9 +297,7 @@ static struct bpf_cost guest_cost(struct capture *c)
 
 static int guest_end_costs(struct capture *c)
 {
-	if (c->stats_fd >= 0)
-		close(c->stats_fd);
-	c->stats_fd = -1;
+	bpf_util_end_costs(&c->stats_fd);
 	return event_source_count_now(&c->source);
 }
 

@@ -190,8 +190,7 @@ static void host_close(struct capture *c)
 	host_watch_stop(&c->watch);
 	event_source_close(&c->source);
 	host_bpf__destroy(c->bpf);
-	if (c->stats_fd >= 0)
-		close(c->stats_fd);
+	bpf_util_end_costs(&c->stats_fd);
 	host_targets_free(&c->targets);
 	free(c);
 }
@@ -314,9 +313,7 @@ static struct bpf_cost host_cost(struct capture *c)
 
 static int host_end_costs(struct capture *c)
 {
-	if (c->stats_fd >= 0)
-		close(c->stats_fd);
-	c->stats_fd = -1;
+	bpf_util_end_costs(&c->stats_fd);
 	return event_source_count_now(&c->source);
 }
 

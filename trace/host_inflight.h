@@ -17,8 +17,7 @@
 
 /* A request that the daemon has not answered yet. */
 struct host_chain {
-	TAILQ_ENTRY(host_chain)
-	unkicked; /* in its queue's list of those no kick has been seen for */
+	TAILQ_ENTRY(host_chain) unkicked; /* in its queue's list: no kick has been seen for it */
 	struct host_chain *next; /* of the same head: seen before this one was seen used */
 	struct host_half half;
 	uint64_t data_addr;

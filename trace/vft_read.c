@@ -152,8 +152,10 @@ static int unpack(struct vft_reader *r)
 	if (h->encoding == VFT_ENCODING_ZSTD)
 		got = ZSTD_decompressDCtx(r->zstd, r->raw, h->raw_bytes, r->payload,
 					  h->stored_bytes);
-	else if (h->encoding == VFT_ENCODING_RAW)
-		memcpy(r->raw, r->payload, got = h->stored_bytes);
+	if (h->encoding == VFT_ENCODING_RAW) {
+		got = h->stored_bytes; /* as many as raw_bytes: see sizes_are_sane() */
+		memcpy(r->raw, r->payload, got);
+	}
 	return got == h->raw_bytes ? 0 : -EBADMSG;
 }
 

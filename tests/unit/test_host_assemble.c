@@ -299,24 +299,30 @@ static void test_pool_by_opcode(void **state)
 }
 
 /*
- * Two workers stat for two requests; by order the calls of the first are taken for the request that
- * the second has served, and what is left with the second is not in the way of its READ.
+ * Two workers stat for two requests. By order the calls of the first are taken for the request that
+ * the second has served, which then reads for a READ.
  */
-static void test_pool_read_after_mistaken(void **state)
+static void stat_twice_and_read(struct bench *b)
 {
-	struct bench *b = *state;
-	const struct host_half *h;
-
 	wait_and_kick(b, 800, 990, 1);
 	call(b, 900, 1000, 1, SYS_ppoll, SYSC_WAIT, 0);
 	chain(b, 1001, 0, 0, FUSE_GETATTR, 1, 0);
 	chain(b, 1001, 1, 1, FUSE_GETATTR, 1, 0);
 	call(b, 1004, 1006, 1, SYS_read, SYSC_KICK, 0);
 	call(b, 1010, 1020, 7, SYS_newfstatat, SYSC_META, 0);
-	call(b, 1012, 1024, 8, SYS_newfstatat, SYSC_META, 0);
+	call(b, 1012, 1025, 8, SYS_newfstatat, SYSC_META, 0);
 	used(b, 1030, 0, 1, 1, 1026);
 	chain(b, 1031, 2, 2, FUSE_READ, 1, 0xabc000);
 	call(b, 1040, 1052, 8, SYS_preadv, SYSC_DATA, 0xabc000);
+}
+
+/* What is left with the second worker is not in the way of its READ. */
+static void test_pool_read_after_mistaken(void **state)
+{
+	struct bench *b = *state;
+	const struct host_half *h;
+
+	stat_twice_and_read(b);
 	used(b, 1060, 1, 2, 1, 1055);
 	used(b, 1070, 2, 0, 1, 1065);
 	finish(b);
@@ -329,22 +335,13 @@ static void test_pool_read_after_mistaken(void **state)
 	assert_int_equal(host_assembler_stats(b->a)->unattributed_calls, 1);
 }
 
-/* The same, but the request that the second has served is answered only after its READ was read. */
+/* The request that it has served is answered only after its READ was read. */
 static void test_pool_answer_after_next_read(void **state)
 {
 	struct bench *b = *state;
 
-	wait_and_kick(b, 800, 990, 1);
-	call(b, 900, 1000, 1, SYS_ppoll, SYSC_WAIT, 0);
-	chain(b, 1001, 0, 0, FUSE_GETATTR, 1, 0);
-	chain(b, 1001, 1, 1, FUSE_GETATTR, 1, 0);
+	stat_twice_and_read(b);
 	chain(b, 1001, 3, 3, FUSE_GETXATTR, 1, 0);
-	call(b, 1004, 1006, 1, SYS_read, SYSC_KICK, 0);
-	call(b, 1010, 1020, 7, SYS_newfstatat, SYSC_META, 0);
-	call(b, 1012, 1025, 8, SYS_newfstatat, SYSC_META, 0);
-	used(b, 1030, 0, 1, 1, 1026);
-	chain(b, 1031, 2, 2, FUSE_READ, 1, 0xabc000);
-	call(b, 1040, 1052, 8, SYS_preadv, SYSC_DATA, 0xabc000);
 	used(b, 1055, 1, 0, 1, 1053);
 	used(b, 1056, 2, 3, 8, 1053); /* answered without a call */
 	used(b, 1060, 3, 2, 8, 1057);
